@@ -1,0 +1,92 @@
+"""The words of alerting: Incident, Audience, Notification."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+
+from contracts_svc.findings import Severity
+from contracts_svc.model import Json
+from contracts_svc.runs import Result
+
+
+class IncidentState(StrEnum):
+    """The life of an incident."""
+
+    OPEN = "open"
+    ACKNOWLEDGED = "acknowledged"
+    RESOLVED = "resolved"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Incident:
+    """What is wrong now with one dataset, by one check."""
+
+    fingerprint: str
+    """Stable for (contract, table, check)."""
+    contract: str
+    table: str
+    check: str
+    columns: tuple[str, ...]
+    severity: Severity
+    state: IncidentState
+    opened: datetime
+    """When a run first saw it."""
+    seen: datetime
+    """When a run last saw it."""
+    since: str
+    """The first partition or file that shows it, or the scope that was checked."""
+    evidence: Result
+    owner: str | None = None
+    """Who acknowledged it."""
+    resolved: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Transition:
+    """An incident that changed its state, or (``before`` None) was opened."""
+
+    incident: Incident
+    before: IncidentState | None
+    at: datetime
+    reason: str
+
+
+class Audience(StrEnum):
+    """For whom a notification is written."""
+
+    OWNER = "owner"
+    STAKEHOLDER = "stakeholder"
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """A part of a message: a heading, plain lines, and perhaps a small table."""
+
+    heading: str
+    lines: tuple[str, ...] = ()
+    rows: tuple[Mapping[str, Json], ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Notification:
+    """What is sent, in neutral form; each receiver renders it in its own way."""
+
+    key: str
+    """Idempotency: the same key is the same message."""
+    audience: Audience
+    team: str
+    """Whom it is for, as people call them."""
+    receiver: str
+    """Which receiver sends it: slack, email, console, ..."""
+    channel: str
+    """Where to, in the receiver's own terms."""
+    title: str
+    severity: Severity
+    sections: tuple[Section, ...]
+    labels: Mapping[str, str] = field(default_factory=dict)
+    incidents: tuple[str, ...] = ()
+    """Fingerprints of the incidents it tells of."""
+    created: datetime | None = None

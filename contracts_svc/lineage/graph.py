@@ -1,0 +1,185 @@
+"""Column-level lineage: datasets, columns, edges and the graph that they form.
+
+Datasets are named as OpenLineage names them (namespace, name), edges are typed as its columnLineage
+facet types them (https://openlineage.io/docs/spec/facets/dataset-facets/column_lineage_facet).
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from functools import cached_property
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class DatasetId:
+    """A dataset's OpenLineage name, for instance ``s3://lake`` and ``flights``."""
+
+    namespace: str
+    name: str
+
+    def __str__(self) -> str:
+        return f"{self.namespace}/{self.name}" if self.namespace else self.name
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class ColumnRef:
+    """A column (dotted path) of a dataset; ``column`` is None for "the dataset as a whole"."""
+
+    dataset: DatasetId
+    column: str | None
+
+    def __str__(self) -> str:
+        return f"{self.dataset.name}.{self.column}" if self.column else self.dataset.name
+
+
+class EdgeKind(StrEnum):
+    """DIRECT: the value comes from it. INDIRECT: it decides which rows or values there are."""
+
+    DIRECT = "DIRECT"
+    INDIRECT = "INDIRECT"
+
+
+class EdgeType(StrEnum):
+    """OpenLineage's transformation subtypes, and UNKNOWN where a source of lineage has none."""
+
+    IDENTITY = "IDENTITY"
+    TRANSFORMATION = "TRANSFORMATION"
+    AGGREGATION = "AGGREGATION"
+    FILTER = "FILTER"
+    JOIN = "JOIN"
+    GROUP_BY = "GROUP_BY"
+    SORT = "SORT"
+    WINDOW = "WINDOW"
+    CONDITIONAL = "CONDITIONAL"
+    UNKNOWN = "UNKNOWN"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Edge:
+    """``target`` is made from ``source``.
+
+    A target with column None is an effect on the whole dataset (a filter or join decides which rows
+    there are). An edge whose two columns are None is table-level: which columns is not known, and
+    ``reason`` says why. ``expression`` is the SQL that makes the target column, its source columns
+    written as ``"dataset name"."column"``; with ``dialect`` it lets a type change be followed.
+    """
+
+    source: ColumnRef
+    target: ColumnRef
+    kind: EdgeKind
+    type: EdgeType
+    origin: str = ""
+    """Where this is known from: ``sql:daily_delays.sql``, ``openlineage:producer``, ..."""
+    seen: datetime | None = field(default=None, compare=False)
+    expression: str = ""
+    dialect: str = ""
+    reason: str = ""
+
+
+class ConsumerKind(StrEnum):
+    """What kind of reader."""
+
+    CONTRACT = "contract"
+    JOB = "job"
+    DASHBOARD = "dashboard"
+    SUBSCRIPTION = "subscription"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Channel:
+    """Where somebody can be reached: the tool (slack, email, ...) and the address in it."""
+
+    tool: str
+    address: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Consumer:
+    """Whoever reads data: ``dataset`` is the node of the graph that stands for it."""
+
+    name: str
+    kind: ConsumerKind
+    dataset: DatasetId
+    team: str = ""
+    """What people call the owners: squad, else team."""
+    owner: str = ""
+    tribe: str = ""
+    channels: tuple[Channel, ...] = ()
+    contract: str = ""
+    """The id of its contract, where it has one."""
+
+
+@dataclass(frozen=True)
+class Graph:
+    """An immutable set of edges with look-ups in both directions. Cycles are allowed."""
+
+    edges: tuple[Edge, ...] = ()
+
+    @classmethod
+    def of(cls, edges: Iterable[Edge]) -> Graph:
+        """A graph of these edges, repeats dropped, order kept."""
+        return cls(tuple(dict.fromkeys(edges)))
+
+    @cached_property
+    def _out(self) -> dict[ColumnRef, tuple[Edge, ...]]:
+        return _index((e.source, e) for e in self.edges)
+
+    @cached_property
+    def _in(self) -> dict[ColumnRef, tuple[Edge, ...]]:
+        return _index((e.target, e) for e in self.edges)
+
+    @cached_property
+    def datasets(self) -> frozenset[DatasetId]:
+        """Every dataset that an edge names."""
+        return frozenset(r.dataset for e in self.edges for r in (e.source, e.target))
+
+    def reads(self, ref: ColumnRef) -> tuple[Edge, ...]:
+        """The edges that start at exactly this column."""
+        return self._out.get(ref, ())
+
+    def feeds(self, ref: ColumnRef) -> tuple[Edge, ...]:
+        """The edges that end at exactly this column."""
+        return self._in.get(ref, ())
+
+    def downstream(self, ref: ColumnRef) -> Iterator[tuple[Edge, ...]]:
+        """Every shortest path of edges that starts at this column, nearest first; ends on cycles.
+
+        An effect on a whole dataset (target column None) goes on through the edges of every column of
+        that dataset, since each of its columns is then affected.
+        """
+        paths: list[tuple[Edge, ...]] = [(e,) for e in self.reads(ref)]
+        reached: set[ColumnRef] = {ref}
+        while paths:
+            longer: list[tuple[Edge, ...]] = []
+            for path in paths:
+                target = path[-1].target
+                if target in reached:
+                    continue
+                reached.add(target)
+                yield path
+                longer += [(*path, e) for e in self.onward(target)]
+            paths = longer
+
+    def onward(self, ref: ColumnRef) -> tuple[Edge, ...]:
+        """The edges an effect on this column (or, column None, on the dataset) travels along."""
+        if ref.column is not None:
+            return self.reads(ref)
+        return self._by_dataset.get(ref.dataset, ())
+
+    @cached_property
+    def _by_dataset(self) -> dict[DatasetId, tuple[Edge, ...]]:
+        found: defaultdict[DatasetId, list[Edge]] = defaultdict(list)
+        for edge in self.edges:
+            found[edge.source.dataset].append(edge)
+        return {k: tuple(v) for k, v in found.items()}
+
+
+def _index(pairs: Iterable[tuple[ColumnRef, Edge]]) -> dict[ColumnRef, tuple[Edge, ...]]:
+    found: defaultdict[ColumnRef, list[Edge]] = defaultdict(list)
+    for key, edge in pairs:
+        found[key].append(edge)
+    return {k: tuple(v) for k, v in found.items()}

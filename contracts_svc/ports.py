@@ -1,0 +1,181 @@
+"""What the use cases need from outside, as Protocols. Adapters implement these and nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Protocol
+
+from sqlglot import exp
+
+from contracts_svc.alerts import Incident, Notification
+from contracts_svc.lineage.graph import Edge
+from contracts_svc.model import Contract, Json
+
+
+class Clock(Protocol):
+    """Tells the time; tests bring their own."""
+
+    def now(self) -> datetime:
+        """The time, with its zone."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class S3Access:
+    """How to reach an S3 endpoint. Secrets never show in its repr."""
+
+    access_key: str = field(default="", repr=False)
+    secret_key: str = field(default="", repr=False)
+    session_token: str = field(default="", repr=False)
+    region: str = "us-east-1"
+    endpoint: str = ""
+    """``http://host:port`` of an S3-compatible server; empty for AWS."""
+    path_style: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DataFile:
+    """One file of a table. ``partition`` holds the Hive ``key=value`` folders it lies in, in order."""
+
+    path: str
+    """Full address, with its scheme (``s3://bucket/key``) or a local path."""
+    size: int
+    """Bytes."""
+    version: str = ""
+    """Changes when the content does: an ETag, or the time of the last change."""
+    partition: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredColumn:
+    """A column as a file has it. ``type`` is written as DuckDB writes types (``DECIMAL(9,2)``)."""
+
+    name: str
+    type: str
+    nullable: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Footer:
+    """What the footer of one Parquet file says."""
+
+    file: DataFile
+    rows: int
+    columns: tuple[StoredColumn, ...]
+    """Top level, in the file's order; nested types are spelt out in ``type``."""
+
+
+class Storage(Protocol):
+    """Lists files and reads Parquet footers. Raises CouldNotCheck when it cannot."""
+
+    def files(self, location: str) -> tuple[DataFile, ...]:
+        """The files that match a location: a file, a folder, or a glob (``*``, ``**``), sorted."""
+        ...
+
+    def footers(self, files: Sequence[DataFile]) -> tuple[Footer, ...]:
+        """The footers of these files, in the same order, read in parallel."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Source:
+    """A table that a query may name: which files it is read from, in place."""
+
+    name: str
+    files: tuple[DataFile, ...]
+    format: str = "parquet"
+    partition_types: Mapping[str, str] = field(default_factory=dict)
+    """Hive partition column -> its DuckDB type."""
+
+
+class Session(Protocol):
+    """An engine with some sources open."""
+
+    def rows(self, query: exp.Query) -> list[dict[str, Json]]:
+        """Run one query over the sources. Raises CouldNotCheck."""
+        ...
+
+
+class Engine(Protocol):
+    """Runs scans over files where they lie, without copying them."""
+
+    def open(self, sources: Sequence[Source]) -> AbstractContextManager[Session]:
+        """Make these sources known under their names for the length of a ``with`` block."""
+        ...
+
+
+class CodeHost(Protocol):
+    """Reads versions of text files; never runs or checks out anything. Raises UserMistake."""
+
+    def resolve(self, ref: str) -> str:
+        """The full commit id of a branch, tag, ``HEAD~2`` or short id."""
+        ...
+
+    def merge_base(self, one: str, other: str) -> str:
+        """The commit that both have in common."""
+        ...
+
+    def texts(self, commit: str, suffixes: Sequence[str]) -> Mapping[str, bytes]:
+        """Path -> content of every file at that commit whose name ends with one of ``suffixes``."""
+        ...
+
+
+class SchemaSource(Protocol):
+    """Gives the standard's JSON Schemas."""
+
+    def schema(self, version: str) -> Mapping[str, Json]:
+        """The JSON Schema of an ODCS version that the standard publishes one for (``3.1.0``)."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """How a send ended. ``retry`` says whether trying again can help."""
+
+    sent: bool
+    retry: bool = False
+    reason: str = ""
+
+
+class Receiver(Protocol):
+    """Sends one notification. Never raises for a failed send, and never leaks a secret."""
+
+    def send(self, notification: Notification) -> Delivery:
+        """Send it, or say why not."""
+        ...
+
+
+class Store(Protocol):
+    """Keeps what the service must remember."""
+
+    def put_contract(self, contract: Contract, text: str, now: datetime) -> bool:
+        """Keep a version; False when these same bytes are already there. UserMistake when the
+        version is there with other bytes: versions never change."""
+        ...
+
+    def contracts(self) -> tuple[Contract, ...]:
+        """The latest version of every contract, by id."""
+        ...
+
+    def versions(self, contract_id: str) -> tuple[Contract, ...]:
+        """Every version of a contract, oldest first."""
+        ...
+
+    def put_edges(self, edges: Iterable[Edge]) -> None:
+        """Add lineage; an edge that is there already only gets the later ``seen``."""
+        ...
+
+    def edges(self) -> tuple[Edge, ...]:
+        """All lineage."""
+        ...
+
+    def put_incidents(self, incidents: Iterable[Incident]) -> None:
+        """Keep these incidents as they are now."""
+        ...
+
+    def incidents(self) -> tuple[Incident, ...]:
+        """Incidents that are not resolved."""
+        ...
