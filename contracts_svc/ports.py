@@ -11,6 +11,9 @@ from typing import Protocol
 from sqlglot import exp
 
 from contracts_svc.alerts import Incident, Notification
+from contracts_svc.files import DataFile as DataFile
+from contracts_svc.files import Footer as Footer
+from contracts_svc.files import StoredColumn as StoredColumn
 from contracts_svc.lineage.graph import Edge
 from contracts_svc.model import Contract, Json
 
@@ -35,37 +38,12 @@ class S3Access:
     """``http://host:port`` of an S3-compatible server; empty for AWS."""
     path_style: bool = False
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DataFile:
-    """One file of a table. ``partition`` holds the Hive ``key=value`` folders it lies in, in order."""
-
-    path: str
-    """Full address, with its scheme (``s3://bucket/key``) or a local path."""
-    size: int
-    """Bytes."""
-    version: str = ""
-    """Changes when the content does: an ETag, or the time of the last change."""
-    partition: Mapping[str, str] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StoredColumn:
-    """A column as a file has it. ``type`` is written as DuckDB writes types (``DECIMAL(9,2)``)."""
-
-    name: str
-    type: str
-    nullable: bool = True
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Footer:
-    """What the footer of one Parquet file says."""
-
-    file: DataFile
-    rows: int
-    columns: tuple[StoredColumn, ...]
-    """Top level, in the file's order; nested types are spelt out in ``type``."""
+    def scrub(self, text: str) -> str:
+        """The text with every credential of this access taken out, for messages."""
+        for secret in (self.secret_key, self.session_token, self.access_key):
+            if secret:
+                text = text.replace(secret, "***")
+        return text
 
 
 class Storage(Protocol):

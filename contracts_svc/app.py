@@ -1,0 +1,55 @@
+"""The one place that wires: settings in, adapters out."""
+
+from __future__ import annotations
+
+import os
+from datetime import UTC, datetime
+
+from contracts_svc.adapters.engines.duckdb import DuckDBEngine
+from contracts_svc.adapters.storage import ArrowStorage
+from contracts_svc.ports import S3Access
+from contracts_svc.settings import Settings
+
+
+class SystemClock:
+    """The machine's clock, in UTC."""
+
+    def now(self) -> datetime:
+        return datetime.now(UTC)
+
+
+def s3_access(settings: Settings) -> S3Access:
+    """How to reach S3: the settings' own keys, else AWS's chain. Raises UserMistake, CouldNotCheck."""
+    endpoint = settings.s3_endpoint or os.environ.get("AWS_ENDPOINT_URL_S3", "")
+    endpoint = endpoint or os.environ.get("AWS_ENDPOINT_URL", "")
+    if not settings.s3_access_key.get_secret_value():
+        from contracts_svc.adapters.aws import from_chain
+
+        return from_chain(
+            profile=settings.s3_profile,
+            region=settings.s3_region,
+            endpoint=endpoint,
+            path_style=settings.s3_path_style or bool(endpoint),
+        )
+    return S3Access(
+        access_key=settings.s3_access_key.get_secret_value(),
+        secret_key=settings.s3_secret_key.get_secret_value(),
+        session_token=settings.s3_session_token.get_secret_value(),
+        region=settings.s3_region or os.environ.get("AWS_REGION", "us-east-1"),
+        endpoint=endpoint,
+        path_style=settings.s3_path_style or bool(endpoint),
+    )
+
+
+def engine(settings: Settings, access: S3Access | None) -> DuckDBEngine:
+    """The engine that checks run on."""
+    return DuckDBEngine(
+        access,
+        memory_limit=settings.memory_limit,
+        temp_directory=settings.temp_directory or None,
+    )
+
+
+def storage(access: S3Access | None) -> ArrowStorage:
+    """Where files are listed and footers are read."""
+    return ArrowStorage(access)

@@ -1,0 +1,213 @@
+"""``contracts check``"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from contracts_svc import app, settings
+from contracts_svc.cli.output import count, location_json, paint, print_json
+from contracts_svc.cli.workspace import read_file
+from contracts_svc.errors import ExitCode, UserMistake, worst
+from contracts_svc.flows.check import check
+from contracts_svc.model import Contract, Server, Table
+from contracts_svc.quality.references import resolver
+from contracts_svc.runs import Outcome, Result, Run
+
+
+def run(
+    path: Path,
+    server_name: str | None,
+    table_name: str | None,
+    partitions: Sequence[str],
+    samples: int | None,
+    format: str,
+) -> ExitCode:
+    """Check every table of a contract on one of its servers."""
+    contract = read_file(path)
+    server = pick_server(contract, server_name)
+    tables = _tables(contract, table_name)
+    chosen = settings.load()
+    access = app.s3_access(chosen) if server.type == "s3" else None
+    storage, engine = app.storage(access), app.engine(chosen, access)
+    runs = [
+        check(
+            contract,
+            table,
+            server,
+            storage=storage,
+            engine=engine,
+            clock=app.SystemClock(),
+            target_of=resolver(contract, neighbours(contract, path)),
+            partition=_partition(partitions),
+            samples=chosen.samples if samples is None else samples,
+            progress=_progress() if format == "text" else None,
+        )
+        for table in tables
+    ]
+    code = worst(r.exit_code for r in runs)
+    if format == "json":
+        print_json(code, {"runs": [run_json(r) for r in runs]})
+    else:
+        for done in runs:
+            print_run(done)
+    return code
+
+
+def pick_server(contract: Contract, name: str | None) -> Server:
+    """The server of that name, else the first. Raises UserMistake."""
+    if not contract.servers:
+        raise UserMistake.of(
+            f"{contract.title} has no server, so there is no data to check",
+            "add `servers:` with type, location and format",
+            contract.at,
+        )
+    found = next((s for s in contract.servers if name in (None, s.server)), None)
+    if found is None:
+        names = ", ".join(s.server for s in contract.servers)
+        raise UserMistake.of(f"{contract.title} has no server {name!r}", f"it has: {names}", contract.at)
+    return found
+
+
+def _tables(contract: Contract, name: str | None) -> tuple[Table, ...]:
+    if name is None:
+        if not contract.tables:
+            raise UserMistake.of(f"{contract.title} has no tables", "add `schema:`", contract.at)
+        return contract.tables
+    found = contract.table(name)
+    if found is None:
+        names = ", ".join(t.name for t in contract.tables)
+        raise UserMistake.of(f"{contract.title} has no table {name!r}", f"it has: {names}", contract.at)
+    return (found,)
+
+
+def _partition(given: Sequence[str]) -> dict[str, str]:
+    found = {}
+    for text in given:
+        key, equals, value = text.partition("=")
+        if not (key and equals):
+            raise UserMistake.of(
+                f"--partition {text!r} is not key=value", "for instance --partition month=12"
+            )
+        found[key] = value
+    return found
+
+
+def neighbours(contract: Contract, path: Path) -> dict[str, Contract]:
+    """The contracts that this one's relationships name by file, as far as they are there and valid."""
+    relationships = [r for t in contract.tables for r in t.relationships]
+    relationships += [r for t in contract.tables for c in t.walk() for r in c.relationships]
+    names = {target.partition("#")[0] for r in relationships for target in r.target if "#" in target}
+    found: dict[str, Contract] = {}
+    for name in sorted(names - {""}):
+        beside = path.parent / name
+        if beside.is_file():
+            # One that is not valid is left out: the relationship is then reported as one that cannot
+            # be resolved, and everything else is still checked.
+            with suppress(UserMistake):
+                found[name] = read_file(beside)
+    return found
+
+
+def _progress() -> Callable[[str, int, int], None] | None:
+    if not sys.stderr.isatty():
+        return None
+
+    def show(step: str, done: int, total: int) -> None:
+        print(f"\r\x1b[K{step} {done}/{total}", end="" if done < total else "\r\x1b[K", file=sys.stderr)
+
+    return show
+
+
+def run_json(run: Run) -> dict[str, Any]:
+    """A run, as every JSON output of ours writes it."""
+    return {
+        "contract": run.contract,
+        "version": run.version,
+        "table": run.table,
+        "server": run.server,
+        "scope": run.scope,
+        "started": run.started.isoformat(),
+        "seconds": round((run.finished - run.started).total_seconds(), 3),
+        "files": run.files,
+        "bytes": run.bytes,
+        "rows": run.rows,
+        "scans": run.scans,
+        "exit_code": int(run.exit_code),
+        "counts": outcome_counts(run.results),
+        "results": [result_json(r) for r in run.results],
+    }
+
+
+def outcome_counts(results: Sequence[Result]) -> dict[str, int]:
+    """How many results there are of each outcome."""
+    return {o.value: sum(r.outcome is o for r in results) for o in Outcome}
+
+
+def result_json(result: Result) -> dict[str, Any]:
+    """A result, as every JSON output of ours writes it."""
+    return {
+        "check": result.check.id,
+        "kind": result.check.kind,
+        "columns": list(result.check.columns),
+        "outcome": result.outcome.value,
+        "severity": result.check.severity.value,
+        "dimension": result.check.dimension,
+        "expected": result.expected,
+        "found": result.found,
+        "failing": result.failing,
+        "rows": result.rows,
+        "values": dict(result.values),
+        "reason": result.reason,
+        "samples": [dict(s) for s in result.samples],
+        "breakdown": [{"where": b.where, "failing": b.failing} for b in result.breakdown],
+        "location": location_json(result.check.at),
+    }
+
+
+_STYLE: Mapping[Outcome, str] = {
+    Outcome.PASSED: "green",
+    Outcome.FAILED: "bold red",
+    Outcome.WARNED: "yellow",
+    Outcome.ERRORED: "bold red",
+    Outcome.SKIPPED: "dim",
+}
+
+
+def print_run(run: Run) -> None:
+    """A run as text: what did not pass first and in full, then a line on the rest."""
+    size = f"{run.bytes / 1e6:,.1f} MB"
+    rows = "" if run.rows is None else f", {count(run.rows, 'row')}"
+    title = paint(f"{run.table}", "bold")
+    print(f"{title} {run.version} on {run.server}, {run.scope}: {count(run.files, 'file')}, {size}{rows}")
+    for result in sorted(run.results, key=lambda r: _ORDER.index(r.outcome)):
+        if result.outcome is not Outcome.PASSED:
+            print_result(result)
+    counts = outcome_counts(run.results)
+    told = ", ".join(f"{n} {name}" for name, n in counts.items() if n)
+    seconds = (run.finished - run.started).total_seconds()
+    print(f"  {count(len(run.results), 'check')}: {told} ({count(run.scans, 'scan')}, {seconds:.2f} s)")
+
+
+_ORDER = (Outcome.FAILED, Outcome.ERRORED, Outcome.WARNED, Outcome.SKIPPED, Outcome.PASSED)
+
+
+def print_result(result: Result) -> None:
+    """One result as text, with where it fails and some failing rows."""
+    label = paint(result.outcome.value.upper().ljust(7), _STYLE[result.outcome])
+    print(f"  {label} {result.check.id}  ({result.check.at})")
+    if result.reason:
+        print(f"          {result.reason}")
+        return
+    print(f"          expected {result.expected}")
+    print(f"          found    {result.found}")
+    if result.breakdown:
+        shown = ", ".join(f"{b.where}: {b.failing:,}" for b in result.breakdown[:4])
+        more = len(result.breakdown) - 4
+        print(f"          where    {shown}" + (f" and {more} more" if more > 0 else ""))
+    for sample in result.samples[:3]:
+        text = ", ".join(f"{k}={v}" for k, v in sample.items())
+        print(f"          row      {text[:160]}")

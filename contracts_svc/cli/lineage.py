@@ -1,0 +1,135 @@
+"""``contracts lineage impact``"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from contracts_svc import settings
+from contracts_svc.adapters.openlineage import read_events
+from contracts_svc.cli.output import count, paint, print_json
+from contracts_svc.cli.workspace import lineage_texts, load
+from contracts_svc.errors import ExitCode, UserMistake
+from contracts_svc.flows.lineage import Lineage, gather
+from contracts_svc.lineage.graph import ColumnRef, Consumer, DatasetId, Edge, EdgeKind
+from contracts_svc.lineage.identity import Identities
+
+
+def impact(
+    dataset: str,
+    column: str | None,
+    contracts: Path,
+    lineage: Sequence[Path],
+    dialect: str,
+    format: str,
+) -> ExitCode:
+    """Tell who reads a dataset or one of its columns."""
+    known = tuple(load([contracts]).values())
+    paths = lineage or settings.load().lineage
+    if not paths:
+        raise UserMistake.of(
+            "no lineage is given, so nobody can say who reads",
+            "give --lineage with SQL files, OpenLineage events (.jsonl) or a folder of these",
+        )
+    sql, events = lineage_texts(paths)
+    gathered = gather(known, sql=sql, events=events, read_events=read_events, dialect=dialect)
+    identities = Identities.of(known)
+    found = _find(dataset, identities, gathered)
+    refs = _columns(found, column, identities, gathered)
+    report = [(ref, tuple(gathered.graph.downstream(ref))) for ref in refs]
+    if format == "json":
+        print_json(ExitCode.OK, _json(found, report, gathered))
+    else:
+        _print(found, report, gathered)
+    return ExitCode.OK
+
+
+def _find(text: str, identities: Identities, lineage: Lineage) -> DatasetId:
+    found = identities.find(text)
+    if found is not None:
+        return found
+    same = [d for d in lineage.graph.datasets if text in (d.name, str(d))]
+    if same:
+        return same[0]
+    close = ", ".join(identities.suggest(text)) or ", ".join(sorted(d.name for d in lineage.graph.datasets))
+    raise UserMistake.of(f"no dataset {text!r} is known", f"known are for instance: {close}")
+
+
+def _columns(
+    dataset: DatasetId, column: str | None, identities: Identities, lineage: Lineage
+) -> list[ColumnRef]:
+    known = identities.contract_of(dataset)
+    promised = [c.path for c in known[1].walk()] if known else []
+    read = {e.source.column for e in lineage.graph.edges if e.source.dataset == dataset}
+    names = list(dict.fromkeys([*promised, *sorted(c for c in read if c)]))
+    if column is None:
+        return [ColumnRef(dataset, n) for n in names]
+    if column not in names:
+        raise UserMistake.of(f"{dataset.name} has no column {column!r}", f"it has: {', '.join(names)}")
+    return [ColumnRef(dataset, column)]
+
+
+Report = Iterable[tuple[ColumnRef, tuple[tuple[Edge, ...], ...]]]
+
+
+def _reader(lineage: Lineage, dataset: DatasetId) -> Consumer | None:
+    return next((c for c in lineage.consumers if c.dataset == dataset), None)
+
+
+def _print(dataset: DatasetId, report: Report, lineage: Lineage) -> None:
+    print(f"who reads {paint(str(dataset), 'bold')}")
+    unread = []
+    for ref, paths in report:
+        if not paths:
+            unread.append(ref.column or "")
+            continue
+        print(f"  {paint(ref.column or '', 'bold')}")
+        for path in paths:
+            last = path[-1]
+            reader = _reader(lineage, last.target.dataset)
+            team = f"  ({reader.kind.value} of {reader.team})" if reader and reader.team else ""
+            steps = "".join(f" -{_how(e)}-> {e.target}" for e in path)
+            print(f"    {steps.strip()}{team}")
+    if unread:
+        print(f"  nobody reads, as far as is known: {', '.join(unread)}")
+    datasets = {e.target.dataset for _, paths in report for p in paths for e in p}
+    print(f"{count(len(datasets), 'dataset')} downstream")
+    for problem in lineage.problems:
+        print(f"not understood: {problem}")
+
+
+def _how(edge: Edge) -> str:
+    return edge.type.value if edge.kind is EdgeKind.DIRECT else f"{edge.type.value}, indirect"
+
+
+def _json(dataset: DatasetId, report: Report, lineage: Lineage) -> dict[str, Any]:
+    return {
+        "dataset": {"namespace": dataset.namespace, "name": dataset.name},
+        "columns": [
+            {"column": ref.column, "readers": [_path_json(p, lineage) for p in paths]}
+            for ref, paths in report
+        ],
+        "not_understood": [str(p) for p in lineage.problems],
+    }
+
+
+def _path_json(path: tuple[Edge, ...], lineage: Lineage) -> dict[str, Any]:
+    target = path[-1].target
+    reader = _reader(lineage, target.dataset)
+    return {
+        "dataset": {"namespace": target.dataset.namespace, "name": target.dataset.name},
+        "column": target.column,
+        "kind": reader.kind.value if reader else None,
+        "team": reader.team if reader else None,
+        "path": [
+            {
+                "from": str(e.source),
+                "to": str(e.target),
+                "kind": e.kind.value,
+                "type": e.type.value,
+                "origin": e.origin,
+            }
+            for e in path
+        ],
+    }

@@ -1,0 +1,65 @@
+"""``contracts rules``: every rule, check kind, receiver and setting, from the tables that declare them."""
+
+from __future__ import annotations
+
+from contracts_svc import settings
+from contracts_svc.adapters.receivers import RECEIVERS
+from contracts_svc.cli.output import paint, print_json
+from contracts_svc.compat.modes import Mode
+from contracts_svc.compat.rules import RULES
+from contracts_svc.errors import ExitCode
+from contracts_svc.odcs import LINT_RULES
+from contracts_svc.quality.kinds import KINDS
+
+Section = tuple[str, list[tuple[str, str]]]
+
+
+def sections() -> list[Section]:
+    """Title, then id and purpose of each row, for text and docs."""
+    return [
+        (
+            f"Compatibility rules (severity in mode {Mode.FORWARD})",
+            [(r.id, f"{r.purpose} ({r.severities[Mode.FORWARD]})") for r in RULES],
+        ),
+        ("Lint rules", [(r.id, r.purpose) for r in LINT_RULES]),
+        ("Check kinds", [(k.key, f"{k.purpose} (from {k.source})") for k in KINDS]),
+        ("Receivers", [(name, row.purpose) for name, row in RECEIVERS.items()]),
+        (
+            "Settings (environment, or contracts.toml without the prefix, in lower case)",
+            [
+                (n, text + (f" (default: {default})" if default else ""))
+                for n, default, text in settings.rows()
+            ],
+        ),
+    ]
+
+
+def run(format: str) -> ExitCode:
+    """Print the tables."""
+    if format == "json":
+        print_json(
+            ExitCode.OK,
+            {
+                "compatibility": [
+                    {
+                        "id": r.id,
+                        "purpose": r.purpose,
+                        "severities": {m.value: s and s.value for m, s in r.severities.items()},
+                    }
+                    for r in RULES
+                ],
+                "lint": [{"id": r.id, "purpose": r.purpose} for r in LINT_RULES],
+                "checks": [{"key": k.key, "purpose": k.purpose, "source": k.source} for k in KINDS],
+                "receivers": [{"name": n, "purpose": r.purpose} for n, r in RECEIVERS.items()],
+                "settings": [
+                    {"name": n, "default": default, "meaning": text} for n, default, text in settings.rows()
+                ],
+            },
+        )
+        return ExitCode.OK
+    for title, rows in sections():
+        print(paint(title, "bold"))
+        for name, text in rows:
+            print(f"  {name:<34} {text}")
+        print()
+    return ExitCode.OK

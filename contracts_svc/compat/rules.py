@@ -1,0 +1,68 @@
+"""All compatibility rules, and the judgement of Changes by them."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+
+from contracts_svc.compat import rules_constraints, rules_structure, rules_types
+from contracts_svc.compat.derived import derived
+from contracts_svc.compat.modes import Mode
+from contracts_svc.compat.rule import Rule, Scope, at_of, trigger
+from contracts_svc.findings import Change, Finding, ordered
+from contracts_svc.model import Contract
+
+__all__ = ["RULES", "Rule", "judge"]
+
+RULES: tuple[Rule, ...] = (
+    *rules_structure.RULES,
+    *rules_types.RULES,
+    *rules_constraints.RULES,
+)
+"""Every rule. Commands, documentation and tests read this tuple."""
+
+
+def _by_trigger() -> dict[str, tuple[Rule, ...]]:
+    found: defaultdict[str, list[Rule]] = defaultdict(list)
+    for rule in RULES:
+        for name in rule.on:
+            found[name].append(rule)
+    return {name: tuple(rules) for name, rules in found.items()}
+
+
+_BY_TRIGGER = _by_trigger()
+
+
+def judge(
+    changes: Iterable[Change], old: Contract, new: Contract, mode: Mode = Mode.FORWARD
+) -> tuple[Finding, ...]:
+    """What the rules say about these changes between two versions, worst first.
+
+    ``changes`` are those of :func:`contracts_svc.compat.diff.diff`. Under NONE everything is told and
+    nothing is worse than INFO.
+    """
+    scope = Scope(old, new, mode, tuple(changes))
+    if not scope.changes:
+        return ()
+    for change in scope.changes:
+        if trigger(change) != "contract.version":
+            scope.found.extend(_findings(change, scope))
+    for change in derived(scope):
+        scope.found.extend(_findings(change, scope))
+    return ordered(scope.found)
+
+
+def _findings(change: Change, scope: Scope) -> Iterator[Finding]:
+    for rule in _BY_TRIGGER.get(trigger(change), ()):
+        draft = rule.handler(change, scope)
+        if draft is not None:
+            yield Finding(
+                rule=rule.id,
+                severity=rule.severities[scope.mode],
+                message=draft.message,
+                at=draft.at or at_of(change),
+                why=draft.why,
+                fix=draft.fix,
+                contract=scope.old.id,
+                change=change,
+            )

@@ -1,0 +1,237 @@
+"""Rules for the types of columns."""
+
+from __future__ import annotations
+
+from contracts_svc.compat.rule import (
+    ERROR,
+    INFO,
+    WARNING,
+    Draft,
+    Rule,
+    Scope,
+    both_ways,
+    loosens,
+    severities,
+    subject,
+    tightens,
+)
+from contracts_svc.compat.types import Relation, shape_relation
+from contracts_svc.findings import Change
+from contracts_svc.model import Column
+
+_ON = (
+    "column.physicalType",
+    "column.logicalType",
+    "column.logicalTypeOptions.format",
+    "column.logicalTypeOptions.timezone",
+    "column.logicalTypeOptions.dimensions",
+    "column.logicalTypeOptions.elementType",
+)
+_NEW_COLUMN = "offer the new type as a new column beside the old one, and deprecate the old one"
+
+
+def type_widened(change: Change, scope: Scope) -> Draft | None:
+    return _draft(
+        change,
+        scope,
+        Relation.WIDENED,
+        why="values may come that the old type cannot hold: readers that keep it overflow, cut or fail",
+        fix=_NEW_COLUMN + ", or have every reader widen its own type first",
+    )
+
+
+def type_narrowed(change: Change, scope: Scope) -> Draft | None:
+    return _draft(
+        change,
+        scope,
+        Relation.NARROWED,
+        why="all new values fit what readers expect, but values that used to come are now rejected, cut "
+        "or rounded, and whatever is computed from the column gets another type",
+        fix=_NEW_COLUMN + ", and check old data against the new type first",
+    )
+
+
+def type_lossy(change: Change, scope: Scope) -> Draft | None:
+    return _draft(
+        change,
+        scope,
+        Relation.LOSSY,
+        why="neither type holds all values of the other, so values are silently rounded, cut or rejected",
+        fix=_NEW_COLUMN,
+    )
+
+
+def type_reinterpreted(change: Change, scope: Scope) -> Draft | None:
+    return _draft(
+        change,
+        scope,
+        Relation.REINTERPRETED,
+        why="the same stored values mean something else, so results are wrong without any error",
+        fix=_NEW_COLUMN,
+    )
+
+
+def type_incompatible(change: Change, scope: Scope) -> Draft | None:
+    return _draft(
+        change,
+        scope,
+        Relation.INCOMPATIBLE,
+        why="values do not convert from one type to the other, so reading the column fails",
+        fix=_NEW_COLUMN,
+    )
+
+
+def type_unknown(change: Change, scope: Scope) -> Draft | None:
+    return _draft(
+        change,
+        scope,
+        Relation.UNKNOWN,
+        why="unknown type, compared by name: whether values of one fit the other cannot be told",
+        fix="write both types as the server's engine spells them, or have readers agree",
+    )
+
+
+def physical_type_changed(change: Change, scope: Scope) -> Draft | None:
+    return _draft(
+        change,
+        scope,
+        Relation.EQUAL,
+        why="both hold the same values, so readers do not notice",
+        fix="nothing to do",
+    )
+
+
+def type_declared(change: Change, scope: Scope) -> Draft | None:
+    old, new = scope.columns(change)
+    if old is None or new is None or _states(old) or not _decides(change, old, new):
+        return None
+    return Draft(
+        message=f"{subject(change)}: a type is stated for the first time, {_type(new)}",
+        why="readers learn what they get; old data has not been held to any type",
+        fix="check old data against the type first",
+    )
+
+
+def type_undeclared(change: Change, scope: Scope) -> Draft | None:
+    old, new = scope.columns(change)
+    if old is None or new is None or _states(new) or not _decides(change, old, new):
+        return None
+    return Draft(
+        message=f"{subject(change)}: the type {_type(old)} is no longer stated",
+        why="any type may come now, so whatever readers compute from the column may fail",
+        fix="keep stating a type, the widest one if need be",
+    )
+
+
+def _draft(change: Change, scope: Scope, relation: Relation, *, why: str, fix: str) -> Draft | None:
+    """The draft, when the types of this column are related so and this change stands for it."""
+    old, new = scope.columns(change)
+    if old is None or new is None or not (_states(old) and _states(new)):
+        return None
+    if not _decides(change, old, new) or shape_relation(old, new, scope.dialect) is not relation:
+        return None
+    return Draft(
+        message=f"{subject(change)}: type {_type(old, new)} -> {_type(new, old)} ({relation})",
+        why=why,
+        fix=fix,
+    )
+
+
+def _states(column: Column) -> bool:
+    return bool(column.physical_type or column.logical_type)
+
+
+def _decides(change: Change, old: Column, new: Column) -> bool:
+    """One change of type shows in several fields; the most telling of them stands for it."""
+    if old.physical_type != new.physical_type:
+        return change.field == "physicalType"
+    if old.logical_type != new.logical_type:
+        return change.field == "logicalType"
+    # The format of a text or a date says how it is written, and has a rule of its own.
+    return change.field != "logicalTypeOptions.format" or new.logical_type in ("integer", "number")
+
+
+def _type(column: Column, other: Column | None = None) -> str:
+    """The type as the contract states it; the logical one where the physical ones do not differ."""
+    same = other is not None and column.physical_type == other.physical_type
+    if column.physical_type and not same:
+        return column.physical_type
+    detail = {k: v for k, v in column.logical_type_options.items() if f"column.logicalTypeOptions.{k}" in _ON}
+    details = ", ".join(f"{k} {str(v).lower()}" for k, v in sorted(detail.items()))
+    return (column.logical_type or "none") + (f" ({details})" if details else "")
+
+
+RULES = (
+    Rule(
+        id="type-widened",
+        purpose="Checks that no type is widened beyond what readers can hold.",
+        on=_ON,
+        severities=loosens(ERROR),
+        handler=type_widened,
+        mirror="type-narrowed",
+    ),
+    Rule(
+        id="type-narrowed",
+        purpose="Checks that no type is narrowed to one that holds fewer values.",
+        on=_ON,
+        severities=severities(ERROR, WARNING),
+        handler=type_narrowed,
+        mirror="type-widened",
+    ),
+    Rule(
+        id="type-lossy",
+        purpose="Checks that no type is changed to one that rounds or cuts values.",
+        on=_ON,
+        severities=both_ways(ERROR),
+        handler=type_lossy,
+        mirror="lossy both ways: neither type holds all values of the other",
+    ),
+    Rule(
+        id="type-reinterpreted",
+        purpose="Checks that no type is changed to one under which values mean something else.",
+        on=_ON,
+        severities=both_ways(ERROR),
+        handler=type_reinterpreted,
+        mirror="reinterpreted both ways: the meaning changes in either direction",
+    ),
+    Rule(
+        id="type-incompatible",
+        purpose="Checks that no type is changed to one that its values do not convert to.",
+        on=_ON,
+        severities=both_ways(ERROR),
+        handler=type_incompatible,
+        mirror="incompatible both ways: no values convert in either direction",
+    ),
+    Rule(
+        id="type-unknown",
+        purpose="Checks that changed types are known, so that they can be compared.",
+        on=_ON,
+        severities=both_ways(WARNING),
+        handler=type_unknown,
+        mirror="unknown both ways: only the names are compared",
+    ),
+    Rule(
+        id="physical-type-changed",
+        purpose="Checks that a physical type spelt another way still holds the same values.",
+        on=("column.physicalType", "column.logicalType"),
+        severities=both_ways(INFO),
+        handler=physical_type_changed,
+        mirror="equal both ways: the values are the same",
+    ),
+    Rule(
+        id="type-declared",
+        purpose="Checks that a type stated for the first time is kept by old data.",
+        on=_ON,
+        severities=tightens(WARNING),
+        handler=type_declared,
+        mirror="type-undeclared",
+    ),
+    Rule(
+        id="type-undeclared",
+        purpose="Checks that a stated type is not withdrawn.",
+        on=_ON,
+        severities=loosens(WARNING),
+        handler=type_undeclared,
+        mirror="type-declared",
+    ),
+)

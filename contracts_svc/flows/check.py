@@ -1,0 +1,379 @@
+"""Post-publish: check what was published against its contract, where it lies."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from sqlglot import exp
+
+from contracts_svc.errors import CouldNotCheck, UserMistake
+from contracts_svc.files import DataFile
+from contracts_svc.model import Contract, Json, Server, Table
+from contracts_svc.ports import Clock, Engine, Session, Source, Storage
+from contracts_svc.quality import details, fuse, masking, types
+from contracts_svc.quality.judge import judge
+from contracts_svc.quality.kind import TargetOf
+from contracts_svc.quality.kinds import KIND_OF
+from contracts_svc.quality.layout import Layout, layout, natural
+from contracts_svc.quality.plan import plan
+from contracts_svc.runs import Breakdown, Check, Measurement, Plan, Result, Run
+
+WHOLE_TABLE = "whole table"
+
+LocationOf = Callable[[Contract, Table, Server], str]
+Progress = Callable[[str, int, int], None]
+"""What is being done, how much of it is done, and how much there is."""
+
+
+def location_of(contract: Contract, table: Table, server: Server) -> str:
+    """Where a server keeps a table: its ``location`` (or ``path``), with {model} or {table} filled in.
+
+    Raises UserMistake when the server has neither.
+    """
+    written = server.fields.get("location") or server.fields.get("path")
+    if not isinstance(written, str):
+        raise UserMistake.of(
+            f"the server {server.server} of {contract.title} does not say where the files are",
+            "give it a location, as in s3://bucket/{table}/*.parquet",
+            server.at,
+        )
+    return written.replace("{model}", table.name).replace("{table}", table.name)
+
+
+def check(
+    contract: Contract,
+    table: Table,
+    server: Server,
+    *,
+    storage: Storage,
+    engine: Engine,
+    clock: Clock,
+    target_of: TargetOf,
+    location_of: LocationOf = location_of,
+    partition: Mapping[str, str] | None = None,
+    samples: int = 5,
+    progress: Progress | None = None,
+) -> Run:
+    """Check one table of a contract on one of its servers.
+
+    ``partition`` narrows it to the files of these Hive partitions; promises about the whole table are
+    then SKIPPED. Up to ``samples`` failing rows are kept per check, classified columns masked. What
+    cannot be read makes its checks ERRORED, never FAILED. Raises UserMistake for a server that cannot
+    be used and for a partition that is not there.
+    """
+    started = clock.now()
+    scope = dict(partition or {})
+    planned = plan(contract, table, target_of=target_of)
+    place = location_of(contract, table, server)
+    _readable(server)
+    tell = progress or (lambda phase, done, total: None)
+    try:
+        files = _in_scope(storage.files(place), scope, table, place)
+        tell("footers", 0, len(files))
+        found = layout(table, storage.footers(files))
+        tell("footers", len(files), len(files))
+    except CouldNotCheck as error:
+        results = judge(planned, _errors(planned.checks, error), started)
+        return _run(planned, server, scope, started, clock.now(), results)
+    known = [*_known(planned, found, scope, place), *fuse.skipped(planned, found)]
+    todo = _without(planned, {m.check for m in known})
+    scans = fuse.fuse(todo, found)
+    within = _Within(contract, table, server, storage, target_of, location_of)
+    sources, unreachable = _sources(scans, todo, found, within)
+    asker = _Asker(tell)
+    measured: list[Measurement] = []
+    results = ()
+    try:
+        with engine.open(sources) as asker.session:
+            measured += _measure_all(scans, todo, found, asker, unreachable)
+            if _changed(storage, place, files):
+                measured += _errors(todo.checks, _CHANGED)
+            results = judge(planned, _shown(table, planned, [*known, *measured]), clock.now())
+            results = _with_details(results, found, asker, samples)
+    except CouldNotCheck as error:
+        measured += _errors(todo.checks, error)
+        results = judge(planned, _shown(table, planned, [*known, *measured]), clock.now())
+    run = _run(planned, server, scope, started, clock.now(), results, scans=asker.asked)
+    return replace(run, files=len(files), bytes=sum(f.size for f in files), rows=found.rows)
+
+
+def _shown(table: Table, planned: Plan, measured: Iterable[Measurement]) -> list[Measurement]:
+    """One measurement per check, with nothing in it that must not be shown."""
+    whole = fuse.combine(measured)
+    return [masking.masked_measurement(table, _check(planned, m), m) for m in whole]
+
+
+_CHANGED = CouldNotCheck("the files", "they changed while being read", "check again when the publish is over")
+
+
+def _run(
+    planned: Plan,
+    server: Server,
+    scope: Mapping[str, str],
+    started: datetime,
+    finished: datetime,
+    results: tuple[Result, ...],
+    *,
+    scans: int = 0,
+) -> Run:
+    return Run(
+        contract=planned.contract,
+        version=planned.version,
+        table=planned.table,
+        server=server.server,
+        scope=", ".join(f"{k}={v}" for k, v in scope.items()) or WHOLE_TABLE,
+        started=started,
+        finished=finished,
+        results=results,
+        scans=scans,
+        unsupported=planned.unsupported,
+    )
+
+
+# --- which files ----------------------------------------------------------------------------------
+
+
+def _readable(server: Server) -> None:
+    kind = server.fields.get("format") or "parquet"
+    if kind != "parquet":
+        raise UserMistake.of(
+            f"the server {server.server} has the format {kind}, which is not checked",
+            "parquet is",
+            server.place("format"),
+        )
+
+
+def _in_scope(
+    files: Sequence[DataFile], scope: Mapping[str, str], table: Table, place: str
+) -> tuple[DataFile, ...]:
+    if not scope or not files:
+        return tuple(files)
+    keys = dict.fromkeys(k for f in files for k in f.partition)
+    for key in scope:
+        if key not in keys:
+            raise UserMistake.of(
+                f"{table.name} has no partition key {key}",
+                f"its keys at {place}: {', '.join(keys) or 'none, it is not partitioned'}",
+            )
+    kept = tuple(f for f in files if all(_same(f.partition.get(k), v) for k, v in scope.items()))
+    if not kept:
+        wanted = ", ".join(f"{k}={v}" for k, v in scope.items())
+        there = {", ".join(f"{k}={f.partition.get(k)}" for k in scope) for f in files}
+        shown = sorted(there, key=natural)
+        more = f", ... ({len(shown)} in all)" if len(shown) > 20 else ""
+        raise UserMistake.of(
+            f"{table.name} has no partition {wanted}", f"there are: {', '.join(shown[:20])}{more}"
+        )
+    return kept
+
+
+def _same(written: str | None, wanted: str) -> bool:
+    """``1`` finds the folder ``month=01`` too."""
+    if written is None:
+        return False
+    return written == wanted or (written.isdigit() and wanted.isdigit() and int(written) == int(wanted))
+
+
+def _changed(storage: Storage, place: str, files: Sequence[DataFile]) -> bool:
+    """Whether a file that was read is gone or another one now; new files do not matter."""
+    now = {f.path: (f.size, f.version) for f in storage.files(place)}
+    return any(now.get(f.path) != (f.size, f.version) for f in files)
+
+
+# --- which tables a query needs -------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class _Within:
+    contract: Contract
+    table: Table
+    server: Server
+    storage: Storage
+    target_of: TargetOf
+    location_of: LocationOf
+
+
+def _sources(
+    scans: Sequence[fuse.Scan], planned: Plan, found: Layout, within: _Within
+) -> tuple[list[Source], dict[str, CouldNotCheck]]:
+    """The tables that these scans read, and those that cannot be listed, each with the cause."""
+    sources = [_source(found.table, found.files, found.table.name)]
+    unreachable: dict[str, CouldNotCheck] = {}
+    for scan in scans:
+        asking = next(c for c in planned.checks if c.id in scan.checks)
+        for name in scan.sources:
+            if name in unreachable or any(s.name == name for s in sources):
+                continue
+            try:
+                sources.append(_other_source(name, asking, within))
+            except CouldNotCheck as error:
+                unreachable[name] = error
+            except UserMistake as error:
+                unreachable[name] = CouldNotCheck(name, str(error), retryable=False)
+    return sources, unreachable
+
+
+def _other_source(name: str, asking: Check, within: _Within) -> Source:
+    references = asking.arguments.get("references")
+    target = within.target_of(str(references[0])) if references else None
+    contract, table = (target[0], target[1]) if target else (within.contract, within.contract.table(name))
+    assert table is not None, "the plan named a table that its contract does not have"
+    server = within.server if contract.id == within.contract.id else _server_like(contract, within.server)
+    files = within.storage.files(within.location_of(contract, table, server))
+    return _source(table, files, name)
+
+
+def _server_like(contract: Contract, server: Server) -> Server:
+    """The server of another contract that stands beside this one: same name, else same type."""
+    named = (s for s in contract.servers if s.server == server.server)
+    alike = (s for s in contract.servers if s.type == server.type)
+    for found in (*named, *alike):
+        return found
+    raise CouldNotCheck(
+        contract.title, f"it has no server {server.server} and none of type {server.type}", retryable=False
+    )
+
+
+def _source(table: Table, files: Sequence[DataFile], name: str) -> Source:
+    keys = {k for f in files for k in f.partition}
+    texts = {k: {f.partition[k] for f in files if k in f.partition} for k in keys}
+    columns = {c.stored_name: c for c in table.columns if c.stored_name in keys}
+    kinds = {
+        key: types.promised_type(column)
+        for key, column in columns.items()
+        # A value that does not read as its type is a finding; the engine would give up on all rows.
+        if all(types.reads_as(text, column) for text in texts[key])
+    }
+    return Source(name=name, files=tuple(files), partition_types={k: kinds.get(k, "VARCHAR") for k in keys})
+
+
+# --- measuring ------------------------------------------------------------------------------------
+
+
+@dataclass(slots=True)
+class _Asker:
+    """A session whose queries are counted."""
+
+    tell: Progress
+    session: Session | None = None
+    asked: int = 0
+
+    def rows(self, query: exp.Query) -> list[dict[str, Json]]:
+        assert self.session is not None, "the session is not open"
+        self.asked += 1
+        return self.session.rows(query)
+
+
+def _check(planned: Plan, measured: Measurement) -> Check:
+    return next(c for c in planned.checks if c.id == measured.check)
+
+
+def _without(planned: Plan, done: set[str]) -> Plan:
+    return replace(planned, checks=tuple(c for c in planned.checks if c.id not in done))
+
+
+def _errors(checks: Iterable[Check], error: CouldNotCheck) -> Iterator[Measurement]:
+    cause = f"{error.what}: {error.cause}" + (f" ({error.hint})" if error.hint else "")
+    return (Measurement(check=c.id, error=cause) for c in checks)
+
+
+def _known(planned: Plan, found: Layout, scope: Mapping[str, str], place: str) -> Iterator[Measurement]:
+    for measured in fuse.footers(planned, found):
+        if _check(planned, measured).kind == "table-present":
+            measured = replace(measured, values={**measured.values, "location": place})
+        yield measured
+    if scope:
+        part = ", ".join(f"{k}={v}" for k, v in scope.items())
+        reason = f"it is about the whole table, and only {part} was checked"
+        for each in planned.checks:
+            if KIND_OF[each.kind].whole_table(each):
+                yield Measurement(check=each.id, skipped=reason)
+
+
+def _measure_all(
+    scans: Sequence[fuse.Scan],
+    planned: Plan,
+    found: Layout,
+    asker: _Asker,
+    unreachable: Mapping[str, CouldNotCheck],
+) -> Iterator[Measurement]:
+    for number, scan in enumerate(scans):
+        asker.tell("scans", number, len(scans))
+        yield from _measure(scan, planned, found, asker, unreachable)
+    asker.tell("scans", len(scans), len(scans))
+
+
+def _measure(
+    scan: fuse.Scan,
+    planned: Plan,
+    found: Layout,
+    asker: _Asker,
+    unreachable: Mapping[str, CouldNotCheck],
+) -> Iterator[Measurement]:
+    """What a scan says. Where a shared scan cannot run, each of its checks is tried alone: one that the
+    engine refuses must not take the others with it."""
+    checks = [c for c in planned.checks if c.id in scan.checks]
+    try:
+        for name in scan.sources:
+            if name in unreachable:
+                raise unreachable[name]
+        rows = asker.rows(scan.query)
+    except CouldNotCheck as error:
+        if error.retryable or len(checks) == 1:
+            yield from _errors(checks, error)
+            return
+        for alone in (fuse.scan([c], found) for c in checks):
+            if alone is not None:
+                yield from _measure(alone, planned, found, asker, unreachable)
+        return
+    yield from fuse.read(scan, rows, planned)
+
+
+# --- what is shown of failures --------------------------------------------------------------------
+
+
+def _with_details(
+    results: tuple[Result, ...], found: Layout, asker: _Asker, samples: int
+) -> tuple[Result, ...]:
+    """Sample rows and breakdowns for what failed. Where they cannot be had, the verdict stands alone."""
+    bad = [r.check for r in results if r.bad and KIND_OF[r.check.kind].failing is not None]
+    parts = _breakdowns(bad, found, asker)
+    shown: dict[str, tuple[Mapping[str, Json], ...]] = {}
+    for number, failed in enumerate(bad):
+        asker.tell("samples", number, len(bad))
+        shown[failed.id] = _samples(failed, found, asker, samples)
+    asker.tell("samples", len(bad), len(bad))
+    return tuple(
+        replace(
+            r,
+            samples=shown.get(r.check.id, ()),
+            breakdown=parts.get(r.check.id) or _of_footers(r),
+        )
+        for r in results
+    )
+
+
+def _samples(failed: Check, found: Layout, asker: _Asker, count: int) -> tuple[Mapping[str, Json], ...]:
+    query = details.sample_query(failed, found, count)
+    if query is None:
+        return ()
+    try:
+        return tuple(masking.masked_row(found.table, row) for row in asker.rows(query))
+    except CouldNotCheck:
+        return ()
+
+
+def _breakdowns(bad: Sequence[Check], found: Layout, asker: _Asker) -> dict[str, tuple[Breakdown, ...]]:
+    parts: dict[str, tuple[Breakdown, ...]] = {}
+    for counts in details.count_queries(bad, found):
+        try:
+            parts |= details.breakdowns(counts, asker.rows(counts.query), found)
+        except CouldNotCheck:
+            continue
+    return parts
+
+
+def _of_footers(result: Result) -> tuple[Breakdown, ...]:
+    return details.ordered(result.values.get("parts") or {}) if result.bad else ()

@@ -1,0 +1,318 @@
+"""Column-level lineage out of SQL.
+
+The types of the edges are OpenLineage's
+(https://openlineage.io/docs/spec/facets/dataset-facets/column_lineage_facet): filters, joins,
+grouping and sorting decide which rows there are and so point at the target as a whole; conditions
+and windows point at the column that they are in. Where a statement, or one column of it, cannot be
+resolved, a table-level edge says so, with the reason: nothing is guessed and nothing left out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from sqlglot import exp
+from sqlglot.dialects.dialect import Dialect
+from sqlglot.errors import SqlglotError
+
+from contracts_svc.errors import Location, Problem
+from contracts_svc.lineage.graph import ColumnRef, DatasetId, Edge, EdgeKind, EdgeType
+from contracts_svc.lineage.sql_made import DIRECT, Gap, Made, TooLarge, Trace
+from contracts_svc.lineage.sql_query import Resolver
+from contracts_svc.lineage.sql_relations import Relation, TableRelation
+from contracts_svc.lineage.sql_text import TOO_DEEP, Fault, Statement, dialect_of, statements
+from contracts_svc.lineage.sql_types import result_type
+from contracts_svc.lineage.sql_writes import WRITTEN, Write, name_of, writes
+
+__all__ = ["SqlLineage", "lineage_of", "result_type"]
+
+MAX_EDGES = 500_000
+"""Most edges kept of one text."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SqlLineage:
+    """What a text of SQL does: its edges, what could not be followed, which datasets it touches."""
+
+    edges: tuple[Edge, ...] = ()
+    problems: tuple[Problem, ...] = ()
+    reads: tuple[DatasetId, ...] = ()
+    writes: tuple[DatasetId, ...] = ()
+    """Datasets whose rows or columns it changes, those that it only drops or empties included."""
+
+
+def lineage_of(
+    sql: str,
+    *,
+    dialect: str,
+    schemas: Mapping[str, Mapping[str, str]],
+    name_of: Callable[[str], DatasetId],
+    origin: str,
+    seen: datetime | None,
+    target: str | None = None,
+) -> SqlLineage:
+    """The lineage of every statement in ``sql``. Never raises for what the text says.
+
+    ``dialect`` is a name that sqlglot knows, or a common other one (``postgresql``, ``ansi``).
+    ``schemas`` gives the columns of known tables (table -> column -> type), ``name_of`` the dataset
+    of a table's name as SQL writes it (``DatasetId("", name)`` for one that is not known).
+    ``target`` is what a SELECT that stands alone makes. A table that one statement creates is known
+    to those after it. Problems have line and column in the text, under ``origin`` as file.
+    """
+    found = dialect_of(dialect)
+    if found is None:
+        hint = "use a name that sqlglot has, such as duckdb, postgres, snowflake, bigquery or spark"
+        return SqlLineage(problems=(Problem(None, f"unknown SQL dialect {dialect!r}", hint),))
+    reader = _Reader(found, dialect, name_of, origin, seen, target)
+    reader.know(schemas)
+    for statement in statements(sql, found):
+        reader.read(statement)
+    return reader.result()
+
+
+@dataclass(slots=True)
+class _Reader:
+    """Reads statements one after the other and gathers what they say."""
+
+    dialect: Dialect
+    dialect_name: str
+    name_of: Callable[[str], DatasetId]
+    origin: str
+    seen: datetime | None
+    target: str | None
+    schemas: dict[DatasetId, dict[str, str]] = field(default_factory=dict)
+    """Folded column name -> the name as the schema spells it."""
+    edges: dict[Edge, None] = field(default_factory=dict)
+    problems: dict[Problem, None] = field(default_factory=dict)
+    reads: dict[DatasetId, None] = field(default_factory=dict)
+    written: dict[DatasetId, None] = field(default_factory=dict)
+    spellings: dict[str, str] = field(default_factory=dict)
+
+    def know(self, schemas: Mapping[str, Mapping[str, str]]) -> None:
+        for table, columns in schemas.items():
+            self.schemas[self.name_of(table)] = {c.lower(): c for c in columns}
+
+    def result(self) -> SqlLineage:
+        return SqlLineage(
+            edges=tuple(self.edges),
+            problems=tuple(self.problems),
+            reads=tuple(self.reads),
+            writes=tuple(self.written),
+        )
+
+    def read(self, statement: Statement) -> None:
+        tree = statement.tree
+        if tree is None:
+            self._unparsed(statement)
+            return
+        if isinstance(tree, exp.Command):
+            return
+        self._fold(tree)
+        for write in writes(tree):
+            self._follow(write)
+
+    # -- names
+
+    def _fold(self, tree: exp.Expr) -> None:
+        """Fold all names to lower case, and remember how the dialect spells them."""
+        for table in tree.find_all(exp.Table):
+            table.meta[WRITTEN] = name_of(table)
+        for identifier in tree.find_all(exp.Identifier):
+            if not isinstance(identifier.this, str):
+                continue
+            normal = self.dialect.normalize_identifier(identifier.copy()).name
+            folded = identifier.this.lower()
+            self.spellings.setdefault(folded, normal)
+            identifier.set("this", folded)
+
+    def _spelt(self, name: str) -> str:
+        return self.spellings.get(name, name)
+
+    def _dataset(self, written: str) -> DatasetId:
+        found = self.name_of(written)
+        if found != DatasetId("", written) or "/" in written or found in self.schemas:
+            return found
+        parts = (self._spelt(part.lower()) for part in written.split("."))
+        return DatasetId("", ".".join(parts))
+
+    def _table(self, node: exp.Table) -> TableRelation:
+        dataset = self._dataset(name_of(node))
+        return TableRelation(dataset, self.schemas.get(dataset), self._spelt)
+
+    # -- one statement
+
+    def _follow(self, write: Write) -> None:
+        target = write.target if write.target is not None else self.target
+        dataset = self._dataset(target) if target else None
+        if dataset is not None and (write.target is not None or write.query is not None):
+            self.written.setdefault(dataset)
+        if write.query is None:
+            if dataset is not None and write.defines:
+                self._define(dataset, write.columns)
+            return
+        try:
+            self._resolve(write, write.query, dataset)
+        except (SqlglotError, TooLarge) as error:
+            self._unresolved(write.query, dataset, str(error).splitlines()[0])
+        except RecursionError:
+            self._unresolved(write.query, dataset, TOO_DEEP)
+
+    def _resolve(self, write: Write, query: exp.Query, dataset: DatasetId | None) -> None:
+        root = query.unnest()
+        assert isinstance(root, exp.Query)
+        resolver = Resolver(root, self._table, self.dialect)
+        relation = resolver.relation(root)
+        names = self._targets(write, relation, dataset)
+        edges: list[Edge] = []
+        gaps: dict[Gap, None] = {}
+        made = [relation.at(index) for index in range(len(names))]
+        effects = Trace()
+        relation.effects(effects)
+        self.reads.update(resolver.read)
+        if dataset is None:
+            self._note_standalone()
+            return
+        if relation.open:
+            gaps[Gap(relation.open, "which columns `*` stands for is not known")] = None
+        for name, column in zip(names, made, strict=True):
+            gaps.update(dict.fromkeys(column.gaps))
+            edges += self._column_edges(column, ColumnRef(dataset, name))
+        gaps.update(effects.gaps)
+        edges += self._effect_edges(effects, dataset)
+        edges += self._gap_edges(gaps, dataset)
+        edges += self._row_edges(resolver.read, edges, dict(zip(names, made, strict=True)), dataset)
+        if len(self.edges) + len(edges) > MAX_EDGES:
+            raise TooLarge(f"the SQL text makes more than {MAX_EDGES:,} edges")
+        self.edges.update(dict.fromkeys(edges))
+        if write.defines and not relation.open:
+            self._define(dataset, names)
+
+    def _note_standalone(self) -> None:
+        message = "a SELECT that stands alone makes nothing that is known"
+        hint = "say what it makes, or write CREATE TABLE ... AS before it"
+        self.problems.setdefault(Problem(self._at(1, 1), message, hint))
+
+    def _targets(self, write: Write, relation: Relation, dataset: DatasetId | None) -> list[str]:
+        """The target column of every output column."""
+        names = [self._spelt(name) for name in relation.names]
+        known = self.schemas.get(dataset) if dataset is not None else None
+        listed = [self._spelt(c.lower()) for c in write.columns]
+        if not listed and known and not write.by_name and not write.defines and write.target:
+            # INSERT matches by position; where the counts differ, a partition column is usually set
+            # apart, and the names are the better witness.
+            listed = list(known.values()) if len(known) == len(names) and not relation.open else []
+        if listed and not relation.open:
+            names[: len(listed)] = listed[: len(names)]
+        return [(known or {}).get(name.lower(), name) for name in names]
+
+    def _define(self, dataset: DatasetId, names: list[str] | tuple[str, ...]) -> None:
+        spelt = {name.lower(): self._spelt(name) for name in names}
+        self.schemas.setdefault(dataset, spelt)
+
+    # -- edges
+
+    def _edge(self, source: ColumnRef, target: ColumnRef, type_: EdgeType, **more: str) -> Edge:
+        kind = EdgeKind.DIRECT if type_ in DIRECT else EdgeKind.INDIRECT
+        return Edge(
+            source=source,
+            target=target,
+            kind=kind,
+            type=type_,
+            origin=self.origin,
+            seen=self.seen,
+            **more,
+        )
+
+    def _column_edges(self, made: Made, target: ColumnRef) -> Iterator[Edge]:
+        text = "" if made.expression is None else _text(made.expression, self.dialect)
+        for source, types in made.uses.items():
+            direct = [t for t in types if t in DIRECT]
+            if direct:
+                strongest = max(direct, key=DIRECT.index)
+                yield self._edge(source, target, strongest, expression=text, dialect=self.dialect_name)
+            yield from (self._edge(source, target, t) for t in sorted(types) if t not in DIRECT)
+
+    def _effect_edges(self, effects: Trace, dataset: DatasetId) -> Iterator[Edge]:
+        """What a table's own columns decide about itself (UPDATE, MERGE) is no lineage."""
+        for source, types in effects.uses.items():
+            if source.dataset != dataset:
+                yield from (self._edge(source, ColumnRef(dataset, None), t) for t in sorted(types))
+
+    def _gap_edges(self, gaps: Mapping[Gap, None], dataset: DatasetId) -> Iterator[Edge]:
+        for gap in gaps:
+            at = self._at(gap.line or 1, gap.column or 1)
+            hint = gap.hint or "register a contract for the table, or name the columns"
+            self.problems.setdefault(Problem(at, gap.reason, hint))
+            for table in sorted(gap.tables):
+                yield self._table_edge(table, dataset, gap.reason)
+
+    def _table_edge(self, source: DatasetId, target: DatasetId, reason: str) -> Edge:
+        """Which columns is not known."""
+        return Edge(
+            source=ColumnRef(source, None),
+            target=ColumnRef(target, None),
+            kind=EdgeKind.INDIRECT,
+            type=EdgeType.UNKNOWN,
+            origin=self.origin,
+            seen=self.seen,
+            reason=reason,
+        )
+
+    def _row_edges(
+        self,
+        read: Mapping[DatasetId, None],
+        edges: list[Edge],
+        made: Mapping[str, Made],
+        dataset: DatasetId,
+    ) -> Iterator[Edge]:
+        """A table of which no column is read still gives rows (``SELECT count(*) FROM it``).
+
+        Its edge has no source column, but a target column: the rows make it, no column does.
+        """
+        linked = {e.source.dataset for e in edges} | {dataset}
+        rows_only = [name for name, m in made.items() if not m.uses and not m.gaps]
+        for table in read:
+            if table in linked:
+                continue
+            for name in rows_only:
+                yield self._edge(ColumnRef(table, None), ColumnRef(dataset, name), EdgeType.AGGREGATION)
+            if not rows_only:
+                yield self._table_edge(table, dataset, "none of its columns is read, only its rows")
+
+    # -- what cannot be followed
+
+    def _unresolved(self, query: exp.Query, dataset: DatasetId | None, reason: str) -> None:
+        self.problems.setdefault(Problem(self._at(1, 1), reason, "its lineage is table-level only"))
+        defined = {cte.alias for cte in query.find_all(exp.CTE)}
+        for table in query.find_all(exp.Table):
+            if isinstance(table.this, exp.Func) or (not table.db and table.name in defined):
+                continue
+            source = self._dataset(name_of(table))
+            self.reads.setdefault(source)
+            if dataset is not None:
+                self.edges.setdefault(self._table_edge(source, dataset, reason))
+
+    def _unparsed(self, statement: Statement) -> None:
+        fault = statement.fault or Fault("the SQL cannot be parsed", 1, 1)
+        self.problems.setdefault(Problem(self._at(fault.line, fault.column), fault.reason, fault.hint))
+        target = statement.target or self.target
+        if target:
+            self.written.setdefault(self._dataset(target))
+        for name in statement.sources:
+            self.reads.setdefault(self._dataset(name))
+            if target:
+                edge = self._table_edge(self._dataset(name), self._dataset(target), fault.reason)
+                self.edges.setdefault(edge)
+
+    def _at(self, line: int, column: int) -> Location:
+        return Location(self.origin.removeprefix("sql:"), line, column)
+
+
+def _text(expression: exp.Expr, dialect: Dialect) -> str:
+    try:
+        return expression.sql(dialect=dialect, comments=False)
+    except RecursionError:
+        # Too deep to be written down; the edge is right, only its expression is not known.
+        return ""

@@ -1,0 +1,639 @@
+"""One SELECT (or set operation) resolved over the scopes that sqlglot finds in it.
+
+Nothing is rewritten: a column is looked up where it stands, through CTEs and subqueries down to
+tables, and every answer is kept. So the cost is bounded by the size of the query and not by what it
+would be with everything inlined, and a column that cannot be resolved spoils no other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+from sqlglot import exp
+from sqlglot.dialects.dialect import Dialect, UsingColumnOrder
+from sqlglot.optimizer.scope import Scope, traverse_scope
+
+from contracts_svc.lineage.graph import DatasetId, EdgeType
+from contracts_svc.lineage.sql_inline import Inliner
+from contracts_svc.lineage.sql_made import MAX_COLUMNS, MAX_STEPS, Gap, Made, TooLarge, Trace, one_of
+from contracts_svc.lineage.sql_relations import (
+    FunctionRelation,
+    Pivoted,
+    Relation,
+    Renamed,
+    SetRelation,
+    TableRelation,
+)
+from contracts_svc.lineage.sql_trace import trace_expression
+
+_READERS = {"read_parquet", "parquet_scan", "read_csv", "read_csv_auto", "read_json", "read_json_auto"}
+# Dialects in which a column of the SELECT list may use the aliases before it.
+_LATERAL_ALIASES = frozenset(
+    {"clickhouse", "databricks", "duckdb", "redshift", "snowflake", "spark", "teradata"}
+)
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where in a query a column stands: which of its own aliases and sources can be seen there."""
+
+    aliases: int = 0
+    """How many of the query's output columns may be named by alias."""
+    alias_first: bool = False
+    sources: int | None = None
+    """How many of the sources can be seen (a lateral source sees those before it); None is all."""
+    in_join: bool = False
+    """Whether the right side of a semi or anti join can be seen."""
+    projected: bool = False
+    """Whether it is in the SELECT list, where not every dialect can name an alias before it."""
+
+
+ANYWHERE = Place()
+
+
+@dataclass(frozen=True, eq=False)
+class Item:
+    """One source in FROM or JOIN."""
+
+    name: str
+    parts: tuple[str, ...]
+    relation: Relation
+    visible: bool
+    """False for the right side of a semi or anti join: only its own condition sees it."""
+
+
+@dataclass(frozen=True)
+class Output:
+    """One output column; ``name`` None is a star over a relation whose columns are not known."""
+
+    name: str | None
+    make: Callable[[], Made]
+    relation: Relation | None = None
+    excluded: frozenset[str] = frozenset()
+
+
+class Resolver:
+    """Everything that the queries of one statement share."""
+
+    def __init__(
+        self,
+        root: exp.Query,
+        table_of: Callable[[exp.Table], TableRelation],
+        dialect: Dialect,
+    ) -> None:
+        self.table_of = table_of
+        self.lateral_aliases = type(dialect).__name__.lower() in _LATERAL_ALIASES
+        self.using_order = dialect.USING_COLUMN_ORDER
+        self.steps = 0
+        self.read: dict[DatasetId, None] = {}
+        self._scopes: dict[int, Scope] = {}
+        self._relations: dict[int, Relation] = {}
+        for scope in traverse_scope(root):
+            self._scopes[id(scope.expression)] = scope
+
+    def step(self, count: int = 1) -> None:
+        """Count work. Raises TooLarge."""
+        self.steps += count
+        if self.steps > MAX_STEPS:
+            raise TooLarge("the statement needs too many steps to be followed")
+
+    def relation(self, query: exp.Expr) -> Relation:
+        """The relation that a query is."""
+        query = query.unnest()
+        found = self._relations.get(id(query))
+        if found is None:
+            scope = self._scopes.get(id(query))
+            if scope is None:
+                raise TooLarge("a part of the statement could not be given a scope")
+            found = self._build(query, scope)
+            self._relations[id(query)] = found
+        return found
+
+    def _build(self, query: exp.Expr, scope: Scope) -> Relation:
+        if isinstance(query, exp.SetOperation):
+            combined: Relation = SetRelation(
+                self.relation(query.this),
+                self.relation(query.expression),
+                type(query),
+                bool(query.args.get("by_name")),
+            )
+            return Renamed(combined, scope.outer_columns) if scope.outer_columns else combined
+        if isinstance(query, exp.Select):
+            return QueryRelation(self, query, scope)
+        # VALUES and the like as an operand of a set operation.
+        return FunctionRelation(scope.outer_columns, True, Made)
+
+    def base_table(self, node: exp.Table) -> TableRelation:
+        """The table that a node names, noted as read."""
+        found = self.table_of(node)
+        self.read.setdefault(found.dataset)
+        return found
+
+    def parent(self, scope: Scope) -> QueryRelation | None:
+        """The query that a correlated query may refer to."""
+        outer = scope.parent
+        while outer is not None and not isinstance(outer.expression, exp.Select):
+            outer = outer.parent
+        if outer is None or scope.is_cte:
+            return None
+        found = self.relation(outer.expression)
+        return found if isinstance(found, QueryRelation) else None
+
+
+class QueryRelation:
+    """A SELECT."""
+
+    def __init__(self, resolver: Resolver, select: exp.Select, scope: Scope) -> None:
+        self.resolver, self.select, self.scope = resolver, select, scope
+        self._made: dict[int, Made] = {}
+        self._building: set[int] = set()
+
+    # -- what it selects from
+
+    @cached_property
+    def items(self) -> Sequence[Item]:
+        return tuple(self._items())
+
+    def _items(self) -> Iterator[Item]:
+        for position, (name, node) in enumerate(self.scope.references):
+            relation = self._source(node, position)
+            columns = getattr(node, "alias_column_names", None) or []
+            pivots = node.args.get("pivots") or []
+            for pivot in pivots:
+                relation = self._pivoted(relation, pivot)
+                name = pivot.alias or name
+            if columns and not pivots and not isinstance(relation, FunctionRelation):
+                relation = Renamed(relation, columns)
+            parts = tuple(p.name for p in node.parts) if isinstance(node, exp.Table) else ()
+            hidden = name in self.scope.semi_or_anti_join_tables
+            yield Item(name, parts, relation, not hidden)
+
+    def _source(self, node: exp.Expr, position: int) -> Relation:
+        if isinstance(node, exp.Table):
+            if isinstance(node.this, exp.Func):
+                return self._table_function(node, position)
+            cte = self.scope.cte_sources.get(node.name) if not node.db else None
+            if isinstance(cte, Scope):
+                return self.resolver.relation(cte.expression)
+            return self.resolver.base_table(node)
+        if isinstance(node, exp.Lateral) and isinstance(node.this, exp.Subquery):
+            return self.resolver.relation(node.this)
+        if isinstance(node, exp.UDTF):
+            return self._function(node, position)
+        return self.resolver.relation(node)
+
+    def _function(self, node: exp.Expr, position: int) -> Relation:
+        names = list(getattr(node, "alias_column_names", None) or [])
+        offset = node.args.get("offset")
+        if isinstance(offset, exp.Identifier):
+            names.append(offset.name)
+        arguments = [a for a in node.iter_expressions() if not isinstance(a, exp.TableAlias)]
+        complete = bool(names) or isinstance(node, exp.Values)
+        return FunctionRelation(names, complete, lambda: self._made_of(arguments, position))
+
+    def _table_function(self, node: exp.Table, position: int) -> Relation:
+        function = node.this
+        name = function.name if isinstance(function, exp.Anonymous) else function.sql_name()
+        files = [a for a in function.expressions if isinstance(a, exp.Literal) and a.is_string]
+        if name.lower() in _READERS and len(files) == 1:
+            return self.resolver.base_table(exp.Table(this=exp.to_identifier(files[0].name, quoted=True)))
+        # Named options (``header = true``) are no columns.
+        arguments = [a for a in function.iter_expressions() if not isinstance(a, (exp.EQ, exp.PropertyEQ))]
+        names = node.alias_column_names
+        return FunctionRelation(names, bool(names), lambda: self._made_of(arguments, position))
+
+    def _made_of(self, nodes: Sequence[exp.Expr], position: int) -> Made:
+        trace = Trace()
+        for node in nodes:
+            self.trace(trace, node, EdgeType.TRANSFORMATION, Place(sources=position))
+        return trace.made()
+
+    def _pivoted(self, inner: Relation, pivot: exp.Pivot) -> Relation:
+        def trace_in(trace: Trace, node: exp.Expr, usage: EdgeType) -> None:
+            def look_up(column: exp.Column | exp.Dot) -> Made:
+                made = inner.column(column.name)
+                return made or self._gap(column, f"there is no column `{column.name}` to pivot")
+
+            trace_expression(trace, node, usage, look_up, self._subquery, self.resolver.step)
+
+        return Pivoted(inner, pivot, trace_in)
+
+    # -- what it gives
+
+    @cached_property
+    def outputs(self) -> Sequence[Output]:
+        found: list[Output] = []
+        for position, projection in enumerate(self.select.expressions):
+            found += self._outputs_of(projection, position)
+            if len(found) > MAX_COLUMNS:
+                raise TooLarge(f"a query has more than {MAX_COLUMNS:,} columns")
+        renamed = self.scope.outer_columns
+        if renamed and not any(o.name is None for o in found[: len(renamed)]):
+            for index, name in enumerate(renamed[: len(found)]):
+                found[index] = Output(name, found[index].make, found[index].relation)
+        return tuple(found)
+
+    def _outputs_of(self, projection: exp.Expr, position: int) -> Iterator[Output]:
+        star = _star_of(projection)
+        if star is not None:
+            yield from self._expanded(star, projection)
+            return
+        make = self._maker(projection, position)
+        if isinstance(projection, exp.Aliases):
+            yield from (Output(alias.name, make) for alias in projection.aliases)
+            return
+        yield Output(projection.alias_or_name or projection.output_name or _named(projection, position), make)
+
+    def _maker(self, projection: exp.Expr, position: int) -> Callable[[], Made]:
+        def make() -> Made:
+            # Only a column of an enclosing recursion can ask for itself while it is being made.
+            if position in self._building:
+                return Made()
+            if position not in self._made:
+                self._building.add(position)
+                try:
+                    self._made[position] = self._column_made(
+                        projection, Place(aliases=position, projected=True)
+                    )
+                finally:
+                    self._building.discard(position)
+            return self._made[position]
+
+        return make
+
+    def _column_made(self, projection: exp.Expr, place: Place) -> Made:
+        trace = Trace()
+        node = projection.this if isinstance(projection, (exp.Alias, exp.Aliases)) else projection
+        self.trace(trace, node, EdgeType.IDENTITY, place)
+        expression, size = Inliner(lambda c: self.look_up(c, place), self.resolver.relation).of(node)
+        return trace.made(expression, size)
+
+    def _expanded(self, star: exp.Star, projection: exp.Expr) -> Iterator[Output]:
+        excluded = frozenset(e.name for e in star.args.get("except_") or ())
+        replaced = {e.alias: e.this for e in star.args.get("replace") or ()}
+        renamed = {e.this.name: e.alias for e in star.args.get("rename") or ()}
+        qualifier = projection.table if isinstance(projection, exp.Column) else ""
+        items = self._starred(projection, qualifier)
+        if items is None:
+            reason = f"there is no source `{qualifier}` for `{qualifier}.*`"
+            yield Output(None, lambda: self._gap(projection, reason), _Nothing(self._all_open()))
+            return
+        skipped: set[str] = set()
+        if not qualifier:
+            for name in self._using_first():
+                skipped.add(name)
+                if name not in excluded:
+                    yield Output(renamed.get(name, name), lambda n=name: self._merged_column(n))  # type: ignore[misc]
+        for item in items:
+            for index, name in enumerate(item.relation.names):
+                if name in excluded or name in skipped:
+                    continue
+                make: Callable[[], Made] = lambda r=item.relation, i=index: r.at(i)  # type: ignore[misc]  # noqa: E731
+                if name in replaced:
+                    make = lambda n=replaced[name]: self._column_made(n, ANYWHERE)  # type: ignore[misc]  # noqa: E731
+                elif not qualifier and name in self._merged:
+                    skipped.add(name)
+                    make = lambda n=name: self._merged_column(n)  # type: ignore[misc]  # noqa: E731
+                yield Output(renamed.get(name, name), make)
+            if item.relation.open:
+                yield Output(None, Made, item.relation, excluded)
+
+    def _starred(self, projection: exp.Expr, qualifier: str) -> Sequence[Item] | None:
+        if not qualifier:
+            return [i for i in self.items if i.visible]
+        parts = [p.name for p in projection.parts][:-1] if isinstance(projection, exp.Column) else []
+        found = self._item(parts)
+        return None if found is None else [found]
+
+    @cached_property
+    def names(self) -> Sequence[str]:
+        return tuple(o.name for o in self.outputs if o.name is not None)
+
+    @cached_property
+    def _index(self) -> Mapping[str, int]:
+        """The first output column of each name."""
+        return {name: index for index, name in reversed(list(enumerate(self.names)))}
+
+    @cached_property
+    def _named_outputs(self) -> Sequence[Output]:
+        return tuple(o for o in self.outputs if o.name is not None)
+
+    @cached_property
+    def _open_stars(self) -> Sequence[Output]:
+        return tuple(o for o in self.outputs if o.name is None)
+
+    @cached_property
+    def open(self) -> frozenset[DatasetId]:
+        return frozenset(d for o in self._open_stars if o.relation for d in o.relation.open)
+
+    def may_have(self, name: str) -> bool:
+        return any(name not in o.excluded for o in self._open_stars)
+
+    def column(self, name: str) -> Made | None:
+        index = self._index.get(name)
+        if index is not None:
+            return self.at(index)
+        stars = [o for o in self._open_stars if name not in o.excluded and o.relation is not None]
+        if len(stars) == 1 and stars[0].relation is not None:
+            return stars[0].relation.column(name)
+        if stars:
+            return Made.unknown(Gap(self.open, f"`{name}` may come from more than one `*`"))
+        return None
+
+    def at(self, index: int) -> Made:
+        return self._named_outputs[index].make()
+
+    def effects(self, trace: Trace) -> None:
+        for item in self.items:
+            item.relation.effects(trace)
+        self._join_effects(trace)
+        everything = len(self.select.expressions)
+        for key in ("prewhere", "where", "having", "qualify"):
+            if node := self.select.args.get(key):
+                self.trace(trace, node, EdgeType.FILTER, Place(aliases=everything))
+        if group := self.select.args.get("group"):
+            self._positional(trace, group.iter_expressions(), EdgeType.GROUP_BY, Place(everything))
+        for key in ("order", "sort", "cluster", "distribute"):
+            if order := self.select.args.get(key):
+                ordered = [o.this if isinstance(o, exp.Ordered) else o for o in order.expressions]
+                self._positional(trace, ordered, EdgeType.SORT, Place(everything, alias_first=True))
+        distinct = self.select.args.get("distinct")
+        if isinstance(distinct, exp.Distinct) and (on := distinct.args.get("on")):
+            self._positional(trace, on.expressions, EdgeType.GROUP_BY, Place(everything))
+        if connect := self.select.args.get("connect"):
+            self.trace(trace, connect, EdgeType.JOIN, ANYWHERE)
+
+    def _positional(
+        self, trace: Trace, nodes: Iterator[exp.Expr] | list[exp.Expr], usage: EdgeType, place: Place
+    ) -> None:
+        """Trace grouping or sorting keys; a whole number names an output column by its position."""
+        for node in nodes:
+            if isinstance(node, exp.Literal) and node.is_int:
+                index = int(node.name) - 1
+                if 0 <= index < len(self.names) and not self._open_stars:
+                    trace.take(self.at(index), usage)
+            else:
+                self.trace(trace, node, usage, place)
+
+    def _join_effects(self, trace: Trace) -> None:
+        for join in self.scope.find_all(exp.Join):
+            if on := join.args.get("on"):
+                self.trace(trace, on, EdgeType.JOIN, Place(in_join=True))
+        for name in self._merged:
+            for item in self._merged[name][1]:
+                if made := item.relation.column(name):
+                    trace.take(made, EdgeType.JOIN)
+        for gap in self._natural_gaps:
+            trace.take(Made.unknown(gap), EdgeType.JOIN)
+
+    # -- USING and NATURAL
+
+    @cached_property
+    def _merged(self) -> Mapping[str, tuple[str, Sequence[Item]]]:
+        """Column that joins merged -> side of the last join that did, and the sources joined by it."""
+        found: dict[str, tuple[str, list[Item]]] = {}
+        for join in self.scope.find_all(exp.Join):
+            right = next((i for i in self.items if i.name == join.alias_or_name), None)
+            if right is None:
+                continue
+            left = list(self.items[: self.items.index(right)])
+            for name in self._shared(join, left, right):
+                if name in found:
+                    sides, joined = found[name]
+                else:
+                    holders = [i for i in left if name in i.relation.names]
+                    holders = holders or [i for i in left if i.relation.may_have(name)][:1] or left[:1]
+                    sides, joined = "", holders[:1]
+                side = join.side.upper() if right.visible else "LEFT"
+                found[name] = (side or sides, [*joined, right])
+        return found
+
+    def _shared(self, join: exp.Join, left: list[Item], right: Item) -> list[str]:
+        if using := join.args.get("using"):
+            return [u.name for u in using]
+        if join.method.upper() != "NATURAL" or self._is_open([*left, right]):
+            return []
+        return [n for i in left for n in i.relation.names if n in right.relation.names]
+
+    @cached_property
+    def _natural_gaps(self) -> Sequence[Gap]:
+        natural = [j for j in self.scope.find_all(exp.Join) if j.method.upper() == "NATURAL"]
+        if not natural or not self._is_open(self.items):
+            return ()
+        return (Gap(self._all_open(), "a NATURAL JOIN of tables whose columns are not known"),)
+
+    def _using_first(self) -> Sequence[str]:
+        moved = self.resolver.using_order is not UsingColumnOrder.IN_PLACE
+        return tuple(self._merged) if moved else ()
+
+    def _merged_column(self, name: str) -> Made:
+        """LEFT and inner joins give the left side's value, RIGHT the right one's, FULL either."""
+        side, items = self._merged[name]
+        found = [m for m in (i.relation.column(name) for i in items) if m is not None]
+        if side == "FULL":
+            return _coalesced(found)
+        return found[-1] if side == "RIGHT" else found[0]
+
+    @staticmethod
+    def _is_open(items: Sequence[Item]) -> bool:
+        return any(i.relation.open for i in items)
+
+    def _all_open(self) -> frozenset[DatasetId]:
+        return frozenset(d for i in self.items for d in i.relation.open)
+
+    # -- looking columns up
+
+    def trace(self, trace: Trace, node: exp.Expr, usage: EdgeType, place: Place) -> None:
+        """Add the sources of an expression that stands in this query."""
+        trace_expression(
+            trace, node, usage, lambda c: self.look_up(c, place), self._subquery, self.resolver.step, self
+        )
+
+    def _subquery(self, query: exp.Expr) -> Relation:
+        return self.resolver.relation(query)
+
+    def window(self, name: str) -> exp.Window | None:
+        """The window of that name in the WINDOW clause."""
+        return next((w for w in self.select.args.get("windows") or () if w.name == name), None)
+
+    def every_column(self) -> Iterator[Made]:
+        """Every column of every source: what a bare ``*`` inside of an expression means."""
+        for item in self.items:
+            yield from (item.relation.at(i) for i in range(len(item.relation.names)))
+            if item.relation.open:
+                yield Made.unknown(Gap(item.relation.open, "which columns `*` stands for is not known"))
+
+    def look_up(self, column: exp.Column | exp.Dot, place: Place) -> Made:
+        """What a column, or a field of a struct, is made of."""
+        path = _path(column)
+        for length in range(min(len(path) - 1, 3), 0, -1):
+            item = self._item(path[:length]) or self._outer_item(path[:length])
+            if item is not None:
+                made = item.relation.column(path[length])
+                if made is None:
+                    return self._gap(column, f"`{item.name}` has no column `{path[length]}`")
+                return self._counted(made.field_of(path[length + 1 :]))
+        return self._counted(self._unqualified(path[0], place, column).field_of(path[1:]))
+
+    def _counted(self, made: Made) -> Made:
+        self.resolver.step(1 + len(made.uses))
+        return made
+
+    def _item(self, parts: Sequence[str]) -> Item | None:
+        found = [i for i in self.items if len(parts) == 1 and i.name == parts[0]]
+        # A qualified name, or the name of a table that has an alias.
+        found = found or [i for i in self.items if i.parts[-len(parts) :] == tuple(parts)]
+        return found[0] if found else None
+
+    def _outer_item(self, parts: Sequence[str]) -> Item | None:
+        outer = self.resolver.parent(self.scope)
+        while outer is not None:
+            if found := outer._item(parts):
+                return found
+            outer = self.resolver.parent(outer.scope)
+        return None
+
+    def _unqualified(self, name: str, place: Place, node: exp.Expr) -> Made:
+        alias = self._alias(name, place)
+        if alias is not None and place.alias_first:
+            return alias
+        if name in self._merged and place.sources is None:
+            return self._merged_column(name)
+        items = [i for i in self.items[: place.sources] if i.visible or place.in_join]
+        sure = [i for i in items if name in i.relation.names]
+        if len(sure) == 1:
+            return sure[0].relation.column(name) or Made()
+        if sure:
+            tables = frozenset(d for i in sure for d in _tables(i.relation))
+            return self._gap(node, f"`{name}` is in more than one source", tables)
+        maybe = [i for i in items if i.relation.may_have(name)]
+        hidden = place.projected and not self.resolver.lateral_aliases
+        if alias is not None and not (maybe and (hidden or _is_built_on(alias, name))):
+            return alias
+        return self._from_unsure(name, maybe, items, node)
+
+    def _from_unsure(self, name: str, maybe: list[Item], items: list[Item], node: exp.Expr) -> Made:
+        """A column that no source is known to have."""
+        outer = self._outer_sure(name)
+        if outer is not None and not maybe:
+            return outer
+        if outer is None and len(maybe) == 1:
+            return maybe[0].relation.column(name) or Made()
+        if maybe:
+            tables = frozenset(d for i in maybe for d in _tables(i.relation))
+            return self._gap(node, f"which source `{name}` comes from is not known", tables)
+        as_row = next((i for i in items if i.name == name), None)
+        if as_row is not None:
+            return self._whole_row(as_row, node)
+        only = [i.relation for i in items if isinstance(i.relation, TableRelation)]
+        if len(only) == 1 and len(items) == 1:
+            # The contract does not list it, but it can only be a column of this table.
+            return only[0].column(name) or Made()
+        parent = self.resolver.parent(self.scope)
+        if parent is not None:
+            return parent._unqualified(name, ANYWHERE, node)
+        return self._gap(node, f"there is no column `{name}`")
+
+    def _outer_sure(self, name: str) -> Made | None:
+        outer = self.resolver.parent(self.scope)
+        while outer is not None:
+            sure = [i for i in outer.items if name in i.relation.names]
+            if len(sure) == 1:
+                return sure[0].relation.column(name)
+            outer = self.resolver.parent(outer.scope)
+        return None
+
+    def _alias(self, name: str, place: Place) -> Made | None:
+        for position, projection in enumerate(self.select.expressions[: place.aliases]):
+            if isinstance(projection, exp.Alias) and projection.alias == name:
+                return self._maker(projection, position)()
+        return None
+
+    def _whole_row(self, item: Item, node: exp.Expr) -> Made:
+        if isinstance(item.relation, FunctionRelation):
+            return item.relation.column(item.name) or item.relation.at(0)
+        if item.relation.open:
+            return self._gap(node, f"`{item.name}` is a whole row whose columns are not known")
+        trace = Trace()
+        for index in range(len(item.relation.names)):
+            trace.take(item.relation.at(index), EdgeType.TRANSFORMATION)
+        return trace.made()
+
+    def _gap(self, node: exp.Expr, reason: str, tables: frozenset[DatasetId] | None = None) -> Made:
+        if tables is None:
+            tables = frozenset(d for i in self.items for d in _tables(i.relation))
+        identifier = next(iter(node.find_all(exp.Identifier)), node)
+        line, column = identifier.meta_get("line") or 0, identifier.meta_get("col") or 0
+        hint = "write the table's name before the column, or register a contract for the table"
+        return Made.unknown(Gap(tables, reason, hint, line, column))
+
+
+@dataclass(frozen=True, eq=False)
+class _Nothing:
+    """Stands for a source that is not there."""
+
+    open: frozenset[DatasetId]
+    names: Sequence[str] = ()
+
+    def may_have(self, name: str) -> bool:
+        return True
+
+    def column(self, name: str) -> Made | None:
+        return Made.unknown(Gap(self.open, f"which source `{name}` comes from is not known"))
+
+    def at(self, index: int) -> Made:
+        return Made()
+
+    def effects(self, trace: Trace) -> None:
+        """Nothing is known of it."""
+
+
+def _coalesced(found: list[Made]) -> Made:
+    trace = Trace()
+    for made in found:
+        trace.take(made, EdgeType.TRANSFORMATION)
+    parts = [m.expression for m in found]
+    if any(p is None for p in parts):
+        return trace.made()
+    arguments = [p.copy() for p in parts if p is not None]
+    return trace.made(exp.Coalesce(this=arguments[0], expressions=arguments[1:]), one_of(found).size)
+
+
+def _tables(relation: Relation) -> frozenset[DatasetId]:
+    """The tables at the bottom of a relation."""
+    if isinstance(relation, TableRelation):
+        return frozenset({relation.dataset})
+    found = set(relation.open)
+    for index in range(len(relation.names)):
+        found |= {ref.dataset for ref in relation.at(index).uses}
+    return frozenset(found)
+
+
+def _is_built_on(made: Made, name: str) -> bool:
+    """Whether a source column of that very name is in it: then the source has such a column."""
+    return any((ref.column or "").lower() == name for ref in made.uses)
+
+
+def _star_of(projection: exp.Expr) -> exp.Star | None:
+    if isinstance(projection, exp.Star):
+        return projection
+    if isinstance(projection, exp.Column) and isinstance(projection.this, exp.Star):
+        return projection.this
+    return None
+
+
+def _named(projection: exp.Expr, position: int) -> str:
+    """A name for an output column without one: what engines make of the text, or a number."""
+    return projection.sql().lower() if len(list(projection.walk())) < 40 else f"_col_{position}"
+
+
+def _path(column: exp.Column | exp.Dot) -> list[str]:
+    fields: list[str] = []
+    node: exp.Expr = column
+    while isinstance(node, exp.Dot):
+        fields.append(node.expression.name)
+        node = node.this
+    first = [p.name for p in node.parts] if isinstance(node, exp.Column) else [node.name]
+    return [*first, *reversed(fields)]

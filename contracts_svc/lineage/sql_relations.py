@@ -1,0 +1,280 @@
+"""What can stand in FROM: each kind answers which columns it has and what one is made of.
+
+Column names are folded to lower case here; tables give back the spelling that their schema has.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Protocol
+
+from sqlglot import exp
+
+from contracts_svc.lineage.graph import ColumnRef, DatasetId, EdgeType
+from contracts_svc.lineage.sql_made import Gap, Made, Trace, one_of
+
+
+class Relation(Protocol):
+    """Rows with named columns."""
+
+    @property
+    def names(self) -> Sequence[str]:
+        """The columns that are known, in order."""
+        ...
+
+    @property
+    def open(self) -> frozenset[DatasetId]:
+        """The tables whose columns pass through without being known; empty when ``names`` is all."""
+        ...
+
+    def may_have(self, name: str) -> bool:
+        """Whether it may have a column of that name that is not in ``names``."""
+        ...
+
+    def column(self, name: str) -> Made | None:
+        """What the column is made of; None when there is no such column."""
+        ...
+
+    def at(self, index: int) -> Made:
+        """What the column at that position of ``names`` is made of."""
+        ...
+
+    def effects(self, trace: Trace) -> None:
+        """Add what decides which rows there are, and in which order."""
+        ...
+
+
+@dataclass(frozen=True, eq=False)
+class TableRelation:
+    """A table. ``columns`` maps folded names to spelt ones; None where the schema is not known."""
+
+    dataset: DatasetId
+    columns: Mapping[str, str] | None
+    spelt: Callable[[str], str]
+
+    @property
+    def names(self) -> Sequence[str]:
+        return tuple(self.columns or ())
+
+    @property
+    def open(self) -> frozenset[DatasetId]:
+        return frozenset({self.dataset}) if self.columns is None else frozenset()
+
+    def may_have(self, name: str) -> bool:
+        return self.columns is None
+
+    def column(self, name: str) -> Made | None:
+        """Always something: a column that is named with its table is there, contract or not."""
+        spelt = (self.columns or {}).get(name) or self.spelt(name)
+        return Made.leaf(ColumnRef(self.dataset, spelt))
+
+    def at(self, index: int) -> Made:
+        return Made.leaf(ColumnRef(self.dataset, (self.columns or {})[self.names[index]]))
+
+    def effects(self, trace: Trace) -> None:
+        """A table as such has none."""
+
+
+@dataclass(frozen=True, eq=False)
+class FunctionRelation:
+    """UNNEST, LATERAL VIEW explode, VALUES, ...: each column is made of all that went in."""
+
+    names: Sequence[str]
+    complete: bool
+    make: Callable[[], Made]
+
+    @property
+    def open(self) -> frozenset[DatasetId]:
+        return frozenset()
+
+    def may_have(self, name: str) -> bool:
+        return not self.complete
+
+    def column(self, name: str) -> Made | None:
+        return self._made if name in self.names or not self.complete else None
+
+    def at(self, index: int) -> Made:
+        return self._made
+
+    def effects(self, trace: Trace) -> None:
+        """How many rows come out depends on what went in."""
+        trace.take(self._made, EdgeType.JOIN)
+
+    @cached_property
+    def _made(self) -> Made:
+        return self.make()
+
+
+@dataclass(frozen=True, eq=False)
+class Renamed:
+    """A relation under a list of column names: ``t AS x(a, b)``."""
+
+    inner: Relation
+    aliases: Sequence[str]
+
+    @cached_property
+    def names(self) -> Sequence[str]:
+        return (*self.aliases, *self.inner.names[len(self.aliases) :])
+
+    @property
+    def open(self) -> frozenset[DatasetId]:
+        return self.inner.open
+
+    def may_have(self, name: str) -> bool:
+        return bool(self.inner.open)
+
+    def column(self, name: str) -> Made | None:
+        if name in self.names:
+            return self.at(self.names.index(name))
+        return self.inner.column(name) if self.inner.open else None
+
+    def at(self, index: int) -> Made:
+        if index < len(self.inner.names):
+            return self.inner.at(index)
+        return Made.unknown(Gap(self.inner.open, _STAR))
+
+    def effects(self, trace: Trace) -> None:
+        self.inner.effects(trace)
+
+
+_STAR = "which columns a `*` stands for is not known"
+
+
+@dataclass(frozen=True, eq=False)
+class SetRelation:
+    """UNION, or INTERSECT and EXCEPT, whose right side only decides which rows of the left stay."""
+
+    left: Relation
+    right: Relation
+    kind: type[exp.Expr]
+    by_name: bool = False
+
+    @cached_property
+    def names(self) -> Sequence[str]:
+        if self.by_name:
+            return tuple(dict.fromkeys([*self.left.names, *self.right.names]))
+        return self.left.names
+
+    @cached_property
+    def open(self) -> frozenset[DatasetId]:
+        return self.left.open | (self.right.open if self._both else frozenset())
+
+    @property
+    def _both(self) -> bool:
+        return issubclass(self.kind, exp.Union)
+
+    def may_have(self, name: str) -> bool:
+        return self.left.may_have(name)
+
+    def column(self, name: str) -> Made | None:
+        if self.by_name:
+            found = [m for m in (self.left.column(name), self.right.column(name)) if m]
+            return one_of(found) if found else None
+        if name in self.names:
+            return self.at(list(self.names).index(name))
+        left = self.left.column(name) if self.left.may_have(name) else None
+        if left is None or not self._both:
+            return left
+        return one_of([left, self._unknown(self.right, name)])
+
+    def at(self, index: int) -> Made:
+        if self.by_name:
+            return self.column(self.names[index]) or Made()
+        left = self.left.at(index)
+        if not self._both:
+            return left
+        known = not (self.left.open or self.right.open) and index < len(self.right.names)
+        right = self.right.at(index) if known else self._unknown(self.right, self.names[index])
+        return one_of([left, right])
+
+    def effects(self, trace: Trace) -> None:
+        self.left.effects(trace)
+        self.right.effects(trace)
+        if not self._both:
+            for index in range(len(self.right.names)):
+                trace.take(self.right.at(index), EdgeType.FILTER)
+
+    def _unknown(self, side: Relation, name: str) -> Made:
+        """A column whose position is not known. The same name on the other side is very likely it,
+        but SQL matches the columns of a set operation by position."""
+        if name in side.names and not side.open:
+            return side.column(name) or Made()
+        return Made.unknown(Gap(side.open, f"{_STAR}, so which column is `{name}` is not known"))
+
+
+@dataclass(frozen=True, eq=False)
+class Pivoted:
+    """PIVOT or UNPIVOT over a relation. ``trace_in`` traces a node over the relation's columns."""
+
+    inner: Relation
+    pivot: exp.Pivot
+    trace_in: Callable[[Trace, exp.Expr, EdgeType], None]
+
+    @cached_property
+    def _renamed(self) -> Mapping[str, str]:
+        return {k.lower(): v for k, v in self.pivot.output_columns(self.inner.names).items()}
+
+    @cached_property
+    def names(self) -> Sequence[str]:
+        return tuple(self._renamed)
+
+    @property
+    def open(self) -> frozenset[DatasetId]:
+        return self.inner.open
+
+    def may_have(self, name: str) -> bool:
+        return bool(self.inner.open)
+
+    def column(self, name: str) -> Made | None:
+        before = self._renamed.get(name)
+        if before is None:
+            return self.inner.column(name) if self.inner.open else None
+        if before not in self._generated:
+            return self.inner.column(before)
+        trace = Trace()
+        if self.pivot.unpivot:
+            self._unpivoted(trace, before)
+        else:
+            for aggregate in self._aggregates(before):
+                self.trace_in(trace, aggregate, EdgeType.AGGREGATION)
+            for fields in self.pivot.fields:
+                self.trace_in(trace, fields, EdgeType.CONDITIONAL)
+        return trace.made()
+
+    def at(self, index: int) -> Made:
+        return self.column(self.names[index]) or Made()
+
+    def effects(self, trace: Trace) -> None:
+        """A pivot groups by every column that it lets through."""
+        self.inner.effects(trace)
+        if self.pivot.unpivot:
+            return
+        for name, before in self._renamed.items():
+            if before not in self._generated and (made := self.column(name)):
+                trace.take(made, EdgeType.GROUP_BY)
+
+    @cached_property
+    def _generated(self) -> frozenset[str]:
+        return frozenset(self.pivot.output_columns(()).values())
+
+    def _aggregates(self, name: str) -> list[exp.Expr]:
+        named = [a for a in self.pivot.expressions if a.alias and a.alias in name]
+        return named or list(self.pivot.expressions)
+
+    def _unpivoted(self, trace: Trace, name: str) -> None:
+        """The value column holds every listed column; the name column only their names."""
+        for position, value in enumerate(self._values()):
+            if value.name != name:
+                continue
+            for field in self.pivot.fields:
+                for entry in field.expressions:
+                    columns = list(entry.find_all(exp.Column))
+                    picked = columns if len(columns) <= position else [columns[position]]
+                    for column in picked:
+                        self.trace_in(trace, column, EdgeType.IDENTITY)
+
+    def _values(self) -> list[exp.Expr]:
+        found = [e.expressions if isinstance(e, exp.Tuple) else [e] for e in self.pivot.expressions]
+        return [value for group in found for value in group]

@@ -1,0 +1,163 @@
+"""SQL text to parsed statements, within bounds, one broken statement never hiding the others."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from sqlglot import exp
+from sqlglot.dialects.dialect import Dialect
+from sqlglot.errors import ParseError, TokenError
+from sqlglot.tokenizer_core import Token, TokenType
+
+MAX_BYTES = 1_000_000
+"""Longest text taken, in UTF-8 bytes."""
+MAX_TOKENS = 100_000
+"""Longest text taken, in tokens: about two seconds of parsing."""
+
+TOO_DEEP = "the statement is nested too deeply to be followed"
+
+# Names people use for dialects that sqlglot calls otherwise, or that are close to one it has.
+_DIALECTS = {
+    "ansi": "",
+    "db2": "",
+    "greenplum": "postgres",
+    "mssql": "tsql",
+    "postgresql": "postgres",
+    "pyspark": "spark",
+    "sparksql": "spark",
+    "sqlserver": "tsql",
+    "synapse": "tsql",
+}
+_BEFORE_A_SOURCE = {TokenType.FROM, TokenType.JOIN, TokenType.USING}
+_BEFORE_A_TARGET = {TokenType.INTO, TokenType.TABLE, TokenType.VIEW, TokenType.UPDATE}
+_BETWEEN = {"IF", "NOT", "EXISTS", "ONLY", "OVERWRITE", "TABLE"}
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """Why a statement could not be followed, and where in the text (from 1) that shows."""
+
+    reason: str
+    line: int
+    column: int
+    hint: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """One statement: its tree, or, where it could not be parsed, a fault and the names it holds."""
+
+    tree: exp.Expr | None
+    fault: Fault | None = None
+    sources: tuple[str, ...] = ()
+    target: str | None = None
+
+
+def dialect_of(name: str) -> Dialect | None:
+    """The sqlglot dialect of that name (``duckdb``, ``postgres``, ...), or None."""
+    try:
+        return Dialect.get_or_raise(_DIALECTS.get(name.lower(), name.lower()) or None)
+    except ValueError:
+        return None
+
+
+def statements(sql: str, dialect: Dialect) -> Iterator[Statement]:
+    """Every statement of a text, in order. Never raises; empty statements are left out."""
+    if len(sql.encode("utf-8", "surrogatepass")) > MAX_BYTES:
+        yield Statement(None, Fault(f"the SQL text is longer than {MAX_BYTES:,} bytes", 1, 1, "split it"))
+        return
+    try:
+        tokens = dialect.tokenize(sql)
+    except TokenError as error:
+        reason = f"the SQL cannot be split into tokens: {str(error).splitlines()[0]}"
+        yield Statement(None, Fault(reason, 1, 1, "is a quote or a comment left open?"))
+        return
+    if len(tokens) > MAX_TOKENS:
+        fault = Fault(f"the SQL text has more than {MAX_TOKENS:,} tokens", 1, 1, "split it")
+        yield _named(tokens, fault)
+        return
+    for chunk in _chunks(tokens):
+        yield from _parsed(chunk, sql, dialect)
+
+
+def _chunks(tokens: Sequence[Token]) -> Iterator[list[Token]]:
+    chunk: list[Token] = []
+    for token in tokens:
+        if token.token_type is TokenType.SEMICOLON:
+            if chunk:
+                yield chunk
+            chunk = []
+        else:
+            chunk.append(token)
+    if chunk:
+        yield chunk
+
+
+def _parsed(tokens: list[Token], sql: str, dialect: Dialect) -> Iterator[Statement]:
+    try:
+        trees = dialect.parser().parse(tokens, sql)
+    except ParseError as error:
+        first = error.errors[0] if error.errors else {}
+        reason = f"the SQL cannot be parsed: {first.get('description') or str(error).splitlines()[0]}"
+        start = tokens[0]
+        yield _named(
+            tokens,
+            Fault(
+                reason.rstrip("."),
+                first.get("line") or start.line,
+                first.get("col") or start.col,
+                f"is it written in {dialect_name(dialect)}?",
+            ),
+        )
+    except RecursionError:
+        yield _named(tokens, Fault(TOO_DEEP, tokens[0].line, tokens[0].col, "split it into steps"))
+    else:
+        yield from (Statement(tree) for tree in trees if tree is not None)
+
+
+def dialect_name(dialect: Dialect) -> str:
+    """What to call a dialect in a message."""
+    name = type(dialect).__name__.lower()
+    return "standard SQL" if name == "dialect" else name
+
+
+def _named(tokens: Sequence[Token], fault: Fault) -> Statement:
+    """The tables a statement that could not be parsed may read (none left out), and its target."""
+    sources: dict[str, None] = {}
+    defined: set[str] = set()
+    target: str | None = None
+    for at, token in enumerate(tokens):
+        if token.token_type in _BEFORE_A_SOURCE or token.token_type in _BEFORE_A_TARGET:
+            name = _name_at(tokens, at + 1)
+            if name is None:
+                continue
+            if token.token_type in _BEFORE_A_SOURCE:
+                sources.setdefault(name)
+            else:
+                target = target or name
+        elif token.token_type is TokenType.ALIAS and _opens(tokens, at + 1):
+            defined.add(tokens[at - 1].text.lower())
+    return Statement(None, fault, tuple(s for s in sources if s.lower() not in defined), target)
+
+
+def _opens(tokens: Sequence[Token], at: int) -> bool:
+    return at < len(tokens) and tokens[at].token_type is TokenType.L_PAREN
+
+
+def _name_at(tokens: Sequence[Token], at: int) -> str | None:
+    """The dotted name that begins here, key words such as IF NOT EXISTS passed over."""
+    while at < len(tokens) and tokens[at].text.upper() in _BETWEEN:
+        at += 1
+    parts: list[str] = []
+    while at < len(tokens) and _is_word(tokens[at]):
+        parts.append(tokens[at].text)
+        if at + 1 >= len(tokens) or tokens[at + 1].token_type is not TokenType.DOT:
+            break
+        at += 2
+    return ".".join(parts) or None
+
+
+def _is_word(token: Token) -> bool:
+    quoted = token.token_type in (TokenType.IDENTIFIER, TokenType.STRING)
+    return quoted or token.text.replace("_", "a").isalnum()

@@ -1,0 +1,602 @@
+"""What type an expression has when its source columns have given types, as DuckDB decides it.
+
+The rules are DuckDB 1.5's, and a test compares every one of them with DuckDB itself. What is not
+written here has no known type: None, never a guess. Types are written as DuckDB writes them
+(``DECIMAL(9,2)``, ``TIMESTAMP WITH TIME ZONE``, ``INTEGER[]``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from functools import reduce
+
+from sqlglot import exp
+from sqlglot.errors import SqlglotError
+
+from contracts_svc.lineage.sql_numbers import (
+    DECIMALS,
+    FLOATS,
+    INTEGERS,
+    MIXED,
+    NUMERIC,
+    added,
+    common,
+    divided,
+    multiplied,
+    remainder,
+    rounded,
+    scale_and_width,
+    whole_divided,
+)
+from contracts_svc.lineage.sql_text import MAX_BYTES, dialect_of
+
+_NAMES = {
+    exp.DType.TINYINT: "TINYINT",
+    exp.DType.SMALLINT: "SMALLINT",
+    exp.DType.INT: "INTEGER",
+    exp.DType.BIGINT: "BIGINT",
+    exp.DType.INT128: "HUGEINT",
+    exp.DType.UTINYINT: "UTINYINT",
+    exp.DType.USMALLINT: "USMALLINT",
+    exp.DType.UINT: "UINTEGER",
+    exp.DType.UBIGINT: "UBIGINT",
+    exp.DType.UINT128: "UHUGEINT",
+    exp.DType.FLOAT: "FLOAT",
+    exp.DType.DOUBLE: "DOUBLE",
+    exp.DType.BOOLEAN: "BOOLEAN",
+    exp.DType.TEXT: "VARCHAR",
+    exp.DType.VARCHAR: "VARCHAR",
+    exp.DType.CHAR: "VARCHAR",
+    exp.DType.BINARY: "BLOB",
+    exp.DType.VARBINARY: "BLOB",
+    exp.DType.DATE: "DATE",
+    exp.DType.TIME: "TIME",
+    exp.DType.TIMESTAMP: "TIMESTAMP",
+    exp.DType.TIMESTAMPTZ: "TIMESTAMP WITH TIME ZONE",
+    exp.DType.INTERVAL: "INTERVAL",
+    exp.DType.UUID: "UUID",
+    exp.DType.JSON: "JSON",
+}
+_TIMESTAMPTZ = "TIMESTAMP WITH TIME ZONE"
+_MOMENTS = frozenset({"DATE", "TIMESTAMP", _TIMESTAMPTZ})
+_TIMES = _MOMENTS | {"TIME"}
+_SPANS = _MOMENTS | {"INTERVAL"}
+_TEXT = frozenset({"VARCHAR"})
+
+# Expressions whose type follows from their parts in the same way in every dialect.
+_PORTABLE = (
+    exp.Column, exp.Identifier, exp.Paren, exp.Alias, exp.Cast, exp.TryCast, exp.DataType,
+    exp.Min, exp.Max, exp.AnyValue, exp.Count, exp.Distinct, exp.Star, exp.Case, exp.If, exp.Coalesce,
+    exp.Subquery, exp.Select, exp.Union, exp.Window, exp.Lag, exp.Lead, exp.FirstValue, exp.LastValue,
+    exp.Predicate, exp.Connector, exp.Not, exp.Null, exp.Boolean, exp.Literal, exp.Order, exp.Ordered,
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class _Typed:
+    """A type, and the value where it is a whole-number or text literal, which adapts to others."""
+
+    name: str
+    whole: int | None = None
+    text: bool = False
+
+
+_NULL = _Typed("NULL")
+Env = Mapping[tuple[str, str], str]
+_Rule = Callable[[exp.Expr, "_Typer"], "_Typed | None"]
+
+
+def result_type(expression: str, dialect: str, types: Mapping[tuple[str, str], str]) -> str | None:
+    """The type of an edge's expression when its source columns have these types.
+
+    ``types`` has keys (dataset name, column) and types as DuckDB writes them. None where the type
+    is not known: an unknown function or column, an expression that would fail with these types, or
+    one in another dialect whose rules differ from DuckDB's.
+    """
+    tree = _parsed(expression, dialect)
+    if tree is None:
+        return None
+    try:
+        if not _is_duckdb(dialect) and not all(isinstance(n, _PORTABLE) for n in tree.walk()):
+            return None
+        found = _Typer(types).of(tree)
+    except (SqlglotError, RecursionError):
+        return None
+    return None if found is None or found is _NULL else found.name
+
+
+def canonical(written: str) -> str | None:
+    """A type as DuckDB's ``typeof`` writes it (``int4`` is ``INTEGER``); None where it is unknown."""
+    try:
+        return _name(exp.DataType.build(written, dialect="duckdb"))
+    except (SqlglotError, RecursionError):
+        return None
+
+
+def _parsed(expression: str, dialect: str) -> exp.Expr | None:
+    found = dialect_of(dialect)
+    if found is None or not expression or len(expression) > MAX_BYTES:
+        return None
+    try:
+        return found.parser().parse(found.tokenize(f"SELECT {expression}"), expression)[0]
+    except (SqlglotError, RecursionError):
+        return None
+
+
+def _is_duckdb(dialect: str) -> bool:
+    return dialect.lower() == "duckdb"
+
+
+def _name(written: exp.DataType) -> str | None:
+    parts = [p for p in written.expressions if not isinstance(p, exp.Interval)]
+    if written.this is exp.DType.DECIMAL:
+        numbers = [p.this.name for p in parts if isinstance(p, exp.DataTypeParam)]
+        width, scale = (*numbers, *("18", "3")[len(numbers) :])[:2] if numbers else ("18", "3")
+        return f"DECIMAL({width},{scale if len(numbers) != 1 else '0'})"
+    if written.this in (exp.DType.ARRAY, exp.DType.LIST):
+        inner = _name(parts[0]) if len(parts) == 1 and isinstance(parts[0], exp.DataType) else None
+        return f"{inner}[]" if inner and not written.args.get("values") else None
+    return _NAMES.get(written.this) if isinstance(written.this, exp.DType) else None
+
+
+@dataclass(frozen=True)
+class _Typer:
+    types: Env
+
+    def of(self, node: exp.Expr | None) -> _Typed | None:
+        """The type of a node; None where it is not known."""
+        if node is None:
+            return None
+        rule = next((_RULES[c] for c in type(node).__mro__ if c in _RULES), None)
+        return rule(node, self) if rule else None
+
+    def name(self, node: exp.Expr | None) -> str | None:
+        """The type's name; None for NULL too."""
+        found = self.of(node)
+        return None if found is None or found is _NULL else found.name
+
+    def column(self, node: exp.Column) -> _Typed | None:
+        """Looks a source column up."""
+        written = self.types.get((node.table, node.name))
+        name = canonical(written) if written is not None else None
+        return None if name is None else _Typed(name)
+
+
+def _select(node: exp.Expr, typer: _Typer) -> _Typed | None:
+    """Outside of its query a literal is a value like any other."""
+    found = typer.of(node.expressions[0]) if len(node.expressions) == 1 else None
+    return found if found is None or found is _NULL else _Typed(found.name)
+
+
+def _inner(node: exp.Expr, typer: _Typer) -> _Typed | None:
+    return typer.of(node.this)
+
+
+def _value(node: exp.Expr, typer: _Typer) -> _Typed | None:
+    """The type of the argument, whatever it is: MIN, MAX, FIRST, ... but not ``max(x, 3)``, a list."""
+    if node.args.get("expressions") or node.args.get("count"):
+        return None
+    name = typer.name(_argument(node))
+    return None if name is None else _Typed(name)
+
+
+def _argument(node: exp.Expr) -> exp.Expr | None:
+    inner = node.this
+    if isinstance(inner, exp.Distinct):
+        return inner.expressions[0] if len(inner.expressions) == 1 else None
+    if isinstance(inner, (exp.Order, exp.Limit, exp.HavingMax)):
+        return inner.this if isinstance(inner.this, exp.Expr) else None
+    return inner if isinstance(inner, exp.Expr) else None
+
+
+def _always(name: str) -> _Rule:
+    return lambda node, typer: _Typed(name)
+
+
+def _known(name: str) -> _Rule:
+    """``name`` where the types of all arguments are known, whatever they are."""
+
+    def rule(node: exp.Expr, typer: _Typer) -> _Typed | None:
+        arguments = list(node.iter_expressions())
+        if isinstance(node.this, exp.Distinct):
+            arguments = node.this.expressions
+        values = [a for a in arguments if not isinstance(a, (exp.Star, exp.Order, exp.Var))]
+        return None if any(typer.of(v) is None for v in values) else _Typed(name)
+
+    return rule
+
+
+def _compared(node: exp.Expr, typer: _Typer) -> _Typed | None:
+    """A comparison, where both sides have a common type. (DuckDB compares some others as text.)"""
+    parts = [node.this, node.args.get("expression"), node.args.get("low"), node.args.get("high")]
+    values = [p for p in [*parts, *node.expressions] if isinstance(p, exp.Expr)]
+    query = node.args.get("query")
+    found = _common([*values, query] if query else values, typer)
+    return None if found is None else _Typed("BOOLEAN")
+
+
+def _on(allowed: Iterable[str] | Callable[[str], bool], name: str | None = None) -> _Rule:
+    """``name`` (or the argument's own type) where the argument has one of these types."""
+    accepts = allowed if callable(allowed) else frozenset(allowed).__contains__
+
+    def rule(node: exp.Expr, typer: _Typer) -> _Typed | None:
+        argument = typer.name(_argument(node))
+        return _Typed(name or argument) if argument is not None and accepts(argument) else None
+
+    return rule
+
+
+def _is_numeric(name: str) -> bool:
+    return name in NUMERIC or name.startswith(DECIMALS)
+
+
+def _literal(node: exp.Expr, typer: _Typer) -> _Typed | None:
+    if node.is_string:
+        return _Typed("VARCHAR", text=True)
+    text = node.name.lower()
+    if "e" in text:
+        return _Typed("DOUBLE")
+    whole, _, fraction = text.partition(".")
+    if "." in text:
+        width = len(whole) + len(fraction)
+        return _Typed(f"DECIMAL({max(width, 1)},{len(fraction)})") if width <= 38 else _Typed("DOUBLE")
+    number = int(text)
+    for name, bits in (("INTEGER", 31), ("BIGINT", 63), ("HUGEINT", 127)):
+        if number < 1 << bits:
+            return _Typed(name, whole=number)
+    return None
+
+
+def _negative(node: exp.Expr, typer: _Typer) -> _Typed | None:
+    found = typer.of(node.this)
+    if found is None or not (_is_numeric(found.name) or found.name == "INTERVAL"):
+        return None
+    return _Typed(found.name, whole=None if found.whole is None else -found.whole)
+
+
+def _cast(node: exp.Expr, typer: _Typer) -> _Typed | None:
+    name = _name(node.args["to"])
+    return None if name is None else _Typed(name)
+
+
+def _common(nodes: Iterable[exp.Expr | None], typer: _Typer) -> _Typed | None:
+    """The type that all of these become where only one of them is taken (CASE, COALESCE, UNION)."""
+    found = [typer.of(node) for node in nodes if node is not None]
+    if not found or any(f is None for f in found):
+        return None
+    return reduce(lambda a, b: _both(a, b) if a and b else None, found)
+
+
+def _both(one: _Typed, other: _Typed) -> _Typed | None:
+    if one is _NULL or other is _NULL:
+        return other if one is _NULL else one
+    if one.text and other.text:
+        return one
+    if one.text or other.text:
+        return _Typed(other.name if one.text else one.name)
+    if one.whole is not None and other.whole is not None:
+        return one if abs(one.whole) >= abs(other.whole) else other
+    adapted = _adapted(one, other)
+    name = common(adapted[0], adapted[1]) or _common_moment(one.name, other.name)
+    return None if name is None else _Typed(name)
+
+
+def _adapted(one: _Typed, other: _Typed) -> tuple[str, str]:
+    """A whole-number literal takes the other side's integer type where it fits in that."""
+    for literal, typed in ((one, other), (other, one)):
+        limits = INTEGERS.get(typed.name)
+        if literal.whole is not None and typed.whole is None and limits is not None:
+            low, high = limits
+            if low <= literal.whole <= high:
+                return typed.name, typed.name
+    return one.name, other.name
+
+
+def _common_moment(one: str, other: str) -> str | None:
+    if one == other:
+        return one
+    order = ["DATE", "TIMESTAMP", _TIMESTAMPTZ]
+    return max(one, other, key=order.index) if {one, other} <= _MOMENTS else None
+
+
+def _case(node: exp.Expr, typer: _Typer) -> _Typed | None:
+    conditions = [branch.this for branch in node.args["ifs"]]
+    if node.this is not None:
+        if _common([node.this, *conditions], typer) is None:
+            return None
+    elif any(typer.of(condition) is None for condition in conditions):
+        return None
+    branches = [branch.args.get("true") for branch in node.args["ifs"]]
+    return _common([*branches, node.args.get("default")], typer)
+
+
+def _if(node: exp.Expr, typer: _Typer) -> _Typed | None:
+    if typer.of(node.this) is None:
+        return None
+    return _common([node.args.get("true"), node.args.get("false")], typer)
+
+
+def _any_of(node: exp.Expr, typer: _Typer) -> _Typed | None:
+    return _common([node.this, *node.expressions], typer)
+
+
+def _union(node: exp.Expr, typer: _Typer) -> _Typed | None:
+    return _common([node.this, node.expression], typer)
+
+
+def _nullif(node: exp.Expr, typer: _Typer) -> _Typed | None:
+    name = typer.name(node.this)
+    return None if name is None or typer.of(node.expression) is None else _Typed(name)
+
+
+def _arithmetic(operation: Callable[[str, str], str | None]) -> _Rule:
+    def rule(node: exp.Expr, typer: _Typer) -> _Typed | None:
+        one, other = typer.of(node.this), typer.of(node.expression)
+        if one is None or other is None or one is _NULL or other is _NULL or one.text or other.text:
+            return None
+        special = _moment_arithmetic(node, one, other)
+        if special is not None:
+            return _Typed(special)
+        if one.whole is not None and other.whole is not None:
+            name = operation("INTEGER", "INTEGER") if {one.name, other.name} == {"INTEGER"} else None
+            return None if name is None else _Typed(name)
+        name = operation(*_adapted(one, other))
+        return None if name is None else _Typed(name)
+
+    return rule
+
+
+def _moment_arithmetic(node: exp.Expr, one: _Typed, other: _Typed) -> str | None:
+    left, right = one.name, other.name
+    if isinstance(node, exp.Add) and left == "INTERVAL" and right in _TIMES | {"INTERVAL"}:
+        left, right = right, left
+    if right == "INTERVAL" and isinstance(node, (exp.Add, exp.Sub)):
+        return "TIMESTAMP" if left == "DATE" else left if left in _TIMES | {"INTERVAL"} else None
+    if not isinstance(node, (exp.Add, exp.Sub)) or left not in _MOMENTS:
+        return None
+    if left == "DATE" and right == "INTEGER":
+        return "DATE"
+    if isinstance(node, exp.Sub) and left == right:
+        return "BIGINT" if left == "DATE" else "INTERVAL"
+    return None
+
+
+def _sum(node: exp.Expr, typer: _Typer) -> _Typed | None:
+    name = typer.name(_argument(node))
+    if name is None:
+        return None
+    if name in FLOATS:
+        return _Typed("DOUBLE")
+    if name.startswith(DECIMALS):
+        return _Typed(f"DECIMAL(38,{scale_and_width(name)[0]})")
+    return _Typed("HUGEINT") if (name in MIXED and name != "UHUGEINT") or name == "BOOLEAN" else None
+
+
+def _avg(node: exp.Expr, typer: _Typer) -> _Typed | None:
+    name = typer.name(_argument(node))
+    if name is None:
+        return None
+    if _is_numeric(name):
+        return _Typed("DOUBLE")
+    return _Typed("TIMESTAMP" if name == "DATE" else name) if name in _TIMES | {"INTERVAL"} else None
+
+
+def _median(node: exp.Expr, typer: _Typer) -> _Typed | None:
+    name = typer.name(_argument(node))
+    return _middle(name)
+
+
+def _middle(name: str | None) -> _Typed | None:
+    """Quantiles that lie between two values: of integers they are DOUBLE."""
+    if name is None:
+        return None
+    if name in INTEGERS:
+        return _Typed("DOUBLE")
+    if name in FLOATS or name.startswith(DECIMALS) or name in _TIMES:
+        return _Typed("TIMESTAMP" if name == "DATE" else name)
+    return None
+
+
+def _round(node: exp.Expr, typer: _Typer) -> _Typed | None:
+    decimals = node.args.get("decimals")
+    digits = 0 if decimals is None else int(decimals.name) if decimals.is_int else None
+    name = typer.name(node.this)
+    if name is None or digits is None or isinstance(decimals, exp.Neg):
+        return None
+    found = rounded(name, digits)
+    return None if found is None else _Typed(found)
+
+
+def _floor(node: exp.Expr, typer: _Typer) -> _Typed | None:
+    name = typer.name(node.this)
+    if name is None or node.args.get("decimals") is not None:
+        return None
+    if name in MIXED:
+        return _Typed("DOUBLE")
+    found = rounded(name, 0)
+    return None if found is None else _Typed(found)
+
+
+def _list(node: exp.Expr, typer: _Typer) -> _Typed | None:
+    name = typer.name(_argument(node))
+    return None if name is None else _Typed(f"{name}[]")
+
+
+def _array(node: exp.Expr, typer: _Typer) -> _Typed | None:
+    found = _common(node.expressions, typer)
+    return None if found is None or found is _NULL else _Typed(f"{found.name}[]")
+
+
+def _truncated(node: exp.Expr, typer: _Typer) -> _Typed | None:
+    """``date_trunc`` makes a DATE a TIMESTAMP."""
+    name = typer.name(node.this)
+    return _Typed("TIMESTAMP" if name == "DATE" else name) if name in _SPANS else None
+
+
+def _within(node: exp.Expr, typer: _Typer) -> _Typed | None:
+    order = node.expression
+    ordered = order.expressions[0].this if isinstance(order, exp.Order) else None
+    if isinstance(node.this, exp.PercentileCont):
+        return _middle(typer.name(ordered))
+    found = typer.name(ordered) if isinstance(node.this, exp.PercentileDisc) else None
+    return None if found is None else _Typed(found)
+
+
+def _joined(node: exp.Expr, typer: _Typer) -> _Typed | None:
+    """``||`` also joins lists and blobs; only text and what becomes text is known here."""
+    names = [typer.name(node.this), typer.name(node.expression)]
+    unknown = any(n is None or n.endswith("[]") or n == "BLOB" for n in names)
+    return None if unknown else _Typed("VARCHAR")
+
+
+def _concatenated(node: exp.Expr, typer: _Typer) -> _Typed | None:
+    names = [typer.name(part) for part in node.expressions]
+    return None if any(n is None or n.endswith("[]") for n in names) else _Typed("VARCHAR")
+
+
+def _of_two_numbers(node: exp.Expr, typer: _Typer) -> _Typed | None:
+    names = [typer.name(node.this), typer.name(node.expression)]
+    return _Typed("DOUBLE") if all(n is not None and _is_numeric(n) for n in names) else None
+
+
+def _between_moments(node: exp.Expr, typer: _Typer) -> _Typed | None:
+    names = {typer.name(node.this), typer.name(node.expression)}
+    return _Typed("BIGINT") if names <= _MOMENTS and len(names) == 1 else None
+
+
+def _of_text(name: str) -> _Rule:
+    return _on(_TEXT, name)
+
+
+_DOUBLE_OF_NUMBER = _on(_is_numeric, "DOUBLE")
+_SAME_NUMBER = _on(_is_numeric)
+
+_RULES: Mapping[type, _Rule] = {
+    exp.Column: lambda node, typer: typer.column(node) if isinstance(node, exp.Column) else None,
+    exp.Select: _select,
+    exp.Subquery: _inner,
+    exp.Paren: _inner,
+    exp.Alias: _inner,
+    exp.Union: _union,
+    exp.Filter: _inner,
+    exp.Window: _inner,
+    exp.IgnoreNulls: _inner,
+    exp.RespectNulls: _inner,
+    exp.Literal: _literal,
+    exp.Neg: _negative,
+    exp.Null: lambda node, typer: _NULL,
+    exp.Boolean: _always("BOOLEAN"),
+    exp.Cast: _cast,
+    exp.Case: _case,
+    exp.If: _if,
+    exp.Coalesce: _any_of,
+    exp.Greatest: _any_of,
+    exp.Least: _any_of,
+    exp.Nullif: _nullif,
+    exp.Interval: _always("INTERVAL"),
+    # Numbers
+    exp.Add: _arithmetic(added),
+    exp.Sub: _arithmetic(added),
+    exp.Mul: _arithmetic(multiplied),
+    exp.Div: _arithmetic(divided),
+    exp.IntDiv: _arithmetic(whole_divided),
+    exp.Mod: _arithmetic(remainder),
+    exp.Abs: _SAME_NUMBER,
+    exp.Round: _round,
+    exp.Floor: _floor,
+    exp.Ceil: _floor,
+    exp.Sqrt: _DOUBLE_OF_NUMBER,
+    exp.Ln: _DOUBLE_OF_NUMBER,
+    exp.Exp: _DOUBLE_OF_NUMBER,
+    exp.Pow: _DOUBLE_OF_NUMBER,
+    exp.Sign: _on(_is_numeric, "TINYINT"),
+    # True or false
+    exp.EQ: _compared,
+    exp.NEQ: _compared,
+    exp.GT: _compared,
+    exp.GTE: _compared,
+    exp.LT: _compared,
+    exp.LTE: _compared,
+    exp.Between: _compared,
+    exp.In: _compared,
+    exp.NullSafeEQ: _compared,
+    exp.NullSafeNEQ: _compared,
+    exp.Is: _known("BOOLEAN"),
+    exp.Exists: _known("BOOLEAN"),
+    exp.Connector: _known("BOOLEAN"),
+    exp.Not: _known("BOOLEAN"),
+    exp.Like: _of_text("BOOLEAN"),
+    exp.ILike: _of_text("BOOLEAN"),
+    # Text
+    exp.Concat: _concatenated,
+    exp.DPipe: _joined,
+    exp.Upper: _of_text("VARCHAR"),
+    exp.Lower: _of_text("VARCHAR"),
+    exp.Trim: _of_text("VARCHAR"),
+    exp.Substring: _of_text("VARCHAR"),
+    exp.Left: _of_text("VARCHAR"),
+    exp.Right: _of_text("VARCHAR"),
+    exp.Replace: _of_text("VARCHAR"),
+    exp.RegexpReplace: _of_text("VARCHAR"),
+    exp.MD5: _of_text("VARCHAR"),
+    exp.Length: _of_text("BIGINT"),
+    exp.TimeToStr: _on(_MOMENTS, "VARCHAR"),
+    # Dates and times
+    exp.DateFromParts: _known("DATE"),
+    exp.CurrentDate: _always("DATE"),
+    exp.Year: _on(_SPANS, "BIGINT"),
+    exp.Month: _on(_SPANS, "BIGINT"),
+    exp.Day: _on(_SPANS, "BIGINT"),
+    exp.Extract: lambda node, typer: (
+        _Typed("BIGINT")
+        if typer.name(node.expression) in _SPANS and node.name.lower() in _WHOLE_PARTS
+        else None
+    ),
+    exp.DateDiff: _between_moments,
+    exp.DateTrunc: _truncated,
+    exp.TimestampTrunc: _truncated,
+    exp.LastDay: _on(_MOMENTS, "DATE"),
+    exp.TimeToUnix: _on(_TIMES | {"INTERVAL"}, "DOUBLE"),
+    # Aggregates
+    exp.Count: _known("BIGINT"),
+    exp.ApproxDistinct: _known("BIGINT"),
+    exp.CountIf: _on({"BOOLEAN"}, "HUGEINT"),
+    exp.Sum: _sum,
+    exp.Avg: _avg,
+    exp.Median: _median,
+    exp.Min: _value,
+    exp.Max: _value,
+    exp.AnyValue: _value,
+    exp.First: _value,
+    exp.Last: _value,
+    exp.Mode: _value,
+    exp.ArgMax: _value,
+    exp.ArgMin: _value,
+    exp.Stddev: _DOUBLE_OF_NUMBER,
+    exp.StddevPop: _DOUBLE_OF_NUMBER,
+    exp.StddevSamp: _DOUBLE_OF_NUMBER,
+    exp.Variance: _DOUBLE_OF_NUMBER,
+    exp.VariancePop: _DOUBLE_OF_NUMBER,
+    exp.Corr: _of_two_numbers,
+    exp.LogicalOr: _on({"BOOLEAN"}),
+    exp.LogicalAnd: _on({"BOOLEAN"}),
+    exp.GroupConcat: _known("VARCHAR"),
+    exp.ArrayAgg: _list,
+    exp.Array: _array,
+    exp.WithinGroup: _within,
+    # Windows
+    exp.RowNumber: _always("BIGINT"),
+    exp.Rank: _always("BIGINT"),
+    exp.DenseRank: _always("BIGINT"),
+    exp.Ntile: _always("BIGINT"),
+    exp.PercentRank: _always("DOUBLE"),
+    exp.CumeDist: _always("DOUBLE"),
+    exp.Lag: _value,
+    exp.Lead: _value,
+    exp.FirstValue: _value,
+    exp.LastValue: _value,
+    exp.NthValue: _value,
+}
+
+_WHOLE_PARTS = frozenset({"year", "quarter", "month", "week", "day", "hour", "minute", "second"})

@@ -1,0 +1,257 @@
+"""Check kinds that the footers answer: is the table there, with these columns, of these types."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from datetime import datetime
+
+from contracts_svc.files import DataFile
+from contracts_svc.findings import Severity
+from contracts_svc.quality import types
+from contracts_svc.quality.kind import CheckKind, Merge, Origin, Promises, Values, column_check
+from contracts_svc.quality.layout import Layout, Stored, Variant, natural, of_files, where
+from contracts_svc.runs import Check, Unsupported
+
+_FILES = {"failing": Merge.SUM, "files": Merge.SUM}
+
+
+def _table_present(promises: Promises) -> Iterator[Check]:
+    table = promises.table
+    yield Check(
+        id=f"{table.name}.table-present",
+        kind="table-present",
+        table=table.name,
+        title=f"{table.name} is there",
+        at=table.at,
+    )
+
+
+def _columns_present(promises: Promises) -> Iterator[Check]:
+    for column in promises.table.walk():
+        yield column_check(
+            "missing-column",
+            promises.table,
+            column,
+            at=column.at,
+            title=f"{promises.table.name} has the column {column.path}",
+        )
+
+
+def _no_extra_columns(promises: Promises) -> Iterator[Check]:
+    table = promises.table
+    yield Check(
+        id=f"{table.name}.extra-column",
+        kind="extra-column",
+        table=table.name,
+        severity=Severity.WARNING,
+        title=f"{table.name} has no column that its contract does not list",
+        at=table.at,
+    )
+
+
+def _logical_types(promises: Promises) -> Iterator[Check]:
+    for column in promises.table.walk():
+        if column.logical_type:
+            yield column_check(
+                "logical-type",
+                promises.table,
+                column,
+                at=column.place("logicalType"),
+                title=f"{column.path} is of type {column.logical_type}",
+                type=column.logical_type,
+            )
+
+
+def _physical_types(promises: Promises) -> Iterator[Check | Unsupported]:
+    for column in promises.table.walk():
+        if not column.physical_type:
+            continue
+        if types.parse(column.physical_type) is None:
+            yield Unsupported(
+                what=f"{promises.table.name}.{column.path}: physicalType {column.physical_type}",
+                reason="this type is not one of the engine's",
+                at=column.place("physicalType"),
+            )
+            continue
+        yield column_check(
+            "physical-type",
+            promises.table,
+            column,
+            at=column.place("physicalType"),
+            title=f"{column.path} is stored as {column.physical_type}",
+            type=column.physical_type,
+        )
+
+
+def _measure_table(check: Check, layout: Layout) -> Values:
+    return {"failing": 0 if layout.files else 1, "files": len(layout.files)}
+
+
+def _measure_missing(check: Check, layout: Layout) -> Values:
+    stored = layout.columns[check.columns[0]]
+    return {
+        "failing": len(stored.missing),
+        "files": len(layout.files),
+        "parts": _parts(stored.missing, layout),
+    }
+
+
+def _measure_extra(check: Check, layout: Layout) -> Values:
+    return {"failing": len(layout.extra), "columns": sorted(layout.extra)}
+
+
+def _measure_logical(check: Check, layout: Layout) -> Values:
+    stored = layout.columns[check.columns[0]]
+    if stored.partition:
+        return _partition_values(stored, layout)
+    return _drift(stored.misfit(), stored, layout)
+
+
+def _measure_physical(check: Check, layout: Layout) -> Values:
+    stored = layout.columns[check.columns[0]]
+    promised = types.parse(str(check.arguments["type"]))
+    wrong = (
+        v
+        for v in stored.variants
+        if promised is None
+        or v.parsed is None
+        or not types.fits_physical(promised, str(check.arguments["type"]), v.parsed)
+    )
+    return _drift(tuple(wrong), stored, layout)
+
+
+def _drift(wrong: tuple[Variant, ...], stored: Stored, layout: Layout) -> Values:
+    files = [f for v in wrong for f in v.files]
+    return {
+        "failing": len(files),
+        "files": sum(len(v.files) for v in stored.variants),
+        "stored": {v.type: len(v.files) for v in stored.variants},
+        "wrong": sorted(v.type for v in wrong),
+        "parts": _parts(files, layout),
+    }
+
+
+def _partition_values(stored: Stored, layout: Layout) -> Values:
+    """A partition key has no stored type: the text in each path must read as the promised type."""
+    having = [f for v in stored.variants for f in v.files]
+    name = stored.column.stored_name.casefold()
+    texts = {f.path: v for f in having for k, v in f.partition.items() if k.casefold() == name}
+    wrong = [f for f in having if not types.reads_as(texts[f.path], stored.column)]
+    return {
+        "failing": len(wrong),
+        "files": len(having),
+        "stored": {"text in the path": len(having)},
+        "wrong": sorted({texts[f.path] for f in wrong})[:5],
+        "parts": _parts(wrong, layout),
+    }
+
+
+def _parts(files: Iterable[DataFile], layout: Layout) -> dict[str, int]:
+    """Partition or file name -> rows in it, in natural order."""
+    found: dict[str, int] = {}
+    for file in files:
+        found[where(file)] = found.get(where(file), 0) + layout.rows_of.get(file.path, 0)
+    return dict(sorted(found.items(), key=lambda item: natural(item[0])))
+
+
+def _since(values: Values) -> str:
+    parts: dict[str, int] = values.get("parts") or {}
+    return f", first {next(iter(parts))}" if parts else ""
+
+
+def _found_table(check: Check, values: Values, now: datetime) -> str:
+    if values["files"]:
+        return f"{values['files']:,} file" + ("s" if values["files"] > 1 else "")
+    place = values.get("location")
+    return f"no file at {place}" if place else "no file"
+
+
+def _found_missing(check: Check, values: Values, now: datetime) -> str:
+    if not values["failing"]:
+        return f"present in {of_files(values['files'], values['files'])}"
+    part = values["failing"] < values["files"]
+    return f"missing from {of_files(values['failing'], values['files'])}" + (_since(values) if part else "")
+
+
+def _found_extra(check: Check, values: Values, now: datetime) -> str:
+    return "extra: " + ", ".join(values["columns"]) if values["columns"] else "none"
+
+
+def _found_type(check: Check, values: Values, now: datetime) -> str:
+    if not values["failing"]:
+        return " and ".join(sorted(values["stored"]))
+    wrong = " and ".join(str(w) for w in values["wrong"])
+    part = values["failing"] < values["files"]
+    return f"{wrong} in {of_files(values['failing'], values['files'])}" + (_since(values) if part else "")
+
+
+def _type(check: Check) -> str:
+    return f"type {check.arguments['type']}"
+
+
+def _present(check: Check) -> str:
+    return f"the column {check.columns[0]} in every file"
+
+
+KINDS: tuple[CheckKind, ...] = (
+    CheckKind(
+        key="table-present",
+        purpose="Checks that the table has at least one file at the server's location.",
+        source="schema.name with servers.location",
+        origin=Origin.FOOTER,
+        promised=_table_present,
+        subject=lambda check: "without a file",
+        measure=_measure_table,
+        expected=lambda check: "at least one file",
+        found=_found_table,
+        merge={"failing": Merge.MIN, "files": Merge.SUM},
+    ),
+    CheckKind(
+        key="missing-column",
+        purpose="Checks that every file has every column of the contract.",
+        source="schema.properties",
+        origin=Origin.FOOTER,
+        promised=_columns_present,
+        subject=_present,
+        measure=_measure_missing,
+        expected=_present,
+        found=_found_missing,
+        merge=_FILES,
+    ),
+    CheckKind(
+        key="extra-column",
+        purpose="Checks that the files have no column that the contract does not list (a warning).",
+        source="schema.properties",
+        origin=Origin.FOOTER,
+        promised=_no_extra_columns,
+        subject=lambda check: "columns that the contract does not list",
+        measure=_measure_extra,
+        expected=lambda check: "only columns of the contract",
+        found=_found_extra,
+        merge={"failing": Merge.NEVER},
+    ),
+    CheckKind(
+        key="logical-type",
+        purpose="Checks that every file stores the kind of value that logicalType promises.",
+        source="schema.properties.logicalType, logicalTypeOptions.timezone",
+        origin=Origin.FOOTER,
+        promised=_logical_types,
+        subject=_type,
+        measure=_measure_logical,
+        expected=_type,
+        found=_found_type,
+        merge=_FILES,
+    ),
+    CheckKind(
+        key="physical-type",
+        purpose="Checks that every file stores the exact type that physicalType promises.",
+        source="schema.properties.physicalType",
+        origin=Origin.FOOTER,
+        promised=_physical_types,
+        subject=_type,
+        measure=_measure_physical,
+        expected=_type,
+        found=_found_type,
+        merge=_FILES,
+    ),
+)

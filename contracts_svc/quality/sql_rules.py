@@ -1,0 +1,220 @@
+"""SQL that somebody wrote into a contract: read, checked against a list of what is allowed, rebuilt.
+
+A contract may come from anyone who can register one, so its SQL is not trusted: one SELECT over the
+tables of the contract, with functions from a list. What runs is generated again from the tree that
+was checked, so nothing that the parser does not understand reaches an engine. The engine's own locks
+are a second wall, not this one.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+import sqlglot
+from sqlglot import exp
+from sqlglot.errors import SqlglotError
+
+from contracts_svc.model import Column, Contract, Table
+from contracts_svc.quality.kind import table_named
+
+LONGEST = 20_000
+"""Characters of a query."""
+DEEPEST = 200
+"""Levels of nesting."""
+
+
+class Refused(ValueError):
+    """The query is not one that is run; the message says why."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Query:
+    """A query that may run, and the tables of the contract that it names."""
+
+    tree: exp.Query
+    tables: tuple[str, ...]
+    counts_rows: bool
+    """Whether it counts single rows of one table, so that it may be asked of a part of the table."""
+
+
+_FORBIDDEN: dict[type[exp.Expr], str] = {
+    exp.Into: "it writes into a table",
+    exp.Lock: "it locks rows",
+    exp.Parameter: "it has a parameter",
+    exp.Placeholder: "it has a placeholder that is not {object} or {property}",
+    exp.SessionParameter: "it reads a setting",
+    exp.Command: "it is not a SELECT",
+    exp.Pivot: "it pivots",
+    exp.TableSample: "it samples rows, so its result is not always the same",
+    exp.Lateral: "it calls a function as a table",
+    exp.Unnest: "it calls a function as a table",
+}
+
+
+def _words(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+# The functions that sqlglot has no class of its own for, as DuckDB names them.
+_NAMED = _words(
+    """
+    isnan isfinite isinf regexp_matches regexp_full_match struct_extract list_contains list_distinct
+    list_has list_sum list_min list_max list_avg list_count len strlen length_grapheme trunc even
+    epoch epoch_ms epoch_us century decade dayofmonth bool_and bool_or mode entropy kurtosis
+    skewness mad product fsum favg geomean date_add date_sub datediff datetrunc make_date
+    make_timestamp nfc_normalize strip_accents ascii unicode chr damerau_levenshtein levenshtein
+    jaccard jaro_similarity contains prefix suffix ends_with starts_with json_valid json_extract
+    json_extract_string hash md5_number gamma lgamma gcd lcm signbit sem
+    """
+)
+# The functions that sqlglot knows, by the names of its classes: those that only compute.
+_KNOWN = _words(
+    """
+    Abs Acos Acosh And AnyValue ApproxDistinct ApproxQuantile ArgMax ArgMin Array ArrayAgg
+    ArrayContains ArrayContainsAll ArrayDistinct ArrayMax ArrayMin ArrayPosition ArraySize ArraySum
+    ArrayToString Ascii Asin Asinh Atan Atan2 Atanh Avg BitwiseAndAgg BitwiseCount BitwiseOrAgg
+    BitwiseXorAgg Case Cast Cbrt Ceil Chr Coalesce Concat ConcatWs Contains Corr Cos Cosh Cot Coth
+    Count CountIf CovarPop CovarSamp CumeDist CurrentDate CurrentTime CurrentTimestamp Date DateAdd
+    DateBin DateDiff DateFromParts DateSub DateTrunc Datetime DatetimeAdd DatetimeDiff DatetimeSub
+    DatetimeTrunc Day DayOfMonth DayOfWeek DayOfWeekIso DayOfYear Dayname Degrees DenseRank EndsWith
+    EqualNull Exists Exp Extract Factorial First FirstValue Floor Greatest GroupConcat Grouping Hour
+    If Initcap IsInf IsNan JSONExtract JSONExtractScalar JarowinklerSimilarity Kurtosis Lag Last
+    LastDay LastValue Lead Least Left Length Levenshtein Ln Localtime Localtimestamp Log LogicalAnd
+    LogicalOr Lower MD5 Max Median Min Minute Mode Month Monthname MonthsBetween NthValue Ntile
+    Nullif Or PercentRank PercentileCont PercentileDisc Pi Pow Quantile Quarter Radians Rank
+    RegexpCount RegexpExtract RegexpFullMatch RegexpILike RegexpInstr RegexpLike RegexpReplace
+    RegexpSplit RegrAvgx RegrAvgy RegrCount RegrIntercept RegrR2 RegrSlope RegrSxx RegrSxy RegrSyy
+    Replace Reverse Right Round RowNumber SHA SHA2 Second Sign Sin Sinh Skewness Split SplitPart
+    Sqrt StartsWith Stddev StddevPop StddevSamp StrPosition StrToTime Struct StructExtract Substring
+    Sum Tan Tanh Time TimeAdd TimeDiff TimeSub TimeToStr TimeToUnix TimeTrunc Timestamp TimestampAdd
+    TimestampDiff TimestampSub TimestampTrunc Translate Trim Trunc Try TryCast TsOrDsAdd TsOrDsDiff
+    TsOrDsToDate TsOrDsToTime TsOrDsToTimestamp Typeof Unicode UnixToTime Upper UtcDate UtcTime
+    UtcTimestamp Variance VariancePop Week WeekOfYear Xor Year YearOfWeek
+    """
+)
+_PLACEHOLDER = re.compile(r"\"?\$?\{\s*(object|property|table|column|model|field)\s*\}\"?", re.IGNORECASE)
+
+
+def read(text: str, contract: Contract, table: Table, column: Column | None) -> Query:
+    """The query of an ``sql`` quality rule, its placeholders filled.
+
+    ``{object}``, ``${table}`` is the table, ``{property}``, ``${column}`` the column; tables go by their
+    name or physicalName. Raises Refused.
+    """
+    if len(text) > LONGEST:
+        raise Refused(f"it is longer than {LONGEST:,} characters")
+    tree = _parsed(_filled(text, table, column))
+    _allow_nodes(tree)
+    tables = _bind_tables(tree, contract)
+    own = tables == (table.name,)
+    return Query(tree=tree, tables=tables, counts_rows=own and _counts_rows(tree))
+
+
+_PLAIN = ("from_", "from", "where", "expressions", "kind")
+
+
+def _counts_rows(tree: exp.Query) -> bool:
+    if not isinstance(tree, exp.Select) or any(v for k, v in tree.args.items() if k not in _PLAIN):
+        return False
+    counted = [e.unalias() for e in tree.expressions]
+    plain = len(counted) == 1 and isinstance(counted[0], exp.Count | exp.CountIf)
+    inner = [n for n in tree.find_all(exp.Query, exp.Window, exp.Distinct) if n is not tree]
+    return plain and not inner
+
+
+def _filled(text: str, table: Table, column: Column | None) -> str:
+    def value(found: re.Match[str]) -> str:
+        if found[1].lower() in ("object", "table", "model"):
+            return _quoted(table.name)
+        if column is None:
+            raise Refused(f"it has {found[0]}, but stands at a table and not at a column")
+        if column.path != column.name:
+            raise Refused(f"it has {found[0]}, but {column.path} is a nested column")
+        return _quoted(column.stored_name)
+
+    return _PLACEHOLDER.sub(value, text)
+
+
+def _quoted(name: str) -> str:
+    return exp.to_identifier(name, quoted=True).sql(dialect="duckdb")
+
+
+def _parsed(text: str) -> exp.Query:
+    if text.count("(") > 20 * DEEPEST or _depth(text) > DEEPEST:
+        raise Refused("it is nested too deeply")
+    try:
+        statements = [s for s in sqlglot.parse(text, dialect="duckdb") if s is not None]
+    except (SqlglotError, RecursionError, ValueError) as error:
+        first = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise Refused(f"it cannot be parsed: {first}") from error
+    if len(statements) != 1:
+        raise Refused(f"it is {len(statements)} statements and not one SELECT")
+    tree = statements[0]
+    if not isinstance(tree, exp.Select | exp.SetOperation | exp.Subquery):
+        raise Refused("it is not a SELECT")
+    return tree
+
+
+def _depth(text: str) -> int:
+    deepest = level = 0
+    for char in text:
+        level += (char == "(") - (char == ")")
+        deepest = max(deepest, level)
+    return deepest
+
+
+def _allow_nodes(tree: exp.Expr) -> None:
+    for node in tree.walk():
+        for forbidden, reason in _FORBIDDEN.items():
+            if isinstance(node, forbidden):
+                raise Refused(reason)
+        if isinstance(node, exp.DML | exp.DDL) and not isinstance(node, exp.Query):
+            raise Refused("it is not a SELECT")
+        if isinstance(node, exp.With) and node.args.get("recursive"):
+            raise Refused("it is recursive")
+        if isinstance(node, exp.Func):
+            _allow_function(node)
+
+
+def _allow_function(node: exp.Func) -> None:
+    if isinstance(node, exp.Anonymous | exp.AnonymousAggFunc):
+        name = str(node.this).lower()
+        if name not in _NAMED:
+            raise Refused(f"it calls the function {name}, which is not on the list")
+    elif type(node).__name__ not in _KNOWN:
+        raise Refused(f"it calls the function {node.sql_name().lower()}, which is not on the list")
+
+
+def _bind_tables(tree: exp.Expr, contract: Contract) -> tuple[str, ...]:
+    known = {n.casefold(): t for t in contract.tables for n in (t.physical_name, t.name) if n}
+    named = {c.alias_or_name.casefold() for c in tree.find_all(exp.CTE)}
+    used: list[str] = []
+    for node in list(tree.find_all(exp.Table)):
+        if not isinstance(node.this, exp.Identifier):
+            raise Refused("it calls a function as a table")
+        name = node.name.casefold()
+        qualified = bool(node.args.get("db") or node.args.get("catalog"))
+        full = ".".join(p.name for p in node.parts).casefold()
+        if name in named and not qualified:
+            continue
+        table = known.get(full)
+        if table is None:
+            raise Refused(
+                f"it reads {'.'.join(p.name for p in node.parts)}, which the contract does not have"
+            )
+        _rebind(node, table)
+        used.append(table.name)
+    if not used:
+        raise Refused("it reads no table of the contract")
+    return tuple(dict.fromkeys(used))
+
+
+def _rebind(node: exp.Table, table: Table) -> None:
+    """Let the node name the table as the engine knows it, and keep what columns call it."""
+    alias = node.alias or node.name
+    node.set("db", None)
+    node.set("catalog", None)
+    node.set("this", table_named(table.name).this)
+    if alias != table.name:
+        node.set("alias", exp.TableAlias(this=exp.to_identifier(alias, quoted=True)))

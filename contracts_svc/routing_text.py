@@ -1,0 +1,90 @@
+"""Plain text for receivers: data made harmless to show, and rows as an aligned table."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+
+from contracts_svc.model import Json
+
+WIDEST_CELL = 28
+_NARROWEST_CELL = 8
+_GAP = "  "
+
+_JOINER = "\u200d"
+"""Joins the parts of an emoji; every other invisible character could hide or reorder text."""
+
+_LONGEST = 4_000
+"""Characters of a text that are looked at: more than anybody is shown of it."""
+
+
+def visible(text: str, longest: int = _LONGEST) -> str:
+    """Text that is only shown: control, escape and direction characters are spelt out (``\\x1b``).
+
+    More than ``longest`` characters are cut.
+    """
+    kept = shortened(text, longest)
+    if kept.isprintable():
+        return kept
+    return "".join(
+        c if c.isprintable() or c == _JOINER else c.encode("unicode_escape").decode() for c in kept
+    )
+
+
+def shortened(text: str, most: int) -> str:
+    """At most so many characters, with an ellipsis where something is missing."""
+    return text if len(text) <= most else text[: most - 1] + "…"
+
+
+def table(
+    rows: Sequence[Mapping[str, Json]],
+    *,
+    width: int,
+    length: Callable[[str], int] = len,
+    cut: Callable[[str, int], str] = shortened,
+) -> list[str]:
+    """Rows as lines below a line of names, numbers to the right, at most ``width`` wide.
+
+    Columns that do not fit are left out at the end and counted. ``length`` and ``cut`` measure and
+    shorten text as the receiver shows it: by characters unless told otherwise.
+    """
+    names = list(dict.fromkeys(n for row in rows for n in row))
+    cells = [[visible(n) for n in names], *([_value(row.get(n)) for n in names] for row in rows)]
+    natural = [min(max(map(length, column)), WIDEST_CELL) for column in zip(*cells, strict=True)]
+    widths = _shrunk(natural, width)
+    right = [all(_is_number(row.get(n)) for row in rows) for n in names]
+    lines: list[str] = []
+    for row in cells:
+        shown: list[str] = []
+        for cell, room, to_right in zip(row, widths, right, strict=False):
+            text = cut(cell, room)
+            space = " " * (room - length(text))
+            shown.append(space + text if to_right else text + space)
+        lines.append(_GAP.join(shown).rstrip())
+    if left_out := len(names) - len(widths):
+        lines.append(f"and {left_out} more column{'s' if left_out > 1 else ''}")
+    return lines
+
+
+def _shrunk(widths: Sequence[int], width: int) -> list[int]:
+    """The widths made to fit: the widest are cut first, then columns at the end are dropped."""
+    fitting = list(widths)
+    while sum(fitting) + len(_GAP) * (len(fitting) - 1) > width:
+        widest = max(range(len(fitting)), key=fitting.__getitem__)
+        if fitting[widest] > _NARROWEST_CELL:
+            fitting[widest] -= 1
+        else:
+            fitting.pop()
+    return fitting
+
+
+def _value(value: Json) -> str:
+    if value is None:
+        return "NULL"
+    if isinstance(value, dict | list | tuple):
+        return visible(json.dumps(value, ensure_ascii=False, default=str))
+    return visible(str(value))
+
+
+def _is_number(value: Json) -> bool:
+    return value is None or (isinstance(value, int | float) and not isinstance(value, bool))

@@ -1,0 +1,97 @@
+"""Settings of a deployment: environment variables ``CONTRACTS_*``, else ``contracts.toml``.
+
+The fields of :class:`Settings` are the one list; ``contracts rules`` and the README show it.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field, SecretStr, ValidationError
+from pydantic_settings import (
+    BaseSettings,
+    NoDecode,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    SettingsError,
+    TomlConfigSettingsSource,
+)
+
+from contracts_svc.errors import Problem, UserMistake
+
+PREFIX = "CONTRACTS_"
+TOML_FILE = "contracts.toml"
+
+
+class Settings(BaseSettings):
+    """All settings, validated whole. Secrets never show in a repr or an error."""
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, extra="forbid", hide_input_in_errors=True)
+
+    s3_endpoint: str = Field("", description="http(s)://host:port of an S3-compatible server; empty: AWS")
+    s3_region: str = Field("", description="Region of the buckets; empty: AWS_REGION, else us-east-1")
+    s3_access_key: SecretStr = Field(
+        SecretStr(""), description="Access key; empty: the AWS chain (environment, profile, role)"
+    )
+    s3_secret_key: SecretStr = Field(SecretStr(""), description="Secret key that belongs to it")
+    s3_session_token: SecretStr = Field(SecretStr(""), description="Session token, for temporary keys")
+    s3_profile: str = Field("", description="Profile of ~/.aws to take credentials from")
+    s3_path_style: bool = Field(False, description="Address buckets as host/bucket (most non-AWS servers)")
+    lineage: Annotated[list[Path], NoDecode] = Field(
+        [], description=f"Files or folders of lineage (SQL, .jsonl events), separated by '{os.pathsep}'"
+    )
+    memory_limit: str = Field("512MB", description="Most memory a check run may use in the engine")
+    temp_directory: str = Field("", description="Where the engine spills; empty: the system's folder")
+    timeout_seconds: int = Field(600, ge=1, description="Most seconds one query of a check may take")
+    samples: int = Field(5, ge=0, le=1000, description="Failing rows kept per check")
+    checks_directory: Path = Field(
+        Path("checks"), description="Folder of trusted custom checks (pandera), named in contracts"
+    )
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls, Path(TOML_FILE))
+
+
+def load() -> Settings:
+    """Read and validate the settings. Raises UserMistake with every problem."""
+    paths = os.environ.get(f"{PREFIX}LINEAGE")
+    given = {"lineage": [Path(p) for p in paths.split(os.pathsep) if p]} if paths else {}
+    try:
+        return Settings(**given)  # type: ignore[arg-type, unused-ignore]
+    except ValidationError as error:
+        raise UserMistake(
+            Problem(
+                None,
+                f"setting {PREFIX}{'_'.join(str(p) for p in e['loc']).upper()}: {e['msg']}",
+                f"set it in the environment or in {TOML_FILE}",
+            )
+            for e in error.errors(include_input=False, include_url=False)
+        ) from None
+    except (SettingsError, ValueError) as error:
+        raise UserMistake.of(
+            f"{TOML_FILE} cannot be read: {error}", "it is a TOML file of settings"
+        ) from None
+
+
+def rows() -> list[tuple[str, str, str]]:
+    """Name, default and meaning of every setting, for help and docs."""
+    return [
+        (f"{PREFIX}{name.upper()}", _default(field.default), field.description or "")
+        for name, field in Settings.model_fields.items()
+    ]
+
+
+def _default(value: object) -> str:
+    if isinstance(value, SecretStr) or value in ("", [], None):
+        return ""
+    return str(value).lower() if isinstance(value, bool) else str(value)
