@@ -25,6 +25,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from contracts_svc.errors import Location, Problem
+from contracts_svc.flows.lineage import Events
 from contracts_svc.lineage.graph import (
     Channel,
     ColumnRef,
@@ -48,19 +49,7 @@ _TEAM = "team:"
 _NO_COLUMNS = "no column lineage in the event"
 
 
-@dataclass(frozen=True, slots=True)
-class Lineage:
-    """What events say. ``problems`` are about single lines or facets; the rest was read."""
-
-    edges: tuple[Edge, ...] = ()
-    consumers: tuple[Consumer, ...] = ()
-    problems: tuple[Problem, ...] = ()
-    inputs: tuple[DatasetId, ...] = ()
-    """Every dataset that an event names as an input."""
-    outputs: tuple[DatasetId, ...] = ()
-
-
-def read_events(lines: Iterable[bytes], origin: str) -> Lineage:
+def read_events(lines: Iterable[bytes], origin: str) -> Events:
     """Read events, one JSON document a line. Never raises for what the lines hold.
 
     ``origin`` becomes the origin of the edges, and (without ``openlineage:``) the file in problems.
@@ -83,8 +72,8 @@ class _Reader:
     number: int = 0
     seen: datetime | None = None
 
-    def result(self) -> Lineage:
-        return Lineage(
+    def result(self) -> Events:
+        return Events(
             edges=tuple(self.edges.values()),
             consumers=tuple(self.consumers.values()),
             problems=tuple(self.problems),

@@ -9,12 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from contracts_svc import app, settings
-from contracts_svc.cli.output import count, location_json, paint, print_json
+from contracts_svc.cli.output import count, paint, print_json
 from contracts_svc.cli.workspace import read_file
 from contracts_svc.errors import ExitCode, UserMistake, worst
 from contracts_svc.flows.check import check
 from contracts_svc.model import Contract, Server, Table
 from contracts_svc.quality.references import resolver
+from contracts_svc.render.finding import location_json
 from contracts_svc.runs import Outcome, Result, Run
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from contracts_svc.cli.output import count, finding_json, print_findings, print_json
+from contracts_svc.cli.output import count, print_findings, print_json
 from contracts_svc.cli.workspace import read_file
 from contracts_svc.compat.diff import diff
 from contracts_svc.compat.modes import Mode
@@ -12,6 +12,7 @@ from contracts_svc.compat.rules import judge
 from contracts_svc.errors import ExitCode, Problem, UserMistake
 from contracts_svc.findings import Severity
 from contracts_svc.model import Contract
+from contracts_svc.render.finding import finding_json
 
 
 def run(old: Path, new: Path, mode: str, format: str) -> ExitCode:

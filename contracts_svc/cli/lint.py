@@ -7,10 +7,11 @@ from pathlib import Path
 
 from contracts_svc import odcs
 from contracts_svc.cli.failure import mistake_json
-from contracts_svc.cli.output import count, finding_json, paint, print_findings, print_json
+from contracts_svc.cli.output import count, paint, print_findings, print_json
 from contracts_svc.cli.workspace import contract_files, read_file
 from contracts_svc.errors import ExitCode, Problem, UserMistake, worst
 from contracts_svc.findings import Finding, Severity, ordered
+from contracts_svc.render.finding import finding_json
 
 
 def run(paths: Sequence[Path], format: str) -> ExitCode:

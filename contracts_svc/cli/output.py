@@ -6,7 +6,7 @@ import json
 import sys
 from typing import Any
 
-from contracts_svc.errors import ExitCode, Location
+from contracts_svc.errors import ExitCode
 from contracts_svc.findings import Finding, Severity
 
 STYLES = {Severity.ERROR: "bold red", Severity.WARNING: "yellow", Severity.INFO: "cyan"}
@@ -15,29 +15,6 @@ STYLES = {Severity.ERROR: "bold red", Severity.WARNING: "yellow", Severity.INFO:
 def print_json(code: ExitCode, body: dict[str, Any]) -> None:
     """One JSON document on stdout; ``exit_code`` is always in it."""
     print(json.dumps({"exit_code": int(code), **body}, indent=2, default=str, ensure_ascii=False))
-
-
-def location_json(at: Location | None) -> dict[str, Any] | None:
-    """A place, or null when it is not known."""
-    if at is None or at.line == 0:
-        return None
-    return {"file": at.file, "line": at.line, "column": at.column}
-
-
-def finding_json(finding: Finding) -> dict[str, Any]:
-    """A finding, as every JSON output of ours writes it."""
-    return {
-        "rule": finding.rule,
-        "severity": finding.severity.value,
-        "message": finding.message,
-        "location": location_json(finding.at),
-        "why": finding.why,
-        "fix": finding.fix,
-        "contract": finding.contract,
-        "table": finding.table,
-        "column": finding.column,
-        "fingerprint": finding.fingerprint,
-    }
 
 
 def print_findings(findings: tuple[Finding, ...]) -> None:

@@ -22,6 +22,7 @@ def apply(changes: Iterable[Change], old: Contract) -> Contract:
 
     Places are not part of it. A null in a mapping is the same as nothing there.
     """
+    changes = tuple(changes)
     by_place: defaultdict[_Where, list[Change]] = defaultdict(list)
     for change in changes:
         by_place[change.table, change.column].append(change)
@@ -34,7 +35,8 @@ def apply(changes: Iterable[Change], old: Contract) -> Contract:
         elif change.element == "price":
             extra = _with_key(contract.extra, "price", change.new)
             contract = dataclasses.replace(contract, extra=extra)
-    return dataclasses.replace(contract, tables=_tables(old, own, by_place))
+    added = [c.new for c in changes if c.element == "table" and c.kind is ChangeKind.ADDED]
+    return dataclasses.replace(contract, tables=_tables(old, own, by_place, added))
 
 
 def _with_fields(element: E, changes: Sequence[Change], kind: str, names: Mapping[str, str]) -> E:
@@ -91,21 +93,20 @@ def _in_order(entries: Sequence[Any], names: Sequence[str], changes: Iterable[Ch
 
 
 def _tables(
-    old: Contract, own: Sequence[Change], by_place: Mapping[_Where, Sequence[Change]]
+    old: Contract,
+    own: Sequence[Change],
+    by_place: Mapping[_Where, Sequence[Change]],
+    added: list[Table],
 ) -> tuple[Table, ...]:
     inside: defaultdict[str, dict[_Where, Sequence[Change]]] = defaultdict(dict)
     for where, changes in by_place.items():
         if where[0] is not None:
             inside[where[0]][where] = changes
     tables: list[Table] = []
-    added: list[Table] = []
     for name, table in zip(labels(t.name for t in old.tables), old.tables, strict=True):
         here = inside[name].get((name, None), ())
         if not any(c.element == "table" and c.kind is ChangeKind.REMOVED for c in here):
             tables.append(_table(table, here, inside[name]))
-    for where, changes in by_place.items():
-        if where[1] is None:
-            added += [c.new for c in changes if c.element == "table" and c.kind is ChangeKind.ADDED]
     reached = tables + added
     order = [c for c in own if c.field == f"schema.{fields.ORDER}"]
     return tuple(_in_order(reached, [t.name for t in reached], order))

@@ -17,11 +17,14 @@ from contracts_svc.model import Contract
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Events:
-    """What a file of lineage events says."""
+    """What lineage events say. ``problems`` are about single lines or facets; the rest was read."""
 
     edges: tuple[Edge, ...] = ()
     consumers: tuple[Consumer, ...] = ()
     problems: tuple[Problem, ...] = ()
+    inputs: tuple[DatasetId, ...] = ()
+    """Every dataset that an event names as an input."""
+    outputs: tuple[DatasetId, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -61,6 +61,7 @@ _NAMES = {
 _TIMESTAMPTZ = "TIMESTAMP WITH TIME ZONE"
 _MOMENTS = frozenset({"DATE", "TIMESTAMP", _TIMESTAMPTZ})
 _TIMES = _MOMENTS | {"TIME"}
+_WHOLE_PARTS = frozenset({"year", "quarter", "month", "week", "day", "hour", "minute", "second"})
 _SPANS = _MOMENTS | {"INTERVAL"}
 _TEXT = frozenset({"VARCHAR"})
 
@@ -598,5 +599,3 @@ _RULES: Mapping[type, _Rule] = {
     exp.LastValue: _value,
     exp.NthValue: _value,
 }
-
-_WHOLE_PARTS = frozenset({"year", "quarter", "month", "week", "day", "hour", "minute", "second"})

@@ -159,7 +159,7 @@ class _Reader:
         text: str = event.value
         value: Json = text
         if event.tag is not None:
-            value = self._tagged(event.tag, text, bool(event.style), line, column)
+            value = self._tagged(event.tag, text, line, column)
         elif not event.style:  # plain: may be something else than text
             value = self._plain(text, line, column)
         elif event.style == '"' and "\0" in text:
@@ -301,7 +301,7 @@ class _Reader:
             return 0
         return int(text, {"0o": 8, "0x": 16}.get(text[:2], 10))
 
-    def _tagged(self, tag: str, text: str, quoted: bool, line: int, column: int) -> Json:
+    def _tagged(self, tag: str, text: str, line: int, column: int) -> Json:
         """The value of a scalar with an explicit tag; only the core schema's tags are known."""
         if tag == "!":
             return text
@@ -311,7 +311,7 @@ class _Reader:
             return text
         if name == "str":
             return text
-        value = self._plain(text, line, column) if text or not quoted else text
+        value = self._plain(text, line, column)
         if type(value) not in _SCALAR_TAGS[name]:
             self._problem(line, column, f"the tag '!!{name}' does not fit '{_short(text)}'", "remove the tag")
         return float(value) if name == "float" and type(value) is int else value

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import dataclasses
-import math
-from collections.abc import Mapping
 from typing import Any
 
-from contracts_svc.errors import Location
-from contracts_svc.findings import Change, Finding
+from contracts_svc.findings import Finding
 from contracts_svc.impact import Absorbed, Impact
 from contracts_svc.lineage.graph import ColumnRef, Consumer, DatasetId, Edge
-from contracts_svc.model import Element, Json
+from contracts_svc.render.finding import finding_json
 from contracts_svc.verdict import Policy, Verdict, Waiver
 
 
@@ -52,24 +48,6 @@ def verdict_json(verdict: Verdict) -> dict[str, Any]:
             "consumers": verdict.coverage.consumers,
             "unknown": list(verdict.coverage.unknown),
         },
-    }
-
-
-def finding_json(finding: Finding) -> dict[str, Any]:
-    """A finding: ``rule``, ``severity``, ``message``, ``why``, ``fix``, ``contract``,
-    ``fingerprint``, ``at`` (``file``, ``line``, ``column``), ``change`` (null, or ``kind``,
-    ``element``, ``path``, ``table``, ``column``, ``new_column``, ``field``, ``key``, ``old``,
-    ``new``, ``old_at``, ``new_at``)."""
-    return {
-        "rule": finding.rule,
-        "severity": finding.severity.value,
-        "message": finding.message,
-        "why": finding.why,
-        "fix": finding.fix,
-        "contract": finding.contract,
-        "fingerprint": finding.fingerprint,
-        "at": _location(finding.at),
-        "change": _change(finding.change) if finding.change else None,
     }
 
 
@@ -154,41 +132,3 @@ def _ref(ref: ColumnRef) -> dict[str, Any]:
 
 def _dataset(dataset: DatasetId) -> dict[str, Any]:
     return {"namespace": dataset.namespace, "name": dataset.name}
-
-
-def _location(at: Location | None) -> dict[str, Any] | None:
-    return {"file": at.file, "line": at.line, "column": at.column} if at else None
-
-
-def _change(change: Change) -> dict[str, Any]:
-    return {
-        "kind": change.kind.value,
-        "element": change.element,
-        "path": change.path,
-        "table": change.table,
-        "column": change.column,
-        "new_column": change.new_column,
-        "field": change.field,
-        "key": change.key,
-        "old": _plain(change.old),
-        "new": _plain(change.new),
-        "old_at": _location(change.old_at),
-        "new_at": _location(change.new_at),
-    }
-
-
-def _plain(value: Any) -> Json:
-    """A value of a contract as JSON can hold it; of an element, the fields that say something."""
-    if value is None or isinstance(value, bool | int | str):
-        return value
-    if isinstance(value, float):
-        return value if math.isfinite(value) else str(value)
-    if isinstance(value, Mapping):
-        return {str(k): _plain(v) for k, v in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(v) for v in value]
-    if isinstance(value, Element):
-        fields = [f for f in dataclasses.fields(value) if f.compare]
-        held = {f.name: getattr(value, f.name) for f in fields}
-        return {k: _plain(v) for k, v in held.items() if v not in (None, (), {}, False, -1)}
-    return str(value)

@@ -48,10 +48,15 @@ def run_of(report: dict[str, Any], table: str) -> dict[str, Any]:
     return next(r for r in report["runs"] if r["table"] == table)
 
 
-def impacts_on(report: dict[str, Any], column: str) -> dict[str, str]:
-    """Consumer -> level, for the findings on one column of the pull request."""
-    impacts = report["preflight"]["verdict"]["impacts"]
-    return {i["consumer"]["name"]: i["level"] for i in impacts if i["finding"]["column"] == column}
+def finding_on(report: dict[str, Any], column: str) -> dict[str, Any]:
+    """What the pull request's verdict says of one column of flights."""
+    findings = report["preflight"]["verdict"]["findings"]
+    return next(f for f in findings if f["change"]["column"] == column)
+
+
+def levels(finding: dict[str, Any]) -> dict[str, str]:
+    """Dataset of the consumer -> level."""
+    return {i["consumer"]["dataset"]["name"]: i["level"] for i in finding["impacts"]}
 
 
 class TestTheLake:
@@ -95,18 +100,30 @@ class TestThePullRequest:
         assert report["preflight"]["verdict"]["outcome"] == "BLOCK"
 
     def test_the_narrowed_column_breaks_whoever_promises_its_type(self, report: dict[str, Any]) -> None:
-        levels = impacts_on(report, "dep_delay")
-        assert levels["carrier_scorecard"] == "BREAKS"
-        assert levels.get("daily_delays", "UNAFFECTED") not in ("BREAKS", "MAY_BREAK")
+        finding = finding_on(report, "dep_delay")
+        assert finding["rule"] == "type-narrowed"
+        assert levels(finding) == {"carrier_scorecard": "BREAKS", "on-time-performance": "MAY_BREAK"}
+        breaks = next(i for i in finding["impacts"] if i["level"] == "BREAKS")
+        assert breaks["columns"] == ["worst_dep_delay"]
+        # AVG gives DOUBLE whatever comes in: the effect ends there.
+        assert {a["at"]["dataset"]["name"] for a in finding["absorbed"]} == {"daily_delays"}
 
     def test_the_renamed_column_breaks_its_readers_only(self, report: dict[str, Any]) -> None:
-        levels = impacts_on(report, "dest")
-        assert levels["carrier_scorecard"] == "BREAKS"
-        assert "daily_delays" not in levels
+        finding = finding_on(report, "dest")
+        assert finding["rule"] == "column-renamed"
+        assert levels(finding) == {"carrier_scorecard": "BREAKS"}
+        assert finding["impacts"][0]["columns"] == ["destinations"]
 
     def test_nobody_reads_the_dropped_column(self, report: dict[str, Any]) -> None:
-        assert impacts_on(report, "tailnum") == {}
-        assert "tailnum" in {f["column"] for f in report["preflight"]["verdict"]["unread"]}
+        finding = finding_on(report, "tailnum")
+        assert finding["rule"] == "column-removed"
+        assert finding["impacts"] == []
+        assert finding["unread"] is True
+
+    def test_the_new_column_affects_nobody(self, report: dict[str, Any]) -> None:
+        findings = report["preflight"]["verdict"]["findings"]
+        added = [f for f in findings if f["rule"] == "column-added"]
+        assert [f["impacts"] for f in added] == [[]]
 
     def test_finance_must_agree_and_punctuality_need_not(self, report: dict[str, Any]) -> None:
         asked = report["preflight"]["verdict"]["must_agree"]

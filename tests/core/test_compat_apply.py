@@ -48,7 +48,9 @@ rules = many(
         id=stable_ids,
         name=texts,
         metric=st.sampled_from([None, "rowCount", "nullValues"]),
-        operators=st.dictionaries(st.sampled_from(["mustBe", "mustBeLessThan"]), st.integers(0, 3), max_size=1),
+        operators=st.dictionaries(
+            st.sampled_from(["mustBe", "mustBeLessThan"]), st.integers(0, 3), max_size=1
+        ),
         unit=texts,
         arguments=st.dictionaries(words, values, max_size=1),
     ),
@@ -138,7 +140,7 @@ contracts = st.builds(
 )
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=250, deadline=None)
 @given(contracts, contracts)
 def test_applying_a_diff_gives_the_new_version(old: Contract, new: Contract) -> None:
     assert apply(diff(old, new), old) == new

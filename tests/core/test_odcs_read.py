@@ -181,7 +181,8 @@ CASES: dict[str, tuple[str, list[tuple[str, str]]]] = {
         [("8:18", "the column 'm' needs 'map'")],
     ),
     "the same entry twice": (
-        header("v3.2.0") + "schema:\n  - name: t\n    properties:\n      - name: c\n        enum: [{value: 1}, {value: 1}]\n",
+        header("v3.2.0")
+        + "schema:\n  - name: t\n    properties:\n      - name: c\n        enum: [{value: 1}, {value: 1}]\n",
         [("10:15", "'enum' holds the same entry twice")],
     ),
     "what a newer version has": (
@@ -244,7 +245,9 @@ def test_the_way_out(text: str) -> None:
 
 def test_an_unknown_key_is_answered_with_what_there_is() -> None:
     hint = problems(HEADER + "zzz: 1\n")[0].hint
-    assert hint.startswith("remove it, or make it an entry of customProperties; the contract has: apiVersion, ")
+    assert hint.startswith(
+        "remove it, or make it an entry of customProperties; the contract has: apiVersion, "
+    )
 
 
 VERSIONS = {

@@ -64,8 +64,12 @@ def tables(draw: st.DrawFn) -> Table:
     def rules() -> list[QualityRule]:
         found = [
             QualityRule(metric="nullValues", operators={"mustBe": 0}),
-            QualityRule(metric="missingValues", operators={"mustBe": 0}, arguments={"missingValues": draw(LISTS)}),
-            QualityRule(metric="invalidValues", operators={"mustBe": 0}, arguments={"validValues": draw(LISTS)}),
+            QualityRule(
+                metric="missingValues", operators={"mustBe": 0}, arguments={"missingValues": draw(LISTS)}
+            ),
+            QualityRule(
+                metric="invalidValues", operators={"mustBe": 0}, arguments={"validValues": draw(LISTS)}
+            ),
             QualityRule(metric="duplicateValues", operators={"mustBe": 0}),
         ]
         return [r for r in found if draw(st.booleans())]
@@ -74,12 +78,18 @@ def tables(draw: st.DrawFn) -> Table:
         name="s",
         path="s",
         logical_type="string",
-        logical_type_options={"minLength": draw(st.integers(0, 2)), "maxLength": 2, "pattern": draw(PATTERNS)},
+        logical_type_options={
+            "minLength": draw(st.integers(0, 2)),
+            "maxLength": 2,
+            "pattern": draw(PATTERNS),
+        },
         primary_key=draw(st.booleans()),
         quality=tuple(rules()),
     )
     columns = (number("i", "integer", 1), number("f", "number", 2), text, number("d", "number", 3))
-    return Table(name="t", columns=columns, quality=(QualityRule(metric="rowCount", operators={"mustBe": 0}),))
+    return Table(
+        name="t", columns=columns, quality=(QualityRule(metric="rowCount", operators={"mustBe": 0}),)
+    )
 
 
 def test_fused_is_alone_is_plain_python() -> None:
@@ -217,7 +227,10 @@ def test_one_scan_however_many_checks(count: int) -> None:
 
 def test_a_shared_expression_serves_every_check_that_needs_it() -> None:
     column = Column(
-        name="i", path="i", required=True, quality=(QualityRule(metric="nullValues", operators={"mustBe": 0}),)
+        name="i",
+        path="i",
+        required=True,
+        quality=(QualityRule(metric="nullValues", operators={"mustBe": 0}),),
     )
     table = Table(name="t", columns=(column,))
     planned, found = planned_for(table, 1)

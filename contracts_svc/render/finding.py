@@ -1,0 +1,71 @@
+"""A Finding as plain data for JSON. Light on imports: ``contracts lint`` uses it too."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from contracts_svc.errors import Location
+from contracts_svc.findings import Change, Finding
+from contracts_svc.model import Element, Json
+
+
+def finding_json(finding: Finding) -> dict[str, Any]:
+    """A finding: ``rule``, ``severity``, ``message``, ``why``, ``fix``, ``contract``,
+    ``fingerprint``, ``at`` (``file``, ``line``, ``column``), ``change`` (null, or ``kind``,
+    ``element``, ``path``, ``table``, ``column``, ``new_column``, ``field``, ``key``, ``old``,
+    ``new``, ``old_at``, ``new_at``)."""
+    return {
+        "rule": finding.rule,
+        "severity": finding.severity.value,
+        "message": finding.message,
+        "why": finding.why,
+        "fix": finding.fix,
+        "contract": finding.contract,
+        "fingerprint": finding.fingerprint,
+        "at": location_json(finding.at),
+        "change": _change(finding.change) if finding.change else None,
+    }
+
+
+def location_json(at: Location | None) -> dict[str, Any] | None:
+    """A place (``file``, ``line``, ``column``), or None when it is not known."""
+    if at is None or at.line == 0:
+        return None
+    return {"file": at.file, "line": at.line, "column": at.column}
+
+
+def _change(change: Change) -> dict[str, Any]:
+    return {
+        "kind": change.kind.value,
+        "element": change.element,
+        "path": change.path,
+        "table": change.table,
+        "column": change.column,
+        "new_column": change.new_column,
+        "field": change.field,
+        "key": change.key,
+        "old": _plain(change.old),
+        "new": _plain(change.new),
+        "old_at": location_json(change.old_at),
+        "new_at": location_json(change.new_at),
+    }
+
+
+def _plain(value: Any) -> Json:
+    """A value of a contract as JSON can hold it; of an element, the fields that say something."""
+    if value is None or isinstance(value, bool | int | str):
+        return value
+    if isinstance(value, float):
+        return value if math.isfinite(value) else str(value)
+    if isinstance(value, Mapping):
+        return {str(k): _plain(v) for k, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(v) for v in value]
+    if isinstance(value, Element):
+        fields = [f for f in dataclasses.fields(value) if f.compare]
+        held = {f.name: getattr(value, f.name) for f in fields}
+        return {k: _plain(v) for k, v in held.items() if v not in (None, (), {}, False, -1)}
+    return str(value)
