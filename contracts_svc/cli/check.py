@@ -184,9 +184,14 @@ def print_run(run: Run) -> None:
     rows = "" if run.rows is None else f", {count(run.rows, 'row')}"
     title = paint(f"{run.table}", "bold")
     print(f"{title} {run.version} on {run.server}, {run.scope}: {count(run.files, 'file')}, {size}{rows}")
+    unmeasured: dict[str, list[Result]] = {}
     for result in sorted(run.results, key=lambda r: _ORDER.index(r.outcome)):
-        if result.outcome is not Outcome.PASSED:
+        if result.reason:
+            unmeasured.setdefault(f"{result.outcome}{result.reason}", []).append(result)
+        elif result.outcome is not Outcome.PASSED:
             print_result(result)
+    for same in unmeasured.values():
+        print_unmeasured(same)
     counts = outcome_counts(run.results)
     told = ", ".join(f"{n} {name}" for name, n in counts.items() if n)
     seconds = (run.finished - run.started).total_seconds()
@@ -196,13 +201,22 @@ def print_run(run: Run) -> None:
 _ORDER = (Outcome.FAILED, Outcome.ERRORED, Outcome.WARNED, Outcome.SKIPPED, Outcome.PASSED)
 
 
+def _label(outcome: Outcome) -> str:
+    return paint(outcome.value.upper().ljust(7), _STYLE[outcome])
+
+
+def print_unmeasured(results: Sequence[Result]) -> None:
+    """Checks that ended without a measurement for the same reason, told once."""
+    first = results[0]
+    shown = ", ".join(r.check.id for r in results[:3])
+    more = f" and {count(len(results) - 3, 'more check')}" if len(results) > 3 else ""
+    print(f"  {_label(first.outcome)} {shown}{more}")
+    print(f"          {first.reason}")
+
+
 def print_result(result: Result) -> None:
     """One result as text, with where it fails and some failing rows."""
-    label = paint(result.outcome.value.upper().ljust(7), _STYLE[result.outcome])
-    print(f"  {label} {result.check.id}  ({result.check.at})")
-    if result.reason:
-        print(f"          {result.reason}")
-        return
+    print(f"  {_label(result.outcome)} {result.check.id}  ({result.check.at})")
     print(f"          expected {result.expected}")
     print(f"          found    {result.found}")
     if result.breakdown:

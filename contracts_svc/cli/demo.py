@@ -192,7 +192,7 @@ def print_report(report: DemoReport) -> None:
     part("3. Who hears of it (each in their own words)")
     for notification in report.notifications:
         receiver.send(notification)
-    part("4. A deliberate fault of this demo: December is published corrupted, and checked alone")
+    part("4. A deliberate fault of this demo: a corrupted December, checked alone")
     print_run(report.corrupted)
     part("5. Who hears of the fault")
     for notification in report.corrupted_notifications:

@@ -5,7 +5,17 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 
-from contracts_svc.compat import rules_constraints, rules_structure, rules_types
+from contracts_svc.compat import (
+    rules_constraints,
+    rules_contract,
+    rules_meaning,
+    rules_quality,
+    rules_servers,
+    rules_sla,
+    rules_structure,
+    rules_types,
+    rules_values,
+)
 from contracts_svc.compat.derived import derived
 from contracts_svc.compat.modes import Mode
 from contracts_svc.compat.rule import Rule, Scope, at_of, trigger
@@ -18,6 +28,12 @@ RULES: tuple[Rule, ...] = (
     *rules_structure.RULES,
     *rules_types.RULES,
     *rules_constraints.RULES,
+    *rules_values.RULES,
+    *rules_quality.RULES,
+    *rules_sla.RULES,
+    *rules_servers.RULES,
+    *rules_meaning.RULES,
+    *rules_contract.RULES,
 )
 """Every rule. Commands, documentation and tests read this tuple."""
 
@@ -53,7 +69,8 @@ def judge(
 
 
 def _findings(change: Change, scope: Scope) -> Iterator[Finding]:
-    for rule in _BY_TRIGGER.get(trigger(change), ()):
+    rules = _BY_TRIGGER.get(trigger(change)) or _BY_TRIGGER.get(f"{change.element}.*", ())
+    for rule in rules:
         draft = rule.handler(change, scope)
         if draft is not None:
             yield Finding(

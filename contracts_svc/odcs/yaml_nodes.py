@@ -3,7 +3,9 @@
 Reads libyaml's events in a loop instead of composing recursively: deep nesting costs no C stack, and
 every limit below is checked while reading, before memory is spent. Plain scalars mean what the core
 schema of YAML 1.2 says (https://yaml.org/spec/1.2.2/#103-core-schema), not what YAML 1.1 says: ``no``,
-``on``, ``10:30`` and ``2024-01-01`` are text. Nothing that a tag names is ever built.
+``on``, ``10:30`` and ``2024-01-01`` are text. In one thing it is stricter: digits after a leading zero
+are text, as the article number ``0068780060324``; YAML 1.1, 1.2 and JSON disagree on what number that is,
+and the zeros would be lost. Nothing that a tag names is ever built.
 """
 
 from __future__ import annotations
@@ -28,9 +30,9 @@ MAX_PROBLEMS = 100
 MAX_DIGITS = 308
 """Of a whole number: larger ones are beyond what a double can hold."""
 
-_INT = re.compile(r"[-+]?[0-9]+\Z")
+_INT = re.compile(r"[-+]?(?:0|[1-9][0-9]*)\Z")
 _BASED_INT = re.compile(r"0(?:o[0-7]+|x[0-9a-fA-F]+)\Z")
-_FLOAT = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?\Z")
+_FLOAT = re.compile(r"[-+]?(?:\.[0-9]+|(?:0|[1-9][0-9]*)(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?\Z")
 _NOT_FINITE = re.compile(r"(?:[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN))\Z")
 _MAY_BE_NUMBER = frozenset("-+.0123456789")
 _WORDS: dict[str, Json] = {

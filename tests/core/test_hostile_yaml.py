@@ -118,7 +118,7 @@ def value(written: str) -> object:
     return parse(f"a: {written}\n".encode(), FILE).value["a"]
 
 
-# https://yaml.org/spec/1.2.2/#103-core-schema
+# https://yaml.org/spec/1.2.2/#103-core-schema, but for digits after a leading zero, which stay text.
 SCALARS: dict[str, object] = {
     "no": "no", "yes": "yes", "on": "on", "Off": "Off", "y": "y", "N": "N", "NO": "NO",
     "10:30": "10:30", "190:20:30": "190:20:30", "2024-01-01": "2024-01-01",
@@ -126,7 +126,7 @@ SCALARS: dict[str, object] = {
     "v3": "v3", "+": "+", ".": ".", "1e": "1e", "-x": "-x", "nan": "nan", "Infinity": "Infinity",
     "true": True, "True": True, "TRUE": True, "false": False, "False": False, "FALSE": False, "tRUE": "tRUE",
     "null": None, "Null": None, "NULL": None, "~": None, "": None, "nULL": "nULL",
-    "0": 0, "-7": -7, "+7": 7, "007": 7, "0o17": 15, "0xFF": 255, "-0x1": "-0x1", "12345678901234567890": 12345678901234567890,
+    "0": 0, "-7": -7, "+7": 7, "007": "007", "0068": "0068", "-01": "-01", "00.5": "00.5", "0": 0, "0.5": 0.5, "-0": 0, "0o17": 15, "0xFF": 255, "-0x1": "-0x1", "12345678901234567890": 12345678901234567890,
     "1.": 1.0, ".5": 0.5, "-1.5e3": -1500.0, "1E-2": 0.01, "3e2": 300.0,
     "'1'": "1", '"true"': "true", "!!str 1": "1", "!!str": "", "! 1": "1", "!!int '1'": 1, "!!float 1": 1.0, "!!null ''": None,
     "!!bool true": True, "!!seq [1]": [1], "!!map {x: 1}": {"x": 1}, '"\\u00e9\\t"': "é\t", "[a, ~]": ["a", None], "{}": {},

@@ -1,0 +1,201 @@
+"""Commands as a user runs them: what they say, and what they end with."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from contracts_svc.cli.main import main
+from contracts_svc.demo import files
+from contracts_svc.demo.history import build_history
+from tests.support import ROOT
+
+FLIGHTS = str(ROOT / "contracts" / "flights.odcs.yaml")
+CHANGED = str(ROOT / "contracts_svc" / "demo" / "pull_request" / "flights.odcs.yaml")
+LINEAGE = ["--lineage", str(ROOT / "contracts_svc" / "demo" / "sql")]
+LINEAGE += ["--lineage", str(ROOT / "contracts_svc" / "demo" / "lineage")]
+CONTRACTS = ["--contracts", str(ROOT / "contracts")]
+
+
+@pytest.fixture(autouse=True)
+def clean(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """No settings from outside, and an S3 endpoint where nobody answers."""
+    import os
+
+    for name in list(os.environ):
+        if name.startswith(("CONTRACTS_", "AWS_")):
+            monkeypatch.delenv(name)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("CONTRACTS_S3_ENDPOINT", "http://127.0.0.1:9")
+    monkeypatch.setenv("CONTRACTS_S3_ACCESS_KEY", "key-of-the-test")
+    monkeypatch.setenv("CONTRACTS_S3_SECRET_KEY", "secret-of-the-test")
+
+
+@pytest.fixture
+def repository(tmp_path: Path) -> Path:
+    before = {f"contracts/{n}": t for n, t in files.contracts().items()}
+    before |= {f"sql/{n}": t for n, t in files.sql().items()}
+    before |= {f"lineage/{n}": t for n, t in files.lineage_events().items()}
+    after = before | {f"contracts/{n}": t for n, t in files.pull_request().items()}
+    build_history(tmp_path / "git", before, after)
+    return tmp_path / "git"
+
+
+def write(path: Path, text: str) -> str:
+    path.write_text(text)
+    return str(path)
+
+
+BROKEN_YAML = "apiVersion: v3.1.0\nkind: DataContract\n  id: x\n"
+OLD_VERSION = "apiVersion: v2.2.2\nkind: DataContract\nid: x\n"
+RANGE_UPSIDE_DOWN = """apiVersion: v3.1.0
+kind: DataContract
+id: x
+version: 1.0.0
+status: active
+schema:
+  - name: t
+    properties:
+      - {name: c, logicalType: integer, logicalTypeOptions: {minimum: 5, maximum: 1}}
+"""
+
+
+class TestExitCodes:
+    def test_0_when_all_is_fine(self, capsys: pytest.CaptureFixture[str]) -> None:
+        assert main(["lint", FLIGHTS]) == 0
+        assert "1 file read, 0 invalid" in capsys.readouterr().out
+
+    def test_1_when_a_contract_contradicts_itself(
+        self, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        assert main(["lint", write(tmp_path / "x.odcs.yaml", RANGE_UPSIDE_DOWN)]) == 1
+        assert "x.odcs.yaml:9:" in capsys.readouterr().out
+
+    def test_1_when_a_change_breaks_readers(self, capsys: pytest.CaptureFixture[str]) -> None:
+        assert main(["diff", FLIGHTS, CHANGED]) == 1
+        assert "[column-renamed]" in capsys.readouterr().out
+
+    @pytest.mark.parametrize(
+        ("text", "place"), [(BROKEN_YAML, "x.odcs.yaml:3:"), (OLD_VERSION, "x.odcs.yaml:1:")]
+    )
+    def test_2_with_the_place_when_the_text_is_no_contract(
+        self, text: str, place: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        assert main(["lint", write(tmp_path / "x.odcs.yaml", text)]) == 2
+        assert place in capsys.readouterr().out
+
+    @pytest.mark.parametrize(
+        "argv",
+        [
+            ["lint", "no-such-file.odcs.yaml"],
+            ["lint", "."],
+            ["lnt"],
+            ["diff", FLIGHTS],
+            ["diff", FLIGHTS, "no-such-file.odcs.yaml"],
+            ["preflight", "--base", "main"],
+            ["check", FLIGHTS, "--server", "nowhere"],
+            ["check", FLIGHTS, "--table", "nothing"],
+            ["check", FLIGHTS, "--partition", "month"],
+            ["lineage", "impact", "flihgts", *CONTRACTS, *LINEAGE],
+            ["lineage", "impact", "flights", "no_such_column", *CONTRACTS, *LINEAGE],
+            ["lineage", "impact", "flights", *CONTRACTS],
+            ["demo", "--source", "no-such-folder"],
+            ["rules", "--format", "xml"],
+        ],
+        ids=lambda argv: " ".join(a.rpartition("/")[2] for a in argv),
+    )
+    def test_2_for_a_mistake_with_something_to_read(
+        self, argv: list[str], capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        assert main(argv) == 2
+        said = capsys.readouterr()
+        assert said.out == ""
+        assert len(said.err.strip()) > 20
+        assert "Traceback" not in said.err
+
+    def test_3_when_the_data_cannot_be_reached(self, capsys: pytest.CaptureFixture[str]) -> None:
+        assert main(["check", str(ROOT / "contracts" / "airlines.odcs.yaml"), "--format", "json"]) == 3
+        said = capsys.readouterr()
+        outcomes = {r["outcome"] for run in json.loads(said.out)["runs"] for r in run["results"]}
+        assert outcomes == {"errored"}
+        assert "secret-of-the-test" not in said.out + said.err
+
+    def test_70_for_a_bug_of_ours(
+        self, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        def broken(*_: object) -> None:
+            raise ZeroDivisionError("planted")
+
+        monkeypatch.setattr("contracts_svc.odcs.lint", broken)
+        assert main(["lint", FLIGHTS]) == 70
+        said = capsys.readouterr().err
+        assert "report id" in said
+        assert "Traceback" not in said
+        assert main(["--debug", "lint", FLIGHTS]) == 70
+        assert "Traceback" in capsys.readouterr().err
+
+
+class TestJson:
+    def body(self, argv: list[str], capsys: pytest.CaptureFixture[str]) -> dict[str, Any]:
+        code = main([*argv, "--format", "json"])
+        body = json.loads(capsys.readouterr().out)
+        assert body["exit_code"] == code
+        return body
+
+    def test_a_mistake_has_file_line_and_column(
+        self, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        path = write(tmp_path / "x.odcs.yaml", OLD_VERSION)
+        problem = self.body(["lint", path], capsys)["problems"][0]
+        assert (problem["file"], problem["line"]) == (path, 1)
+        assert problem["hint"]
+
+    def test_every_error_has_one_shape(self, capsys: pytest.CaptureFixture[str]) -> None:
+        for argv in (["lint", "nothing-here"], ["lnt"], ["preflight", "--base", "main"]):
+            error = self.body(argv, capsys)["error"]
+            assert error["kind"] == "mistake"
+            assert error["problems"][0].keys() == {"file", "line", "column", "message", "hint"}
+
+    def test_rules_lists_all_tables(self, capsys: pytest.CaptureFixture[str]) -> None:
+        body = self.body(["rules"], capsys)
+        assert all(body[k] for k in ("compatibility", "lint", "checks", "receivers", "settings"))
+
+    def test_impact_gives_the_path(self, capsys: pytest.CaptureFixture[str]) -> None:
+        argv = ["lineage", "impact", "flights", "dest", *CONTRACTS, *LINEAGE]
+        readers = self.body(argv, capsys)["columns"][0]["readers"]
+        assert [(r["dataset"]["name"], r["column"], r["team"]) for r in readers] == [
+            ("carrier_scorecard", "destinations", "finance")
+        ]
+
+
+class TestPreflight:
+    def test_it_reads_both_sides_and_the_lineage_from_git(
+        self, repository: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        argv = ["preflight", "--repository", str(repository), "--base", "main", "--head", "pull-request"]
+        assert main(argv) == 1
+        said = capsys.readouterr().out
+        assert "finance must agree" in said
+        assert "nobody reads it" in said
+
+    def test_a_branch_that_changes_no_contract_passes(
+        self, repository: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        argv = ["preflight", "--repository", str(repository), "--base", "main", "--head", "main"]
+        assert main(argv) == 0
+        assert "0 changed contracts" in capsys.readouterr().out
+
+    def test_without_lineage_nothing_is_called_safe(
+        self, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        before = {f"contracts/{n}": t for n, t in files.contracts().items()}
+        after = before | {f"contracts/{n}": t for n, t in files.pull_request().items()}
+        build_history(tmp_path / "bare", before, after)
+        argv = ["preflight", "--repository", str(tmp_path / "bare"), "--base", "main"]
+        main([*argv, "--head", "pull-request"])
+        said = capsys.readouterr().out
+        assert "no lineage is known" in said
+        assert not said.splitlines()[1].startswith("PASS")
