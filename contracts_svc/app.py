@@ -47,6 +47,7 @@ def engine(settings: Settings, access: S3Access | None) -> DuckDBEngine:
         access,
         memory_limit=settings.memory_limit,
         temp_directory=settings.temp_directory or None,
+        timeout=settings.timeout_seconds,
     )
 
 

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
+from contracts_svc.compat.service_levels import known_as
 from contracts_svc.model import (
     Column,
     Contract,
@@ -121,11 +122,6 @@ def _quality_name(rule: QualityRule) -> Hashable | None:
     return (rule.type, rule.name) if rule.name else None
 
 
-def sla_name(name: str) -> str:
-    """An SLA property's name for comparing: without case, spaces and separators."""
-    return "".join(c for c in name.lower() if c.isalnum())
-
-
 def _relationship_label(relation: Relationship) -> str:
     return relation.id or " -> ".join(",".join(ends) for ends in (relation.source, relation.target) if ends)
 
@@ -175,9 +171,9 @@ SLA = Listed(
     lambda s: str(s.id or s.property),
     (
         stable_id,
-        lambda s: (sla_name(s.property), s.element, s.driver),
-        lambda s: (sla_name(s.property), s.element),
-        lambda s: sla_name(s.property),
+        lambda s: (known_as(s.property), s.element, s.driver),
+        lambda s: (known_as(s.property), s.element),
+        lambda s: known_as(s.property),
     ),
 )
 ROLES = Listed(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import date
 from functools import cached_property
 
 from contracts_svc.compat import columns
@@ -37,6 +38,7 @@ class Scope:
     new: Contract
     mode: Mode
     changes: tuple[Change, ...] = ()
+    today: date | None = None
     found: list[Finding] = field(default_factory=list)
     """The findings so far; complete when the version is judged, which comes last."""
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
+from datetime import date
 
 from contracts_svc.compat import (
     rules_constraints,
     rules_contract,
     rules_meaning,
+    rules_people,
     rules_quality,
     rules_servers,
     rules_sla,
@@ -19,6 +21,7 @@ from contracts_svc.compat import (
 from contracts_svc.compat.derived import derived
 from contracts_svc.compat.modes import Mode
 from contracts_svc.compat.rule import Rule, Scope, at_of, trigger
+from contracts_svc.compat.thresholds import as_date
 from contracts_svc.findings import Change, Finding, ordered
 from contracts_svc.model import Contract
 
@@ -33,6 +36,7 @@ RULES: tuple[Rule, ...] = (
     *rules_sla.RULES,
     *rules_servers.RULES,
     *rules_meaning.RULES,
+    *rules_people.RULES,
     *rules_contract.RULES,
 )
 """Every rule. Commands, documentation and tests read this tuple."""
@@ -50,14 +54,20 @@ _BY_TRIGGER = _by_trigger()
 
 
 def judge(
-    changes: Iterable[Change], old: Contract, new: Contract, mode: Mode = Mode.FORWARD
+    changes: Iterable[Change],
+    old: Contract,
+    new: Contract,
+    mode: Mode = Mode.FORWARD,
+    *,
+    today: date | None = None,
 ) -> tuple[Finding, ...]:
     """What the rules say about these changes between two versions, worst first.
 
     ``changes`` are those of :func:`contracts_svc.compat.diff.diff`. Under NONE everything is told and
-    nothing is worse than INFO.
+    nothing is worse than INFO. ``today`` tells whether an announced removal date has come; without it
+    the new contract's ``contractCreatedTs`` does.
     """
-    scope = Scope(old, new, mode, tuple(changes))
+    scope = Scope(old, new, mode, tuple(changes), today or as_date(new.extra.get("contractCreatedTs")))
     if not scope.changes:
         return ()
     for change in scope.changes:

@@ -17,7 +17,7 @@ from contracts_svc.compat.rule import (
     subject,
     tightens,
 )
-from contracts_svc.findings import Change, ChangeKind
+from contracts_svc.findings import Change
 from contracts_svc.model import Json
 
 _LEVELS = (
@@ -151,7 +151,7 @@ def tags_changed(change: Change, scope: Scope) -> Draft | None:
 
 
 def custom_property_changed(change: Change, scope: Scope) -> Draft | None:
-    if change.field == ORDER or _removal_date(change):
+    if _removal_date(change):
         return None
     old, new = (None if side is None else side.value for side in (change.old, change.new))
     where = ".".join(p for p in (change.table, change.column) if p)
@@ -205,9 +205,11 @@ def identifier_changed(change: Change, scope: Scope) -> Draft | None:
     )
 
 
-def option_changed(change: Change, scope: Scope) -> Draft | None:
+def field_changed(change: Change, scope: Scope) -> Draft | None:
     """What no other rule is for, so that no change is silent."""
-    if (change.field or "").split(".")[-1] == ORDER or change.kind is not ChangeKind.CHANGED:
+    if change.field == "contractCreatedTs" or (change.field or "").split(".")[-1] == ORDER:
+        return None
+    if change.field in _TOLD_OF_THE_TABLE and "." not in (change.column or ""):
         return None
     return Draft(
         message=f"{subject(change)}: {change.field} {shown(change.old)} -> {shown(change.new)}",
@@ -216,6 +218,8 @@ def option_changed(change: Change, scope: Scope) -> Draft | None:
     )
 
 
+_TOLD_OF_THE_TABLE = frozenset({"primaryKey", "primaryKeyPosition", "partitioned", "partitionKeyPosition"})
+"""Of a top-level column: the keys and partitions of its table have rules of their own."""
 _WORDS = (
     "description",
     "businessName",
@@ -350,11 +354,11 @@ RULES = (
         mirror=_ITSELF,
     ),
     Rule(
-        id="option-changed",
+        id="field-changed",
         purpose="Checks that fields without a rule of their own are reviewed.",
         on=("contract.*", "table.*", "column.*"),
         severities=both_ways(INFO),
-        handler=option_changed,
+        handler=field_changed,
         mirror=_ITSELF,
     ),
 )

@@ -16,7 +16,7 @@ from contracts_svc.compat.rule import (
     shown,
 )
 from contracts_svc.findings import Change
-from contracts_svc.model import Json, Server
+from contracts_svc.model import CustomProperty, Json, Server
 
 _ADDRESS = (
     "location",
@@ -125,8 +125,10 @@ def server_settings_changed(change: Change, scope: Scope) -> Draft | None:
 
 def server_words_changed(change: Change, scope: Scope) -> Draft | None:
     old, new = change.old, change.new
-    names = ("server", "id", "description", "custom", "extra")
+    names = ("server", "id", "description", "extra")
     texts = [n for n in names if getattr(old, n) != getattr(new, n)]
+    if _own_properties(old) != _own_properties(new):
+        texts.append("customProperties")
     if old.fields != new.fields and _same_place(old, new):
         texts.append("location")
     if not texts:
@@ -136,6 +138,10 @@ def server_words_changed(change: Change, scope: Scope) -> Draft | None:
         why="the data is where it was, as it was",
         fix="nothing to do",
     )
+
+
+def _own_properties(server: Server) -> list[CustomProperty]:
+    return [c for c in server.custom if c.property not in _DELIMITER]
 
 
 def _settings(server: Server) -> Mapping[str, Json]:

@@ -89,7 +89,7 @@ def sla_words_changed(change: Change, scope: Scope) -> Draft | None:
     names = ("id", "driver", "schedule", "extra")
     texts = [n for n in names if getattr(old, n) != getattr(new, n)]
     same_level = moved(old, new) is Strictness.SAME and _elements(old) == _elements(new)
-    if not texts and not same_level:
+    if not texts and (not same_level or _written(old) == _written(new)):
         return None
     return Draft(
         message=f"service level {_named(new)} is described otherwise: {_level(old)} -> {_level(new)}"
@@ -97,6 +97,10 @@ def sla_words_changed(change: Change, scope: Scope) -> Draft | None:
         why="the same is promised as before" if same_level else "this part of it promises nothing",
         fix="nothing to do",
     )
+
+
+def _written(sla: SlaProperty) -> tuple[object, ...]:
+    return (sla.property, sla.value, sla.unit, sla.element)
 
 
 def _message(change: Change, what: str) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import date
+
 from contracts_svc.compat.rule import (
     ERROR,
     INFO,
@@ -16,6 +18,7 @@ from contracts_svc.compat.rule import (
     subject,
     tightens,
 )
+from contracts_svc.compat.thresholds import as_date
 from contracts_svc.findings import Change
 from contracts_svc.model import Column, Table
 
@@ -44,7 +47,7 @@ def table_removed(change: Change, scope: Scope) -> Draft | None:
 
 
 def deprecated_table_removed(change: Change, scope: Scope) -> Draft | None:
-    if not change.old.deprecated:
+    if not change.old.deprecated or _removal_date(change, scope):
         return None
     return Draft(
         message=f"table {change.table}, deprecated before, is removed",
@@ -143,8 +146,27 @@ def column_removed(change: Change, scope: Scope) -> Draft | None:
     )
 
 
+def deprecation_period_not_kept(change: Change, scope: Scope) -> Draft | None:
+    day = _removal_date(change, scope)
+    if day is None:
+        return None
+    return Draft(
+        message=f"{change.element} {subject(change)} is removed before {day}, its announced removal date",
+        why="readers that plan to move by that day fail once it is gone",
+        fix=f"keep it until {day}",
+    )
+
+
+def _removal_date(change: Change, scope: Scope) -> date | None:
+    """The announced day of removal (custom property removalDate), when it has not come yet."""
+    told = next((c.value for c in change.old.custom if c.property == "removalDate"), None)
+    day = as_date(told)
+    early = change.old.deprecated and day is not None and scope.today is not None and scope.today < day
+    return day if early else None
+
+
 def deprecated_column_removed(change: Change, scope: Scope) -> Draft | None:
-    if not change.old.deprecated:
+    if not change.old.deprecated or _removal_date(change, scope):
         return None
     return Draft(
         message=f"column {subject(change)}, deprecated before, is removed" + _type_of(change.old),
@@ -362,6 +384,14 @@ RULES = (
         severities=loosens(WARNING),
         handler=deprecated_column_removed,
         mirror="a column that is added as deprecated is like any added column",
+    ),
+    Rule(
+        id="deprecation-period-not-kept",
+        purpose="Checks that nothing is removed before its announced day (custom property removalDate).",
+        on=("column.removed", "table.removed"),
+        severities=loosens(ERROR),
+        handler=deprecation_period_not_kept,
+        mirror="what stays beyond its removal date harms nobody",
     ),
     Rule(
         id="column-renamed",

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 
-from contracts_svc.compat.fields import sla_name
 from contracts_svc.compat.thresholds import Strictness, as_number, by_sets, is_number
 from contracts_svc.model import Json, SlaProperty
 
@@ -92,8 +91,8 @@ _CLOSE = 0.005
 
 
 def known_as(name: str) -> str:
-    """The property's name for comparing, short forms and synonyms spelt out."""
-    key = sla_name(name)
+    """The property's name for comparing: without case and separators, short forms spelt out."""
+    key = "".join(c for c in name.lower() if c.isalnum())
     return SYNONYMS.get(key, key)
 
 

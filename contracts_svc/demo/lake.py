@@ -126,7 +126,8 @@ def _serve(directory: Path) -> None:
     from nanio.config import Settings
 
     def end_with_parent() -> None:
-        sys.stdin.buffer.read()
+        # Not sys.stdin: held by this thread, it would turn any other way to end into a crash.
+        os.read(0, 1)
         os._exit(0)
 
     threading.Thread(target=end_with_parent, daemon=True).start()

@@ -170,7 +170,7 @@ class _Reader:
         made = [relation.at(index) for index in range(len(names))]
         effects = Trace()
         relation.effects(effects)
-        self.reads.update(resolver.read)
+        self.reads.update({d: None for d in resolver.read if d != dataset or not write.in_place})
         if dataset is None:
             self._note_standalone()
             return
@@ -227,12 +227,13 @@ class _Reader:
 
     def _column_edges(self, made: Made, target: ColumnRef) -> Iterator[Edge]:
         text = "" if made.expression is None else _text(made.expression, self.dialect)
+        how = {"expression": text, "dialect": self.dialect_name} if text else {}
         for source, types in made.uses.items():
             direct = [t for t in types if t in DIRECT]
             if direct:
                 strongest = max(direct, key=DIRECT.index)
-                yield self._edge(source, target, strongest, expression=text, dialect=self.dialect_name)
-            yield from (self._edge(source, target, t) for t in sorted(types) if t not in DIRECT)
+                yield self._edge(source, target, strongest, **how)
+            yield from (self._edge(source, target, t, **how) for t in sorted(types) if t not in DIRECT)
 
     def _effect_edges(self, effects: Trace, dataset: DatasetId) -> Iterator[Edge]:
         """What a table's own columns decide about itself (UPDATE, MERGE) is no lineage."""
@@ -245,7 +246,7 @@ class _Reader:
             at = self._at(gap.line or 1, gap.column or 1)
             hint = gap.hint or "register a contract for the table, or name the columns"
             self.problems.setdefault(Problem(at, gap.reason, hint))
-            for table in sorted(gap.tables):
+            for table in sorted(gap.tables - {dataset}):
                 yield self._table_edge(table, dataset, gap.reason)
 
     def _table_edge(self, source: DatasetId, target: DatasetId, reason: str) -> Edge:

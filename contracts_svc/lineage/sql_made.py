@@ -83,6 +83,12 @@ class Trace:
             self.uses.setdefault(ref, set()).update(combined(usage, i) for i in inner)
         self.gaps.update(dict.fromkeys(made.gaps))
 
+    def add(self, other: Trace) -> None:
+        """Add everything that another trace has, as it is used there."""
+        for ref, types in other.uses.items():
+            self.uses.setdefault(ref, set()).update(types)
+        self.gaps.update(other.gaps)
+
     def made(self, expression: exp.Expr | None = None, size: int = 1) -> Made:
         """What was gathered."""
         uses = {ref: frozenset(types) for ref, types in self.uses.items()}

@@ -9,26 +9,26 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 
 from sqlglot import exp
-from sqlglot.dialects.dialect import Dialect, UsingColumnOrder
-from sqlglot.optimizer.scope import Scope, traverse_scope
+from sqlglot.dialects.dialect import Dialect
+from sqlglot.optimizer.scope import Scope, ScopeType, traverse_scope
 
 from contracts_svc.lineage.graph import DatasetId, EdgeType
 from contracts_svc.lineage.sql_inline import Inliner
-from contracts_svc.lineage.sql_made import MAX_COLUMNS, MAX_STEPS, Gap, Made, TooLarge, Trace, one_of
+from contracts_svc.lineage.sql_joins import Merged, all_open
+from contracts_svc.lineage.sql_made import MAX_COLUMNS, MAX_STEPS, Gap, Made, TooLarge, Trace
 from contracts_svc.lineage.sql_relations import (
     FunctionRelation,
-    Pivoted,
     Relation,
     Renamed,
     SetRelation,
     TableRelation,
 )
+from contracts_svc.lineage.sql_sources import Item, Sources
 from contracts_svc.lineage.sql_trace import trace_expression
 
-_READERS = {"read_parquet", "parquet_scan", "read_csv", "read_csv_auto", "read_json", "read_json_auto"}
 # Dialects in which a column of the SELECT list may use the aliases before it.
 _LATERAL_ALIASES = frozenset(
     {"clickhouse", "databricks", "duckdb", "redshift", "snowflake", "spark", "teradata"}
@@ -51,17 +51,6 @@ class Place:
 
 
 ANYWHERE = Place()
-
-
-@dataclass(frozen=True, eq=False)
-class Item:
-    """One source in FROM or JOIN."""
-
-    name: str
-    parts: tuple[str, ...]
-    relation: Relation
-    visible: bool
-    """False for the right side of a semi or anti join: only its own condition sees it."""
 
 
 @dataclass(frozen=True)
@@ -132,14 +121,18 @@ class Resolver:
         return found
 
     def parent(self, scope: Scope) -> QueryRelation | None:
-        """The query that a correlated query may refer to."""
-        outer = scope.parent
-        while outer is not None and not isinstance(outer.expression, exp.Select):
-            outer = outer.parent
-        if outer is None or scope.is_cte:
-            return None
-        found = self.relation(outer.expression)
-        return found if isinstance(found, QueryRelation) else None
+        """The query that a correlated one may refer to: what a subquery or a lateral source stands in.
+
+        A derived table or a CTE sees nothing of the query that it is a source of.
+        """
+        current: Scope | None = scope
+        while current is not None:
+            correlated = current.scope_type in (ScopeType.SUBQUERY, ScopeType.UDTF)
+            current = current.parent
+            if correlated and current is not None and isinstance(current.expression, exp.Select):
+                found = self.relation(current.expression)
+                return found if isinstance(found, QueryRelation) else None
+        return None
 
 
 class QueryRelation:
@@ -148,61 +141,18 @@ class QueryRelation:
     def __init__(self, resolver: Resolver, select: exp.Select, scope: Scope) -> None:
         self.resolver, self.select, self.scope = resolver, select, scope
         self._made: dict[int, Made] = {}
+        self._at: dict[int, Made] = {}
         self._building: set[int] = set()
-
-    # -- what it selects from
 
     @cached_property
     def items(self) -> Sequence[Item]:
-        return tuple(self._items())
+        """What it selects from."""
+        return tuple(Sources(self.scope, self.resolver, self._made_of, self._trace_over).items())
 
-    def _items(self) -> Iterator[Item]:
-        for position, (name, node) in enumerate(self.scope.references):
-            relation = self._source(node, position)
-            columns = getattr(node, "alias_column_names", None) or []
-            pivots = node.args.get("pivots") or []
-            for pivot in pivots:
-                relation = self._pivoted(relation, pivot)
-                name = pivot.alias or name
-            if columns and not pivots and not isinstance(relation, FunctionRelation):
-                relation = Renamed(relation, columns)
-            parts = tuple(p.name for p in node.parts) if isinstance(node, exp.Table) else ()
-            hidden = name in self.scope.semi_or_anti_join_tables
-            yield Item(name, parts, relation, not hidden)
-
-    def _source(self, node: exp.Expr, position: int) -> Relation:
-        if isinstance(node, exp.Table):
-            if isinstance(node.this, exp.Func):
-                return self._table_function(node, position)
-            cte = self.scope.cte_sources.get(node.name) if not node.db else None
-            if isinstance(cte, Scope):
-                return self.resolver.relation(cte.expression)
-            return self.resolver.base_table(node)
-        if isinstance(node, exp.Lateral) and isinstance(node.this, exp.Subquery):
-            return self.resolver.relation(node.this)
-        if isinstance(node, exp.UDTF):
-            return self._function(node, position)
-        return self.resolver.relation(node)
-
-    def _function(self, node: exp.Expr, position: int) -> Relation:
-        names = list(getattr(node, "alias_column_names", None) or [])
-        offset = node.args.get("offset")
-        if isinstance(offset, exp.Identifier):
-            names.append(offset.name)
-        arguments = [a for a in node.iter_expressions() if not isinstance(a, exp.TableAlias)]
-        complete = bool(names) or isinstance(node, exp.Values)
-        return FunctionRelation(names, complete, lambda: self._made_of(arguments, position))
-
-    def _table_function(self, node: exp.Table, position: int) -> Relation:
-        function = node.this
-        name = function.name if isinstance(function, exp.Anonymous) else function.sql_name()
-        files = [a for a in function.expressions if isinstance(a, exp.Literal) and a.is_string]
-        if name.lower() in _READERS and len(files) == 1:
-            return self.resolver.base_table(exp.Table(this=exp.to_identifier(files[0].name, quoted=True)))
-        # Named options (``header = true``) are no columns.
-        arguments = [a for a in function.iter_expressions() if not isinstance(a, (exp.EQ, exp.PropertyEQ))]
-        names = node.alias_column_names
-        return FunctionRelation(names, bool(names), lambda: self._made_of(arguments, position))
+    @cached_property
+    def _merged(self) -> Merged:
+        joins = list(self.scope.find_all(exp.Join))
+        return Merged(joins, self.items, self.resolver.using_order)
 
     def _made_of(self, nodes: Sequence[exp.Expr], position: int) -> Made:
         trace = Trace()
@@ -210,15 +160,12 @@ class QueryRelation:
             self.trace(trace, node, EdgeType.TRANSFORMATION, Place(sources=position))
         return trace.made()
 
-    def _pivoted(self, inner: Relation, pivot: exp.Pivot) -> Relation:
-        def trace_in(trace: Trace, node: exp.Expr, usage: EdgeType) -> None:
-            def look_up(column: exp.Column | exp.Dot) -> Made:
-                made = inner.column(column.name)
-                return made or self._gap(column, f"there is no column `{column.name}` to pivot")
+    def _trace_over(self, inner: Relation, trace: Trace, node: exp.Expr, usage: EdgeType) -> None:
+        def look_up(column: exp.Column | exp.Dot) -> Made:
+            made = inner.column(column.name)
+            return made or self._gap(column, f"there is no column `{column.name}` to pivot")
 
-            trace_expression(trace, node, usage, look_up, self._subquery, self.resolver.step)
-
-        return Pivoted(inner, pivot, trace_in)
+        trace_expression(trace, node, usage, look_up, self._subquery, self.resolver.step)
 
     # -- what it gives
 
@@ -278,24 +225,25 @@ class QueryRelation:
         items = self._starred(projection, qualifier)
         if items is None:
             reason = f"there is no source `{qualifier}` for `{qualifier}.*`"
-            yield Output(None, lambda: self._gap(projection, reason), _Nothing(self._all_open()))
+            yield Output(None, lambda: self._gap(projection, reason), _Nothing(all_open(self.items)))
             return
-        skipped: set[str] = set()
-        if not qualifier:
-            for name in self._using_first():
-                skipped.add(name)
-                if name not in excluded:
-                    yield Output(renamed.get(name, name), lambda n=name: self._merged_column(n))  # type: ignore[misc]
+        merged = {} if qualifier else self._merged.by_name
+        first = () if qualifier else self._merged.first()
+        for name in first:
+            if name not in excluded:
+                yield Output(renamed.get(name, name), partial(self._merged.column, name))
+        given = set(first)
         for item in items:
             for index, name in enumerate(item.relation.names):
-                if name in excluded or name in skipped:
+                if name in excluded or (name in merged and name in given):
                     continue
-                make: Callable[[], Made] = lambda r=item.relation, i=index: r.at(i)  # type: ignore[misc]  # noqa: E731
+                given.add(name)
                 if name in replaced:
-                    make = lambda n=replaced[name]: self._column_made(n, ANYWHERE)  # type: ignore[misc]  # noqa: E731
-                elif not qualifier and name in self._merged:
-                    skipped.add(name)
-                    make = lambda n=name: self._merged_column(n)  # type: ignore[misc]  # noqa: E731
+                    make = partial(self._column_made, replaced[name], ANYWHERE)
+                elif name in merged:
+                    make = partial(self._merged.column, name)
+                else:
+                    make = partial(item.relation.at, index)
                 yield Output(renamed.get(name, name), make)
             if item.relation.open:
                 yield Output(None, Made, item.relation, excluded)
@@ -343,9 +291,26 @@ class QueryRelation:
         return None
 
     def at(self, index: int) -> Made:
-        return self._named_outputs[index].make()
+        found = self._at.get(index)
+        if found is None:
+            found = self._at[index] = self._named_outputs[index].make()
+        return found
 
     def effects(self, trace: Trace) -> None:
+        trace.add(self._effects)
+
+    @cached_property
+    def tables(self) -> frozenset[DatasetId]:
+        return frozenset(d for i in self.items for d in i.relation.tables)
+
+    @cached_property
+    def _effects(self) -> Trace:
+        trace = Trace()
+        self._add_effects(trace)
+        self.resolver.step(len(trace.uses))
+        return trace
+
+    def _add_effects(self, trace: Trace) -> None:
         for item in self.items:
             item.relation.effects(trace)
         self._join_effects(trace)
@@ -381,67 +346,7 @@ class QueryRelation:
         for join in self.scope.find_all(exp.Join):
             if on := join.args.get("on"):
                 self.trace(trace, on, EdgeType.JOIN, Place(in_join=True))
-        for name in self._merged:
-            for item in self._merged[name][1]:
-                if made := item.relation.column(name):
-                    trace.take(made, EdgeType.JOIN)
-        for gap in self._natural_gaps:
-            trace.take(Made.unknown(gap), EdgeType.JOIN)
-
-    # -- USING and NATURAL
-
-    @cached_property
-    def _merged(self) -> Mapping[str, tuple[str, Sequence[Item]]]:
-        """Column that joins merged -> side of the last join that did, and the sources joined by it."""
-        found: dict[str, tuple[str, list[Item]]] = {}
-        for join in self.scope.find_all(exp.Join):
-            right = next((i for i in self.items if i.name == join.alias_or_name), None)
-            if right is None:
-                continue
-            left = list(self.items[: self.items.index(right)])
-            for name in self._shared(join, left, right):
-                if name in found:
-                    sides, joined = found[name]
-                else:
-                    holders = [i for i in left if name in i.relation.names]
-                    holders = holders or [i for i in left if i.relation.may_have(name)][:1] or left[:1]
-                    sides, joined = "", holders[:1]
-                side = join.side.upper() if right.visible else "LEFT"
-                found[name] = (side or sides, [*joined, right])
-        return found
-
-    def _shared(self, join: exp.Join, left: list[Item], right: Item) -> list[str]:
-        if using := join.args.get("using"):
-            return [u.name for u in using]
-        if join.method.upper() != "NATURAL" or self._is_open([*left, right]):
-            return []
-        return [n for i in left for n in i.relation.names if n in right.relation.names]
-
-    @cached_property
-    def _natural_gaps(self) -> Sequence[Gap]:
-        natural = [j for j in self.scope.find_all(exp.Join) if j.method.upper() == "NATURAL"]
-        if not natural or not self._is_open(self.items):
-            return ()
-        return (Gap(self._all_open(), "a NATURAL JOIN of tables whose columns are not known"),)
-
-    def _using_first(self) -> Sequence[str]:
-        moved = self.resolver.using_order is not UsingColumnOrder.IN_PLACE
-        return tuple(self._merged) if moved else ()
-
-    def _merged_column(self, name: str) -> Made:
-        """LEFT and inner joins give the left side's value, RIGHT the right one's, FULL either."""
-        side, items = self._merged[name]
-        found = [m for m in (i.relation.column(name) for i in items) if m is not None]
-        if side == "FULL":
-            return _coalesced(found)
-        return found[-1] if side == "RIGHT" else found[0]
-
-    @staticmethod
-    def _is_open(items: Sequence[Item]) -> bool:
-        return any(i.relation.open for i in items)
-
-    def _all_open(self) -> frozenset[DatasetId]:
-        return frozenset(d for i in self.items for d in i.relation.open)
+        self._merged.effects(trace)
 
     # -- looking columns up
 
@@ -499,14 +404,14 @@ class QueryRelation:
         alias = self._alias(name, place)
         if alias is not None and place.alias_first:
             return alias
-        if name in self._merged and place.sources is None:
-            return self._merged_column(name)
+        if name in self._merged.by_name and place.sources is None:
+            return self._merged.column(name)
         items = [i for i in self.items[: place.sources] if i.visible or place.in_join]
         sure = [i for i in items if name in i.relation.names]
         if len(sure) == 1:
             return sure[0].relation.column(name) or Made()
         if sure:
-            tables = frozenset(d for i in sure for d in _tables(i.relation))
+            tables = frozenset(d for i in sure for d in i.relation.tables)
             return self._gap(node, f"`{name}` is in more than one source", tables)
         maybe = [i for i in items if i.relation.may_have(name)]
         hidden = place.projected and not self.resolver.lateral_aliases
@@ -522,7 +427,7 @@ class QueryRelation:
         if outer is None and len(maybe) == 1:
             return maybe[0].relation.column(name) or Made()
         if maybe:
-            tables = frozenset(d for i in maybe for d in _tables(i.relation))
+            tables = frozenset(d for i in maybe for d in i.relation.tables)
             return self._gap(node, f"which source `{name}` comes from is not known", tables)
         as_row = next((i for i in items if i.name == name), None)
         if as_row is not None:
@@ -563,9 +468,11 @@ class QueryRelation:
 
     def _gap(self, node: exp.Expr, reason: str, tables: frozenset[DatasetId] | None = None) -> Made:
         if tables is None:
-            tables = frozenset(d for i in self.items for d in _tables(i.relation))
+            tables = self.tables
         identifier = next(iter(node.find_all(exp.Identifier)), node)
-        line, column = identifier.meta_get("line") or 0, identifier.meta_get("col") or 0
+        line = identifier.meta_get("line") or 0
+        # sqlglot gives the column of the last character.
+        column = (identifier.meta_get("col") or 0) - max(0, len(identifier.name) - 1)
         hint = "write the table's name before the column, or register a contract for the table"
         return Made.unknown(Gap(tables, reason, hint, line, column))
 
@@ -576,6 +483,10 @@ class _Nothing:
 
     open: frozenset[DatasetId]
     names: Sequence[str] = ()
+
+    @property
+    def tables(self) -> frozenset[DatasetId]:
+        return self.open
 
     def may_have(self, name: str) -> bool:
         return True
@@ -588,27 +499,6 @@ class _Nothing:
 
     def effects(self, trace: Trace) -> None:
         """Nothing is known of it."""
-
-
-def _coalesced(found: list[Made]) -> Made:
-    trace = Trace()
-    for made in found:
-        trace.take(made, EdgeType.TRANSFORMATION)
-    parts = [m.expression for m in found]
-    if any(p is None for p in parts):
-        return trace.made()
-    arguments = [p.copy() for p in parts if p is not None]
-    return trace.made(exp.Coalesce(this=arguments[0], expressions=arguments[1:]), one_of(found).size)
-
-
-def _tables(relation: Relation) -> frozenset[DatasetId]:
-    """The tables at the bottom of a relation."""
-    if isinstance(relation, TableRelation):
-        return frozenset({relation.dataset})
-    found = set(relation.open)
-    for index in range(len(relation.names)):
-        found |= {ref.dataset for ref in relation.at(index).uses}
-    return frozenset(found)
 
 
 def _is_built_on(made: Made, name: str) -> bool:

@@ -29,6 +29,11 @@ class Relation(Protocol):
         """The tables whose columns pass through without being known; empty when ``names`` is all."""
         ...
 
+    @property
+    def tables(self) -> frozenset[DatasetId]:
+        """The tables at the bottom of it."""
+        ...
+
     def may_have(self, name: str) -> bool:
         """Whether it may have a column of that name that is not in ``names``."""
         ...
@@ -62,6 +67,10 @@ class TableRelation:
     def open(self) -> frozenset[DatasetId]:
         return frozenset({self.dataset}) if self.columns is None else frozenset()
 
+    @property
+    def tables(self) -> frozenset[DatasetId]:
+        return frozenset({self.dataset})
+
     def may_have(self, name: str) -> bool:
         return self.columns is None
 
@@ -87,6 +96,10 @@ class FunctionRelation:
 
     @property
     def open(self) -> frozenset[DatasetId]:
+        return frozenset()
+
+    @property
+    def tables(self) -> frozenset[DatasetId]:
         return frozenset()
 
     def may_have(self, name: str) -> bool:
@@ -122,6 +135,10 @@ class Renamed:
     def open(self) -> frozenset[DatasetId]:
         return self.inner.open
 
+    @property
+    def tables(self) -> frozenset[DatasetId]:
+        return self.inner.tables
+
     def may_have(self, name: str) -> bool:
         return bool(self.inner.open)
 
@@ -144,7 +161,8 @@ _STAR = "which columns a `*` stands for is not known"
 
 @dataclass(frozen=True, eq=False)
 class SetRelation:
-    """UNION, or INTERSECT and EXCEPT, whose right side only decides which rows of the left stay."""
+    """UNION and INTERSECT, whose values are those of either side, or EXCEPT, whose right side only
+    decides which rows of the left stay."""
 
     left: Relation
     right: Relation
@@ -162,8 +180,12 @@ class SetRelation:
         return self.left.open | (self.right.open if self._both else frozenset())
 
     @property
+    def tables(self) -> frozenset[DatasetId]:
+        return self.left.tables | self.right.tables
+
+    @property
     def _both(self) -> bool:
-        return issubclass(self.kind, exp.Union)
+        return not issubclass(self.kind, exp.Except)
 
     def may_have(self, name: str) -> bool:
         return self.left.may_have(name)
@@ -217,6 +239,11 @@ class Pivoted:
         return {k.lower(): v for k, v in self.pivot.output_columns(self.inner.names).items()}
 
     @cached_property
+    def _unquoted(self) -> Mapping[str, str]:
+        """Some dialects keep the quotes of ``IN ('jan')`` in the column's name; people leave them out."""
+        return {k.strip("'"): v for k, v in self._renamed.items()}
+
+    @cached_property
     def names(self) -> Sequence[str]:
         return tuple(self._renamed)
 
@@ -224,11 +251,18 @@ class Pivoted:
     def open(self) -> frozenset[DatasetId]:
         return self.inner.open
 
+    @property
+    def tables(self) -> frozenset[DatasetId]:
+        return self.inner.tables
+
     def may_have(self, name: str) -> bool:
-        return bool(self.inner.open)
+        return bool(self.inner.open) or name in self._unquoted
 
     def column(self, name: str) -> Made | None:
-        before = self._renamed.get(name)
+        if self.inner.open and self.pivot.alias_column_names:
+            reason = f"{_STAR}, so which of them a pivot renames to `{name}` is not known"
+            return Made.unknown(Gap(self.inner.open, reason))
+        before = self._renamed.get(name) or self._unquoted.get(name)
         if before is None:
             return self.inner.column(name) if self.inner.open else None
         if before not in self._generated:
@@ -264,7 +298,11 @@ class Pivoted:
         return named or list(self.pivot.expressions)
 
     def _unpivoted(self, trace: Trace, name: str) -> None:
-        """The value column holds every listed column; the name column only their names."""
+        """A value column holds the listed columns, the name column which of them it was."""
+        for field in self.pivot.fields:
+            if field.name == name:
+                for column in field.find_all(exp.Column):
+                    self.trace_in(trace, column, EdgeType.CONDITIONAL)
         for position, value in enumerate(self._values()):
             if value.name != name:
                 continue

@@ -29,6 +29,10 @@ _DIALECTS = {
     "sqlserver": "tsql",
     "synapse": "tsql",
 }
+_BLOCKS = {"BEGIN", "END", "TRY", "CATCH", "ELSE"}
+"""Words that open and close blocks of statements."""
+_LONGEST_HEAD = 500
+"""Tokens in which the BEGIN of a procedure is looked for."""
 _BEFORE_A_SOURCE = {TokenType.FROM, TokenType.JOIN, TokenType.USING}
 _BEFORE_A_TARGET = {TokenType.INTO, TokenType.TABLE, TokenType.VIEW, TokenType.UPDATE}
 _BETWEEN = {"IF", "NOT", "EXISTS", "ONLY", "OVERWRITE", "TABLE"}
@@ -78,7 +82,8 @@ def statements(sql: str, dialect: Dialect) -> Iterator[Statement]:
         yield _named(tokens, fault)
         return
     for chunk in _chunks(tokens):
-        yield from _parsed(chunk, sql, dialect)
+        if statement := _body(chunk):
+            yield from _parsed(statement, sql, dialect)
 
 
 def _chunks(tokens: Sequence[Token]) -> Iterator[list[Token]]:
@@ -94,19 +99,32 @@ def _chunks(tokens: Sequence[Token]) -> Iterator[list[Token]]:
         yield chunk
 
 
+def _body(tokens: list[Token]) -> list[Token]:
+    """The statement without what a procedure puts before it (``CREATE PROCEDURE p() AS BEGIN``)."""
+    words = [token.text.upper() for token in tokens[:_LONGEST_HEAD]]
+    if words[0] == "CREATE" and "PROCEDURE" in words[:5] and "BEGIN" in words:
+        tokens = tokens[words.index("BEGIN") :]
+    at = 0
+    while at < len(tokens) and tokens[at].text.upper() in _BLOCKS:
+        at += 1
+    # BEGIN and END by themselves open and close a transaction.
+    return tokens[at:]
+
+
 def _parsed(tokens: list[Token], sql: str, dialect: Dialect) -> Iterator[Statement]:
     try:
         trees = dialect.parser().parse(tokens, sql)
     except ParseError as error:
         first = error.errors[0] if error.errors else {}
-        reason = f"the SQL cannot be parsed: {first.get('description') or str(error).splitlines()[0]}"
+        said = str(first.get("description") or error).splitlines()[0].partition(" but got <")[0]
+        reason = f"the SQL cannot be parsed: {said}"
         start = tokens[0]
         yield _named(
             tokens,
             Fault(
                 reason.rstrip("."),
                 first.get("line") or start.line,
-                first.get("col") or start.col,
+                _first_column(first.get("col") or start.col, str(first.get("highlight") or "")),
                 f"is it written in {dialect_name(dialect)}?",
             ),
         )
@@ -114,6 +132,11 @@ def _parsed(tokens: list[Token], sql: str, dialect: Dialect) -> Iterator[Stateme
         yield _named(tokens, Fault(TOO_DEEP, tokens[0].line, tokens[0].col, "split it into steps"))
     else:
         yield from (Statement(tree) for tree in trees if tree is not None)
+
+
+def _first_column(last: int, word: str) -> int:
+    """sqlglot gives the column of a word's last character."""
+    return max(1, last - max(0, len(word) - 1))
 
 
 def dialect_name(dialect: Dialect) -> str:

@@ -23,6 +23,8 @@ class Write:
     """Output columns go to the target columns of the same name."""
     defines: bool = False
     """The target's columns are exactly what the query gives, or ``columns``."""
+    in_place: bool = False
+    """The target's own rows are changed: that it is read for that makes it no source."""
 
 
 def name_of(table: exp.Expr | None) -> str:
@@ -30,16 +32,22 @@ def name_of(table: exp.Expr | None) -> str:
     while isinstance(table, exp.Schema):
         table = table.this
     if isinstance(table, exp.Table):
-        return str(table.meta.get(WRITTEN) or ".".join(p.name for p in table.parts))
+        return str(table.meta.get(WRITTEN) or _as_written([p.name for p in table.parts]))
     if isinstance(table, (exp.Directory, exp.Literal)):
         return table.name
     return ""
+
+
+def _as_written(parts: list[str]) -> str:
+    """Spark reads files by ``parquet.`path```: the format is no part of the path."""
+    return parts[-1] if len(parts) == 2 and "/" in parts[1] else ".".join(parts)
 
 
 def writes(tree: exp.Expr) -> Iterator[Write]:
     """Every write of a statement; nothing for statements that move no data."""
     if isinstance(tree, exp.Query):
         into = tree.args.get("into")
+        tree.set("into", None)
         yield Write(target=name_of(into.this) if isinstance(into, exp.Into) else None, query=tree)
     elif isinstance(tree, exp.Create):
         yield from _create(tree)
@@ -77,6 +85,8 @@ def _insert(tree: exp.Insert) -> Iterator[Write]:
     query = tree.expression
     if isinstance(query, exp.Table):
         query = _everything(query)
+    elif isinstance(query, exp.Values):
+        query = _valued(query)
     elif not isinstance(query, exp.Query):
         query = None
     yield Write(
@@ -92,12 +102,20 @@ def _update(tree: exp.Update) -> Iterator[Write]:
         return
     select = exp.Select()
     sources = tree.args.get("from_")
-    _from(select, tree.this.copy())
+    target = tree.this
     if isinstance(sources, exp.From):
-        _join(select, sources.this.copy())
+        _from(select, sources.this.copy())
+        named = [t for t in sources.find_all(exp.Table) if t.alias_or_name == target.name]
+        if named and not target.db:
+            # T-SQL: ``UPDATE t ... FROM orders AS t``
+            target = named[0]
+        else:
+            _join(select, target.copy())
+    else:
+        _from(select, target.copy())
     if where := tree.args.get("where"):
         select.set("where", where.copy())
-    yield from _assigned(tree, name_of(tree.this), select, tree.expressions)
+    yield from _assigned(tree, name_of(target), select, tree.expressions)
 
 
 def _delete(tree: exp.Delete) -> Iterator[Write]:
@@ -110,7 +128,7 @@ def _delete(tree: exp.Delete) -> Iterator[Write]:
         _join(select, source.copy())
     if where := tree.args.get("where"):
         select.set("where", where.copy())
-    yield Write(target=name_of(tree.this), query=_with(tree, select), by_name=True)
+    yield Write(target=name_of(tree.this), query=_with(tree, select), by_name=True, in_place=True)
 
 
 def _merge(tree: exp.Merge) -> Iterator[Write]:
@@ -130,7 +148,7 @@ def _merge(tree: exp.Merge) -> Iterator[Write]:
             yield _merge_insert(tree, target, select, action)
         else:
             select.set("expressions", [exp.alias_(exp.Null(), "_")])
-            yield Write(target=target, query=_with(tree, select), by_name=True)
+            yield Write(target=target, query=_with(tree, select), by_name=True, in_place=True)
 
 
 def _merge_insert(tree: exp.Merge, target: str, select: exp.Select, action: exp.Insert) -> Write:
@@ -139,9 +157,10 @@ def _merge_insert(tree: exp.Merge, target: str, select: exp.Select, action: exp.
     values = action.expression.expressions if isinstance(action.expression, exp.Tuple) else []
     if not values:
         select.set("expressions", [exp.column(exp.Star(), source)])
-        return Write(target=target, query=_with(tree, select), by_name=True)
+        return Write(target=target, query=_with(tree, select), by_name=True, in_place=True)
     select.set("expressions", [v.copy() for v in values])
-    return Write(target=target, query=_with(tree, select), columns=tuple(c.name for c in listed))
+    columns = tuple(c.name for c in listed)
+    return Write(target=target, query=_with(tree, select), columns=columns, in_place=True)
 
 
 def _assigned(
@@ -157,7 +176,7 @@ def _assigned(
             values.append(exp.column(exp.Star(), tree.args["using"].alias_or_name))
     if values:
         select.set("expressions", values)
-        yield Write(target=target, query=_with(tree, select), by_name=True)
+        yield Write(target=target, query=_with(tree, select), by_name=True, in_place=True)
 
 
 def _copy(tree: exp.Copy) -> Iterator[Write]:
@@ -180,12 +199,22 @@ def _changed(tree: exp.Expr) -> Iterator[Write]:
     kind = str(tree.args.get("kind") or "TABLE").upper()
     if kind not in ("TABLE", "VIEW"):
         return
-    tables = tree.expressions if isinstance(tree, exp.TruncateTable) else [tree.this]
+    tables = [tree.this, *tree.expressions, *(tree.args.get("tables") or ())]
     for table in tables:
         if isinstance(table, exp.Table):
             yield Write(target=name_of(table))
-    if isinstance(tree, exp.Drop):
-        yield from (Write(target=name_of(t)) for t in tree.expressions if isinstance(t, exp.Table))
+            if (swap := tree.find(exp.SwapTable)) is not None:
+                yield Write(target=name_of(table), query=_everything(swap.this), by_name=True)
+
+
+def _valued(values: exp.Values) -> exp.Query | None:
+    """VALUES with subqueries in it, as SELECTs; constants come from nowhere."""
+    rows = [row for row in values.expressions if isinstance(row, exp.Tuple) and row.find(exp.Query)]
+    selects = [exp.Select(expressions=[v.copy() for v in row.expressions]) for row in rows]
+    found: exp.Query | None = None
+    for select in selects:
+        found = select if found is None else exp.Union(this=found, expression=select, distinct=False)
+    return found
 
 
 def _everything(table: exp.Expr) -> exp.Select:

@@ -153,7 +153,7 @@ LINT_RULES: tuple[LintRule, ...] = (
     ),
     LintRule(
         "lint-credentials",
-        "Checks that no server address holds a password",
+        "Checks that no server holds a password or key",
         Severity.ERROR,
         "Everyone who can read the contract can use it.",
         rules.credentials,

@@ -20,7 +20,9 @@ from contracts_svc.odcs.references import is_local, resolve
 
 E = TypeVar("E", bound=Element)
 
-_PASSWORD = re.compile(r"://[^/@\s]*:[^@\s]+@")
+_PASSWORD = re.compile(r"://[^/@\s]*:(?!\d+/)[^@\s]+@")
+"""In an address, where a number after ':' is a port."""
+_SECRET_NAME = re.compile(r"(?i)(password|passwd|secret|token|(access|private|secret|api)_?key)\Z")
 _S3_SCHEMES = ("s3", "s3a", "s3n")
 _COLUMN_METRICS = ("nullValues", "missingValues", "invalidValues")
 _SIZE_OPTIONS = (("minLength", "maxLength"), ("minItems", "maxItems"), ("minProperties", "maxProperties"))
@@ -253,13 +255,21 @@ def server_location(contract: Contract) -> Iterator[Remark]:
 
 def credentials(contract: Contract) -> Iterator[Remark]:
     for server in contract.servers:
-        for field, value in server.fields.items():
-            if isinstance(value, str) and _PASSWORD.search(value):
+        fields = [(name, value, server.place(name)) for name, value in server.fields.items()]
+        custom = [(c.property, c.value, c.place("value")) for c in server.custom]
+        for name, value, at in (*fields, *custom):
+            if isinstance(value, str) and _is_secret(name, value):
                 yield Remark(
-                    server.place(field),
-                    f"the field '{field}' of the server '{server.server}' holds credentials",
+                    at,
+                    f"the field '{name}' of the server '{server.server}' holds credentials",
                     "remove them and change the password; they come from the environment",
                 )
+
+
+def _is_secret(name: str, value: str) -> bool:
+    """Whether it is a secret, or an address with one; a placeholder as in ``${PASSWORD}`` is none."""
+    named = bool(_SECRET_NAME.search(name) and value and not value.startswith(("$", "{")))
+    return named or bool(_PASSWORD.search(value))
 
 
 # -- helpers ----------------------------------------------------------------------------------------

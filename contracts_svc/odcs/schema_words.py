@@ -224,7 +224,8 @@ class _Words:
             return self._here(f"{subject} must have {_SIZES[mistake.keyword]} {limit} entries", "")
         if mistake.keyword == "uniqueItems":
             return self._here(f"{subject} holds the same entry twice", "remove one of them")
-        return self._here(f"{subject} does not fit the standard: {mistake.said}", "")
+        said = f": {mistake.said}" if mistake.said else ""
+        return self._here(f"{subject} does not fit the standard{said}", "")
 
     # -- places and names -----------------------------------------------------------------------
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
@@ -62,7 +63,7 @@ def _sql_answer(check: Check, rows: Sequence[Mapping[str, Json]]) -> Values:
         size = "no row" if not rows else f"{'more than one row' if len(rows) > 1 else 'one row'}"
         raise WrongAnswer(f"the query gives {size} of {columns} columns, and not one value")
     value = next(iter(rows[0].values()))
-    if not (value is None or isinstance(value, int | float)):
+    if not (value is None or (isinstance(value, int | float) and math.isfinite(value))):
         raise WrongAnswer(f"the query gives {value!r}, which is neither a number nor a boolean")
     return {"value": value}
 

@@ -41,8 +41,8 @@ class Query:
 _FORBIDDEN: dict[type[exp.Expr], str] = {
     exp.Into: "it writes into a table",
     exp.Lock: "it locks rows",
-    exp.Parameter: "it has a parameter",
-    exp.Placeholder: "it has a placeholder that is not {object} or {property}",
+    exp.Parameter: "it has a parameter (only {object} and {property} are filled in)",
+    exp.Placeholder: "it has a parameter (only {object} and {property} are filled in)",
     exp.SessionParameter: "it reads a setting",
     exp.Command: "it is not a SELECT",
     exp.Pivot: "it pivots",
@@ -173,6 +173,8 @@ def _allow_nodes(tree: exp.Expr) -> None:
             raise Refused("it is not a SELECT")
         if isinstance(node, exp.With) and node.args.get("recursive"):
             raise Refused("it is recursive")
+        if isinstance(node, exp.Table) and not isinstance(node.this, exp.Identifier):
+            raise Refused("it calls a function as a table")
         if isinstance(node, exp.Func):
             _allow_function(node)
 
@@ -191,8 +193,6 @@ def _bind_tables(tree: exp.Expr, contract: Contract) -> tuple[str, ...]:
     named = {c.alias_or_name.casefold() for c in tree.find_all(exp.CTE)}
     used: list[str] = []
     for node in list(tree.find_all(exp.Table)):
-        if not isinstance(node.this, exp.Identifier):
-            raise Refused("it calls a function as a table")
         name = node.name.casefold()
         qualified = bool(node.args.get("db") or node.args.get("catalog"))
         full = ".".join(p.name for p in node.parts).casefold()

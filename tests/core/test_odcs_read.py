@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 import sys
+from typing import Any
 
+import jsonschema_rs as js
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from contracts_svc.errors import UserMistake
 from contracts_svc.odcs import SUPPORTED_VERSIONS
-from tests.core.odcs_texts import EVERYTHING, FILE, HEADER, problems, read, told
+from contracts_svc.odcs.yaml_nodes import parse
+from tests.core.odcs_texts import EVERYTHING, FILE, HEADER, SCHEMA_OF, problems, read, told
 
 ONE_COLUMN = HEADER + "schema:\n  - name: t\n    properties:\n      - name: c\n        logicalType: string\n"
 """Ten lines; what is added with eight spaces belongs to the column."""
@@ -327,3 +333,47 @@ def test_reading_loads_none_of_the_heavy_packages() -> None:
         [sys.executable, "-c", script], input=EVERYTHING, capture_output=True, timeout=60, check=True
     )
     assert done.stdout.decode().strip() == "[]"
+
+
+JSON = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(max_size=5),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(
+            st.sampled_from(["name", "type", "properties", "quality", "mustBe", "zzz"]), inner, max_size=3
+        )
+    ),
+    max_leaves=6,
+)
+WHOLE = js.Draft201909Validator(dict(SCHEMA_OF("3.2.0")))
+
+
+def places(value: Any) -> list[tuple[Any, Any]]:
+    """Every (container, key) of a document."""
+    keys = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    return [found for key, inner in keys for found in ((value, key), *places(inner))]
+
+
+@given(st.data())
+@settings(max_examples=150, deadline=None)
+def test_a_contract_with_anything_anywhere_is_judged_as_the_schema_says(data: st.DataObject) -> None:
+    """The words, the pieces and the model never change the verdict, and never fail."""
+    document = parse(EVERYTHING, FILE).value
+    for _ in range(data.draw(st.integers(1, 2))):
+        container, key = data.draw(st.sampled_from(places(document)))
+        if isinstance(container, dict) and data.draw(st.booleans()):
+            container[data.draw(st.sampled_from(["name", "items", "mustBe", "schema", "zzz"]))] = data.draw(
+                JSON
+            )
+        else:
+            container[key] = data.draw(JSON)
+    if document.get("apiVersion") != "v3.2.0":
+        return
+    found = problems(json.dumps(document, ensure_ascii=False, indent=1))
+    if any("U+" in p.message or "NUL" in p.message for p in found):
+        return  # the text cannot be YAML at all
+    assert bool(found) != WHOLE.is_valid(document)

@@ -1,0 +1,105 @@
+"""The sources of a SELECT: what stands in its FROM, JOIN and LATERAL."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from sqlglot import exp
+from sqlglot.optimizer.scope import Scope
+
+from contracts_svc.lineage.graph import EdgeType
+from contracts_svc.lineage.sql_made import Made, Trace
+from contracts_svc.lineage.sql_relations import (
+    FunctionRelation,
+    Pivoted,
+    Relation,
+    Renamed,
+    TableRelation,
+)
+
+_READERS = {"read_parquet", "parquet_scan", "read_csv", "read_csv_auto", "read_json", "read_json_auto"}
+
+
+@dataclass(frozen=True, eq=False)
+class Item:
+    """One source in FROM or JOIN."""
+
+    name: str
+    parts: tuple[str, ...]
+    relation: Relation
+    visible: bool
+    """False for the right side of a semi or anti join: only its own condition sees it."""
+
+
+class Finder(Protocol):
+    """Knows the relations of a statement."""
+
+    def relation(self, query: exp.Expr) -> Relation: ...
+
+    def base_table(self, node: exp.Table) -> TableRelation: ...
+
+
+@dataclass(frozen=True)
+class Sources:
+    """``made_of`` gives what the arguments of a table function are made of, which see the sources
+    before it (their count is given); ``trace_over`` traces a node over one relation."""
+
+    scope: Scope
+    finder: Finder
+    made_of: Callable[[Sequence[exp.Expr], int], Made]
+    trace_over: Callable[[Relation, Trace, exp.Expr, EdgeType], None]
+
+    def items(self) -> Iterator[Item]:
+        """In the order in which they are written, which is that of their columns in ``*``."""
+        for position, (name, node) in enumerate(self.scope.references):
+            relation = self._source(node, position)
+            columns = getattr(node, "alias_column_names", None) or []
+            pivots = node.args.get("pivots") or []
+            for pivot in pivots:
+                relation = self._pivoted(relation, pivot)
+                name = pivot.alias or name
+            if columns and not pivots and not isinstance(relation, FunctionRelation):
+                relation = Renamed(relation, columns)
+            parts = tuple(p.name for p in node.parts) if isinstance(node, exp.Table) else ()
+            hidden = name in self.scope.semi_or_anti_join_tables
+            yield Item(name, parts, relation, not hidden)
+
+    def _source(self, node: exp.Expr, position: int) -> Relation:
+        if isinstance(node, exp.Table):
+            if isinstance(node.this, exp.Func):
+                return self._table_function(node, position)
+            cte = self.scope.cte_sources.get(node.name) if not node.db else None
+            if isinstance(cte, Scope):
+                return self.finder.relation(cte.expression)
+            return self.finder.base_table(node)
+        if isinstance(node, exp.Lateral) and isinstance(node.this, exp.Subquery):
+            return self.finder.relation(node.this)
+        if isinstance(node, exp.UDTF):
+            return self._function(node, position)
+        return self.finder.relation(node)
+
+    def _function(self, node: exp.Expr, position: int) -> Relation:
+        names = list(getattr(node, "alias_column_names", None) or [])
+        offset = node.args.get("offset")
+        if isinstance(offset, exp.Identifier):
+            names.append(offset.name)
+        arguments = [a for a in node.iter_expressions() if not isinstance(a, exp.TableAlias)]
+        complete = bool(names) or isinstance(node, exp.Values)
+        return FunctionRelation(names, complete, lambda: self.made_of(arguments, position))
+
+    def _table_function(self, node: exp.Table, position: int) -> Relation:
+        function = node.this
+        name = function.name if isinstance(function, exp.Anonymous) else function.sql_name()
+        files = [a for a in function.expressions if isinstance(a, exp.Literal) and a.is_string]
+        if name.lower() in _READERS and len(files) == 1:
+            file = exp.Table(this=exp.to_identifier(files[0].name, quoted=True))
+            return self.finder.base_table(file)
+        # Named options (``header = true``) are no columns.
+        arguments = [a for a in function.iter_expressions() if not isinstance(a, (exp.EQ, exp.PropertyEQ))]
+        names = node.alias_column_names
+        return FunctionRelation(names, bool(names), lambda: self.made_of(arguments, position))
+
+    def _pivoted(self, inner: Relation, pivot: exp.Pivot) -> Relation:
+        return Pivoted(inner, pivot, lambda trace, node, usage: self.trace_over(inner, trace, node, usage))
