@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 from datetime import UTC, datetime
+from pathlib import Path
 
 from contracts_svc.adapters.engines.duckdb import DuckDBEngine
+from contracts_svc.adapters.pandera_checks import PanderaChecks
 from contracts_svc.adapters.storage import ArrowStorage
-from contracts_svc.ports import S3Access
+from contracts_svc.ports import FileOpener, S3Access
 from contracts_svc.settings import Settings
 
 
@@ -49,6 +51,11 @@ def engine(settings: Settings, access: S3Access | None) -> DuckDBEngine:
         temp_directory=settings.temp_directory or None,
         timeout=settings.timeout_seconds,
     )
+
+
+def custom_checks(folder: Path, opener: FileOpener) -> PanderaChecks:
+    """Runs the trusted checks of a folder, each in a bounded child process."""
+    return PanderaChecks(folder, opener)
 
 
 def storage(access: S3Access | None) -> ArrowStorage:

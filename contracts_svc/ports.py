@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Protocol
+from typing import BinaryIO, Protocol
 
 from sqlglot import exp
 
@@ -15,7 +15,8 @@ from contracts_svc.files import DataFile as DataFile
 from contracts_svc.files import Footer as Footer
 from contracts_svc.files import StoredColumn as StoredColumn
 from contracts_svc.lineage.graph import Edge
-from contracts_svc.model import Contract, Json
+from contracts_svc.model import Contract, Json, Table
+from contracts_svc.runs import Check, Measurement
 
 
 class Clock(Protocol):
@@ -55,6 +56,26 @@ class Storage(Protocol):
 
     def footers(self, files: Sequence[DataFile]) -> tuple[Footer, ...]:
         """The footers of these files, in the same order, read in parallel."""
+        ...
+
+
+class FileOpener(Protocol):
+    """Opens files for reading. Raises CouldNotCheck when it cannot."""
+
+    def open(self, file: DataFile) -> BinaryIO:
+        """The file's bytes, seekable; for use in a ``with`` block."""
+        ...
+
+
+class CustomChecks(Protocol):
+    """Runs checks that are code of the deployment."""
+
+    def run(self, check: Check, table: Table, files: Sequence[DataFile], samples: int) -> Measurement:
+        """Measure a check of the kind ``custom`` on these files.
+
+        Its figures are ``failing``, ``rows``, ``reasons`` (what failed, no values of rows in it) and
+        ``samples`` (some failing rows, column paths as keys). Never raises for what the code does.
+        """
         ...
 
 

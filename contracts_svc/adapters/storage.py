@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
+from typing import BinaryIO
 from urllib.parse import unquote
 
 import pyarrow as pa
@@ -92,6 +93,15 @@ class ArrowStorage:
             return tuple(pool.map(self._footer, files))
         finally:
             pool.shutdown(cancel_futures=True)
+
+    def open(self, file: DataFile) -> BinaryIO:
+        """The bytes of a file, seekable. Raises CouldNotCheck."""
+        place = _parse(file.path)
+        try:
+            stream: BinaryIO = self._system(place).open_input_file(place.path)
+        except OSError as error:
+            raise self._failure(file.path, error, place.bucket) from error
+        return stream
 
     def _list(self, place: _Place) -> Iterator[pafs.FileInfo]:
         system = self._system(place)

@@ -44,6 +44,7 @@ def run(
             clock=app.SystemClock(),
             target_of=resolver(contract, neighbours(contract, path)),
             partition=_partition(partitions),
+            custom=app.custom_checks(chosen.checks_directory, storage),
             samples=chosen.samples if samples is None else samples,
             progress=_progress() if format == "text" else None,
         )

@@ -196,7 +196,7 @@ def _logical(column: Column) -> Shape:
     """The type that logicalType and its options state."""
     name = (column.logical_type or "").lower()
     options = column.logical_type_options
-    if name in ("integer", "number") and options.get("format") in _FORMATS:
+    if name in ("integer", "number") and str(options.get("format")) in _FORMATS:
         return _FORMATS[str(options["format"])]
     if name in ("timestamp", "time"):
         zone = options.get("timezone")

@@ -103,6 +103,7 @@ class Demo:
         self.by_file: dict[str, Contract] = {}
         settings = load_settings()
         self.storage, self.engine = app.storage(access), app.engine(settings, access)
+        self.custom = app.custom_checks(files.checks_folder(), self.storage)
         schemas = PackagedSchemas()
         self.read = lambda text, file: read(text, file, schemas.schema)
 
@@ -154,6 +155,7 @@ class Demo:
             clock=self.clock,
             target_of=resolver(contract, self.by_file),
             partition=partition or {},
+            custom=self.custom,
         )
 
     def notify(self, run: Run, lineage: Lineage) -> tuple[Notification, ...]:

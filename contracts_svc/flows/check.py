@@ -11,11 +11,11 @@ from sqlglot import exp
 from contracts_svc.errors import CouldNotCheck, UserMistake
 from contracts_svc.files import DataFile
 from contracts_svc.model import Contract, Json, Server, Table
-from contracts_svc.ports import Clock, Engine, Session, Source, Storage
+from contracts_svc.ports import Clock, CustomChecks, Engine, Session, Source, Storage
 from contracts_svc.quality import details, fuse, masking, types
 from contracts_svc.quality.judge import judge
 from contracts_svc.quality.kind import TargetOf
-from contracts_svc.quality.kinds import KIND_OF
+from contracts_svc.quality.kinds import KIND_OF, Origin
 from contracts_svc.quality.layout import Layout, layout, natural
 from contracts_svc.quality.plan import plan
 from contracts_svc.runs import Breakdown, Check, Measurement, Plan, Result, Run
@@ -54,14 +54,16 @@ def check(
     location_of: LocationOf = location_of,
     partition: Mapping[str, str] | None = None,
     samples: int = 5,
+    custom: CustomChecks | None = None,
     progress: Progress | None = None,
 ) -> Run:
     """Check one table of a contract on one of its servers.
 
     ``partition`` narrows it to the files of these Hive partitions; promises about the whole table are
-    then SKIPPED. Up to ``samples`` failing rows are kept per check, classified columns masked. What
-    cannot be read makes its checks ERRORED, never FAILED. Raises UserMistake for a server that cannot
-    be used and for a partition that is not there.
+    then SKIPPED. Up to ``samples`` failing rows are kept per check, classified columns masked.
+    ``custom`` runs checks that are code of the deployment; without it they are SKIPPED. What cannot be
+    read makes its checks ERRORED, never FAILED. Raises UserMistake for a server that cannot be used and
+    for a partition that is not there.
     """
     started = clock.now()
     scope = dict(partition or {})
@@ -88,6 +90,7 @@ def check(
     try:
         with engine.open(sources) as asker.session:
             measured += _measure_all(scans, todo, found, asker, unreachable)
+            measured += _measure_custom(todo, found, custom, samples)
             if _changed(storage, place, files):
                 measured += _errors(todo.checks, _CHANGED)
             results = judge(planned, _shown(table, planned, [*known, *measured]), clock.now())
@@ -331,6 +334,18 @@ def _measure(
     yield from fuse.read(scan, rows, planned)
 
 
+def _measure_custom(
+    planned: Plan, found: Layout, custom: CustomChecks | None, samples: int
+) -> Iterator[Measurement]:
+    for each in planned.checks:
+        if KIND_OF[each.kind].origin is not Origin.CUSTOM:
+            continue
+        if custom is None:
+            yield Measurement(check=each.id, skipped="custom checks are not set up here")
+        else:
+            yield custom.run(each, found.table, found.files, samples)
+
+
 # --- what is shown of failures --------------------------------------------------------------------
 
 
@@ -348,7 +363,8 @@ def _with_details(
     return tuple(
         replace(
             r,
-            samples=shown.get(r.check.id, ()),
+            values={k: v for k, v in r.values.items() if k != "samples"},
+            samples=shown.get(r.check.id) or tuple(r.values.get("samples") or ()),
             breakdown=parts.get(r.check.id) or _of_footers(r),
         )
         for r in results

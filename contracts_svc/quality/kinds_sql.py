@@ -103,7 +103,7 @@ KINDS: tuple[CheckKind, ...] = (
     ),
     CheckKind(
         key="custom",
-        purpose="Checks that the rows keep a pandera schema of checks/, run in a bounded child process.",
+        purpose="Checks that the rows keep a pandera schema of checks/ (in a bounded child process).",
         source="quality type custom with engine pandera and implementation",
         origin=Origin.CUSTOM,
         rule_type="custom",

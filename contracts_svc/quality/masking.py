@@ -67,6 +67,8 @@ def masked_measurement(table: Table, check: Check, measured: Measurement) -> Mea
         values["orphans"] = [{**o, "value": _masked_key(table, check, o["value"])} for o in values["orphans"]]
     if "wrong" in values and check.kind == "logical-type":
         values["wrong"] = [masked_path(table, check.columns[0], w) for w in values["wrong"]]
+    if "samples" in values:
+        values["samples"] = [masked_row(table, row) for row in values["samples"]]
     return replace(measured, values=values)
 
 

@@ -140,26 +140,26 @@ contracts = st.builds(
 )
 
 
-@settings(max_examples=250, deadline=None)
+@settings(max_examples=120, deadline=None)
 @given(contracts, contracts)
 def test_applying_a_diff_gives_the_new_version(old: Contract, new: Contract) -> None:
     assert apply(diff(old, new), old) == new
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(contracts)
 def test_a_contract_does_not_differ_from_itself(contract: Contract) -> None:
     assert diff(contract, contract) == ()
     assert judge((), contract, contract) == ()
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(contracts, contracts)
 def test_a_difference_makes_a_change_both_ways(old: Contract, new: Contract) -> None:
     assert bool(diff(old, new)) is (old != new) is bool(diff(new, old))
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(contracts, contracts)
 def test_fingerprints_do_not_depend_on_the_order_of_keys(old: Contract, new: Contract) -> None:
     def fingerprints(one: Contract, other: Contract) -> list[str]:

@@ -112,7 +112,7 @@ def test_a_rule_its_handler_and_its_modes_fit_together(rule: Rule) -> None:
     assert all(rule.severities[m] is rule.severities[m.direct] for m in Mode)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(contracts, contracts)
 def test_no_change_is_silent_and_findings_are_in_order(old: Contract, new: Contract) -> None:
     changes = diff(old, new)

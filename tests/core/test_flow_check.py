@@ -78,7 +78,10 @@ def test_whole_table(lake: Path) -> None:
     bad = {r.check.id: r for r in found.results if r.outcome is not Outcome.PASSED}
     assert list(bad) == ["t.x.required"]
     required = bad["t.x.required"]
-    assert required.breakdown == (Breakdown(where="month=10", failing=2), Breakdown(where="month=2", failing=1))
+    assert required.breakdown == (
+        Breakdown(where="month=10", failing=2),
+        Breakdown(where="month=2", failing=1),
+    )
     assert [s["id"] for s in required.samples] == [5, 6, 3]
     assert required.samples[0] == {"id": 5, "x": None, "month": 10}
 
@@ -94,9 +97,19 @@ def test_partition(lake: Path) -> None:
 
 def test_a_rule_that_counts_bad_rows_holds_for_a_part_too(lake: Path) -> None:
     rules = [
-        {"id": "counts", "type": "sql", "query": "SELECT COUNT(*) FROM {object} WHERE x IS NULL", "mustBe": 0},
+        {
+            "id": "counts",
+            "type": "sql",
+            "query": "SELECT COUNT(*) FROM {object} WHERE x IS NULL",
+            "mustBe": 0,
+        },
         {"id": "enough", "type": "sql", "query": "SELECT COUNT(*) FROM {object}", "mustBeGreaterThan": 3},
-        {"id": "share", "type": "sql", "query": "SELECT COUNT(x) / COUNT(*) FROM {object}", "mustBeLessThan": 1},
+        {
+            "id": "share",
+            "type": "sql",
+            "query": "SELECT COUNT(x) / COUNT(*) FROM {object}",
+            "mustBeLessThan": 1,
+        },
         {
             "id": "inner",
             "type": "sql",
@@ -227,16 +240,25 @@ def test_progress_is_told_and_ends(lake: Path) -> None:
 
 
 def test_samples_are_as_many_as_wanted(lake: Path) -> None:
-    assert [len(results(run(contract(lake, T), samples=n))["t.x.required"].samples) for n in (0, 1, 5)] == [0, 1, 3]
+    assert [len(results(run(contract(lake, T), samples=n))["t.x.required"].samples) for n in (0, 1, 5)] == [
+        0,
+        1,
+        3,
+    ]
 
 
 def test_type_drift_names_how_many_files_and_since_when(lake: Path) -> None:
     write(lake / "t/month=11/a.parquet", {"id": ["INTEGER", 7], "x": ["VARCHAR", "7"]})
     write(lake / "t/month=12/a.parquet", {"id": ["BIGINT", 8], "x": ["VARCHAR", "many"]})
-    table = T | {"properties": [*T["properties"][:1], {"name": "id", "physicalType": "INTEGER"}, T["properties"][2]]}
+    table = T | {
+        "properties": [*T["properties"][:1], {"name": "id", "physicalType": "INTEGER"}, T["properties"][2]]
+    }
     said = results(run(contract(lake, table)))
     assert said["t.x.logical-type"].found == "VARCHAR in 2 of 5 files, first month=11"
-    assert said["t.x.logical-type"].breakdown == (Breakdown(where="month=11", failing=1), Breakdown(where="month=12", failing=1))
+    assert said["t.x.logical-type"].breakdown == (
+        Breakdown(where="month=11", failing=1),
+        Breakdown(where="month=12", failing=1),
+    )
     assert said["t.x.maximum"].outcome is Outcome.SKIPPED
     assert said["t.x.maximum"].reason == "stored as VARCHAR in 2 of 5 files, where integer is promised"
     assert said["t.x.required"].failing == 3
@@ -255,16 +277,31 @@ SECRETS = {
     "properties": [
         {"name": "id", "logicalType": "integer", "primaryKey": True},
         {"name": "mail", "logicalType": "string", "classification": "PII", "required": True},
-        {"name": "who", "logicalType": "string", "classification": "Confidential - internal", "relationships": [{"to": "p.k"}]},
+        {
+            "name": "who",
+            "logicalType": "string",
+            "classification": "Confidential - internal",
+            "relationships": [{"to": "p.k"}],
+        },
         {
             "name": "s",
             "logicalType": "object",
             "properties": [
                 {"name": "open", "logicalType": "integer", "logicalTypeOptions": {"maximum": 1}},
-                {"name": "secret", "logicalType": "string", "classification": "restricted", "logicalTypeOptions": {"maxLength": 1}},
+                {
+                    "name": "secret",
+                    "logicalType": "string",
+                    "classification": "restricted",
+                    "logicalTypeOptions": {"maxLength": 1},
+                },
             ],
         },
-        {"name": "x", "logicalType": "integer", "classification": "public", "logicalTypeOptions": {"maximum": 1}},
+        {
+            "name": "x",
+            "logicalType": "integer",
+            "classification": "public",
+            "logicalTypeOptions": {"maximum": 1},
+        },
     ],
 }
 
@@ -292,7 +329,13 @@ def test_classified_columns_are_masked_everywhere(tmp_path: Path) -> None:
         assert secret not in shown
     assert said["t.relationship.who->p.k"].found == "2 of 2 rows (100.00 %), 2 values: ***, ***"
     assert said["t.mail.required"].samples[0]["mail"] is None
-    assert said["t.x.maximum"].samples[0] == {"id": 1, "x": 7, "mail": "***", "who": "***", "s": {"open": 5, "secret": "***"}}
+    assert said["t.x.maximum"].samples[0] == {
+        "id": 1,
+        "x": 7,
+        "mail": "***",
+        "who": "***",
+        "s": {"open": 5, "secret": "***"},
+    }
     assert said["t.s.secret.max-length"].samples[0]["s.secret"] == "***"
 
 
@@ -341,7 +384,9 @@ def test_freshness(tmp_path: Path, kind: str, latest: str | None, outcome: str, 
     write(tmp_path / "t/a.parquet", {"d": [kind, latest, None]})
     logical = "date" if kind == "DATE" else "timestamp"
     sla = [{"property": "Latency", "value": 24, "unit": "h", "element": "t.d"}]
-    given = contract(tmp_path, {"name": "t", "properties": [{"name": "d", "logicalType": logical}]}, slaProperties=sla)
+    given = contract(
+        tmp_path, {"name": "t", "properties": [{"name": "d", "logicalType": logical}]}, slaProperties=sla
+    )
     fresh = results(run(given))["t.d.freshness"]
     assert (fresh.outcome.value, fresh.found) == (outcome, found)
     assert fresh.expected == "a latest d at most 1 day old"
@@ -350,7 +395,9 @@ def test_freshness(tmp_path: Path, kind: str, latest: str | None, outcome: str, 
 def test_freshness_is_judged_by_the_clock_that_is_given(tmp_path: Path) -> None:
     write(tmp_path / "t/a.parquet", {"d": ["DATE", "2013-12-31"]})
     sla = [{"property": "ly", "value": 2, "unit": "d", "element": "d"}]
-    given = contract(tmp_path, {"name": "t", "properties": [{"name": "d", "logicalType": "date"}]}, slaProperties=sla)
+    given = contract(
+        tmp_path, {"name": "t", "properties": [{"name": "d", "logicalType": "date"}]}, slaProperties=sla
+    )
     then = FixedClock(datetime(2014, 1, 1, tzinfo=UTC))
     assert results(run(given, clock=then))["t.d.freshness"].outcome is Outcome.PASSED
     assert results(run(given))["t.d.freshness"].outcome is Outcome.FAILED

@@ -78,7 +78,32 @@ def test_refused(pattern: str, reason: str) -> None:
 
 @settings(max_examples=300, deadline=None)
 @given(
-    st.lists(st.sampled_from(["a", "b", ".", "|", "(", ")", "[", "]", "^", "$", "*", "?", "+", "{2}", r"\d", r"\s", r"\\", "-", "(?:"]), max_size=10).map("".join),
+    st.lists(
+        st.sampled_from(
+            [
+                "a",
+                "b",
+                ".",
+                "|",
+                "(",
+                ")",
+                "[",
+                "]",
+                "^",
+                "$",
+                "*",
+                "?",
+                "+",
+                "{2}",
+                r"\d",
+                r"\s",
+                r"\\",
+                "-",
+                "(?:",
+            ]
+        ),
+        max_size=10,
+    ).map("".join),
     st.text(alphabet="ab -\n", max_size=4),
 )
 def test_what_is_translated_runs_or_is_refused_by_the_engine_alone(pattern: str, value: str) -> None:

@@ -29,7 +29,13 @@ def ids(found: Plan) -> list[str]:
 
 def test_checks_of_the_table_come_first_then_each_column_in_written_order() -> None:
     found = planned(
-        {"name": "b", "logicalType": "integer", "required": True, "primaryKey": True, "primaryKeyPosition": 1},
+        {
+            "name": "b",
+            "logicalType": "integer",
+            "required": True,
+            "primaryKey": True,
+            "primaryKeyPosition": 1,
+        },
         {"name": "a", "physicalType": "INTEGER", "unique": True, "primaryKey": True, "primaryKeyPosition": 2},
         quality=[{"metric": "rowCount", "mustBe": 1}],
     )
@@ -42,13 +48,25 @@ def test_checks_of_the_table_come_first_then_each_column_in_written_order() -> N
 
 def test_ids_of_rules_are_their_id_else_their_name_else_the_kind_and_never_twice() -> None:
     rule = {"metric": "nullValues", "mustBe": 0}
-    found = planned({"name": "x", "quality": [{**rule, "id": "one"}, {**rule, "name": "No NULLs, ever!"}, rule, rule]})
+    found = planned(
+        {"name": "x", "quality": [{**rule, "id": "one"}, {**rule, "name": "No NULLs, ever!"}, rule, rule]}
+    )
     assert ids(found)[3:] == ["t.x.one", "t.x.no-nulls-ever", "t.x.null-values", "t.x.null-values-2"]
 
 
 @pytest.mark.parametrize(
     ("written", "severity"),
-    [("error", "error"), ("Critical", "error"), ("HIGH", "error"), ("warning", "warning"), ("medium", "warning"), ("low", "warning"), (" info ", "info"), ("odd", "error"), (None, "error")],
+    [
+        ("error", "error"),
+        ("Critical", "error"),
+        ("HIGH", "error"),
+        ("warning", "warning"),
+        ("medium", "warning"),
+        ("low", "warning"),
+        (" info ", "info"),
+        ("odd", "error"),
+        (None, "error"),
+    ],
 )
 def test_severity(written: str | None, severity: str) -> None:
     rule = {"id": "r", "metric": "nullValues", "mustBe": 0} | ({"severity": written} if written else {})
@@ -57,7 +75,14 @@ def test_severity(written: str | None, severity: str) -> None:
 
 
 def test_a_rule_keeps_its_dimension_description_unit_and_place() -> None:
-    rule = {"id": "r", "metric": "nullValues", "mustBeLessThan": 5, "unit": "percent", "dimension": "completeness", "description": "Few are\nunknown."}
+    rule = {
+        "id": "r",
+        "metric": "nullValues",
+        "mustBeLessThan": 5,
+        "unit": "percent",
+        "dimension": "completeness",
+        "description": "Few are\nunknown.",
+    }
     check = planned({"name": "x", "quality": [rule]}).checks[-1]
     assert (check.title, check.dimension, check.unit) == ("Few are unknown.", "completeness", Unit.PERCENT)
     assert check.thresholds == (Threshold(Operator.LESS_THAN, 5),)
@@ -91,7 +116,10 @@ def test_rules_that_cannot_be_checked(rule: dict[str, Any], reason: str) -> None
     [
         ({"metric": "nullValues", "mustBe": 0}, "is a metric of a column"),
         ({"metric": "duplicateValues", "mustBe": 0}, "needs arguments.properties"),
-        ({"metric": "duplicateValues", "mustBe": 0, "arguments": {"properties": ["x", "nope"]}}, "t has no column nope"),
+        (
+            {"metric": "duplicateValues", "mustBe": 0, "arguments": {"properties": ["x", "nope"]}},
+            "t has no column nope",
+        ),
         ({"metric": "rowCount", "mustBe": 0, "unit": "percent"}, "rowCount has no percentage"),
     ],
 )
@@ -105,7 +133,13 @@ def test_rules_of_the_table_that_cannot_be_checked(rule: dict[str, Any], reason:
     [
         ({"physicalType": "MONEY_BAG"}, "not one of the engine's"),
         ({"logicalType": "string", "logicalTypeOptions": {"pattern": r"(a)\1"}}, "refers back"),
-        ({"logicalType": "array", "items": {"logicalType": "integer", "logicalTypeOptions": {"minimum": 1}}}, "inside an array or a map"),
+        (
+            {
+                "logicalType": "array",
+                "items": {"logicalType": "integer", "logicalTypeOptions": {"minimum": 1}},
+            },
+            "inside an array or a map",
+        ),
         ({"relationships": [{"to": "nowhere.x"}]}, "no contract has nowhere.x"),
     ],
 )
@@ -115,8 +149,15 @@ def test_fields_that_cannot_be_checked(column: dict[str, Any], reason: str) -> N
 
 
 def test_composite_relationships_must_fit() -> None:
-    found = planned({"name": "x"}, {"name": "y"}, relationships=[{"from": ["t.x", "t.y"], "to": ["t.x"]}, {"from": ["t.nope"], "to": ["t.x"]}])
-    assert [u.reason for u in found.unsupported] == ["it has 2 columns on one side and 1 on the other", "t has no such column: t.nope"]
+    found = planned(
+        {"name": "x"},
+        {"name": "y"},
+        relationships=[{"from": ["t.x", "t.y"], "to": ["t.x"]}, {"from": ["t.nope"], "to": ["t.x"]}],
+    )
+    assert [u.reason for u in found.unsupported] == [
+        "it has 2 columns on one side and 1 on the other",
+        "t has no such column: t.nope",
+    ]
 
 
 @pytest.mark.parametrize(
@@ -182,7 +223,10 @@ OTHER = "schema/o_id/properties/k_id"
 )
 def test_references(reference: str, found: str | None) -> None:
     own = contract(Path("/n"), {"name": "t", "properties": [{"name": "x"}]})
-    columns = [{"id": "k_id", "name": "k"}, {"name": "s", "logicalType": "object", "properties": [{"name": "in"}]}]
+    columns = [
+        {"id": "k_id", "name": "k"},
+        {"name": "s", "logicalType": "object", "properties": [{"name": "in"}]},
+    ]
     other = contract(Path("/n"), {"id": "o_id", "name": "o", "properties": columns}, id="other")
     target = resolver(own, {"contracts/other.yaml": other})(reference)
     assert (f"{target[1].name}.{target[2]}" if target else None) == found

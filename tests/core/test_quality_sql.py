@@ -36,12 +36,24 @@ def test_there_are_enough_attacks() -> None:
     ("sql", "becomes", "tables"),
     [
         ("SELECT COUNT(*) FROM {object}", 'SELECT COUNT(*) FROM "t"', ("t",)),
-        ("select count(*) from ${table} where ${column} is null", 'SELECT COUNT(*) FROM "t" WHERE "the x" IS NULL', ("t",)),
+        (
+            "select count(*) from ${table} where ${column} is null",
+            'SELECT COUNT(*) FROM "t" WHERE "the x" IS NULL',
+            ("t",),
+        ),
         ('SELECT MAX("{property}") FROM "{object}"', 'SELECT MAX("the x") FROM "t"', ("t",)),
         ("SELECT MAX(y) FROM raw.t", 'SELECT MAX(y) FROM "t"', ("t",)),
         ("SELECT MAX(T.y) FROM T", 'SELECT MAX(T.y) FROM "t" AS "T"', ("t",)),
-        ("SELECT COUNT(*) FROM t AS a JOIN s AS b ON a.y = b.x", 'SELECT COUNT(*) FROM "t" AS "a" JOIN "s" AS "b" ON a.y = b.x', ("t", "s")),
-        ("WITH u AS (SELECT y FROM t) SELECT COUNT(*) FROM u", 'WITH u AS (SELECT y FROM "t") SELECT COUNT(*) FROM u', ("t",)),
+        (
+            "SELECT COUNT(*) FROM t AS a JOIN s AS b ON a.y = b.x",
+            'SELECT COUNT(*) FROM "t" AS "a" JOIN "s" AS "b" ON a.y = b.x',
+            ("t", "s"),
+        ),
+        (
+            "WITH u AS (SELECT y FROM t) SELECT COUNT(*) FROM u",
+            'WITH u AS (SELECT y FROM "t") SELECT COUNT(*) FROM u',
+            ("t",),
+        ),
         ("SELECT COUNT(*) FROM t -- ; DROP TABLE t", 'SELECT COUNT(*) FROM "t" /* ; DROP TABLE t */', ("t",)),
         ("SELECT COUNT(*) FILTER (WHERE regexp_matches(y, '^a')) FROM t", None, ("t",)),
         ("SELECT percentile_cont(0.5) WITHIN GROUP (ORDER BY y) FROM t", None, ("t",)),
@@ -94,7 +106,33 @@ def test_hostile_depth_is_refused_or_read_but_never_a_crash(sql: str) -> None:
         return
 
 
-@given(st.text(max_size=60) | st.lists(st.sampled_from(["SELECT", "FROM", "t", "x", "(", ")", "'", '"', ",", "*", ";", "--", "read_text", "{object}", "WITH", "AS", "1"]), max_size=15).map(" ".join))
+@given(
+    st.text(max_size=60)
+    | st.lists(
+        st.sampled_from(
+            [
+                "SELECT",
+                "FROM",
+                "t",
+                "x",
+                "(",
+                ")",
+                "'",
+                '"',
+                ",",
+                "*",
+                ";",
+                "--",
+                "read_text",
+                "{object}",
+                "WITH",
+                "AS",
+                "1",
+            ]
+        ),
+        max_size=15,
+    ).map(" ".join)
+)
 def test_any_text_is_refused_or_one_query_over_the_contract(text: str) -> None:
     try:
         found = sql_rules.read(text, CONTRACT, T, X)
