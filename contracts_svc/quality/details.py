@@ -10,7 +10,7 @@ from sqlglot import exp
 
 from contracts_svc.model import Json
 from contracts_svc.quality import fuse
-from contracts_svc.quality.kind import Origin, table_named
+from contracts_svc.quality.kind import Origin, count_where, table_named
 from contracts_svc.quality.kinds import KIND_OF
 from contracts_svc.quality.layout import Layout, natural, where
 from contracts_svc.runs import Breakdown, Check
@@ -78,7 +78,7 @@ def _counts(tests: Sequence[tuple[Check, exp.Expr]], layout: Layout) -> Counts:
         query = exp.select(file, exp.alias_(exp.Count(this=exp.Star()), "n0"))
         query = query.from_(table_named(layout.table.name)).where(failing).group_by(file.copy())
         return Counts(query=query, outputs={"n0": check.id})
-    columns = [exp.alias_(fuse.count_where(e), f"n{i}") for i, (_, e) in enumerate(tests)]
+    columns = [exp.alias_(count_where(e), f"n{i}") for i, (_, e) in enumerate(tests)]
     query = exp.select(file, *columns).from_(table_named(layout.table.name)).group_by(file.copy())
     return Counts(query=query, outputs={f"n{i}": c.id for i, (c, _) in enumerate(tests)})
 

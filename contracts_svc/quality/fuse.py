@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from sqlglot import exp
 
 from contracts_svc.model import Json
-from contracts_svc.quality.kind import CheckKind, Origin, Reads, table_named
+from contracts_svc.quality.kind import CheckKind, Origin, Reads, count_where, table_named
 from contracts_svc.quality.kinds import KIND_OF
 from contracts_svc.quality.kinds_sql import WrongAnswer
 from contracts_svc.quality.layout import Layout
@@ -105,11 +105,6 @@ def failing(check: Check, layout: Layout) -> exp.Expr | None:
     """True for the rows that break the check, or None where it is not about single rows."""
     kind = KIND_OF[check.kind]
     return None if kind.failing is None else kind.failing(reads(check, layout))
-
-
-def count_where(condition: exp.Expr) -> exp.Expr:
-    """The number of rows for which it is true; 0, not NULL, of an empty table."""
-    return exp.Filter(this=exp.Count(this=exp.Star()), expression=exp.Where(this=condition))
 
 
 def scan(checks: Iterable[Check], layout: Layout) -> Scan | None:

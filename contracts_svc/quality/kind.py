@@ -183,6 +183,38 @@ def column_check(
     )
 
 
+def option_checks(
+    promises: Promises, *, kind: str, option: str, problem: Callable[[Json], str | None], title: str
+) -> Iterator[Check | Unsupported]:
+    """The checks that one field of ``logicalTypeOptions`` states, on every column that has it."""
+    for column in promises.table.walk():
+        value = column.logical_type_options.get(option)
+        if value is None:
+            continue
+        at = column.place("logicalTypeOptions")
+        reason = problem(value)
+        if reason:
+            yield Unsupported(what=f"{promises.table.name}.{column.path}: {option}", reason=reason, at=at)
+            continue
+        text = title.format(column=column.path, value=value)
+        yield column_check(kind, promises.table, column, at=at, title=text, value=value)
+
+
+def where(check: Check, text: str) -> str:
+    """A subject in which {column} and {value} are filled in."""
+    return text.format(column=check.columns[0], value=check.arguments.get("value"))
+
+
+def call(function: str, *arguments: exp.Expr) -> exp.Expr:
+    """A call of an engine's function that sqlglot has no class of its own for."""
+    return exp.Anonymous(this=function, expressions=list(arguments))
+
+
+def count_where(condition: exp.Expr) -> exp.Expr:
+    """The number of rows for which it is true; 0 of an empty table, of which COUNT_IF says NULL."""
+    return exp.Coalesce(this=exp.CountIf(this=condition), expressions=[exp.Literal.number(0)])
+
+
 def thresholds_of(rule: QualityRule) -> tuple[Threshold, ...] | str:
     """The thresholds of a rule, or why they cannot be used."""
     found: list[Threshold] = []

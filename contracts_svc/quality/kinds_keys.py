@@ -24,6 +24,7 @@ from contracts_svc.quality.kind import (
     Terms,
     Values,
     column_check,
+    count_where,
     table_named,
 )
 from contracts_svc.quality.texts import share
@@ -181,15 +182,11 @@ def _breaks_key(reads: Reads) -> exp.Expr:
 
 
 def _count_nulls(reads: Reads) -> Mapping[str, exp.Expr]:
-    return {"nulls": _count_where(_no_nulls(reads.values).not_()), **_count_rows(reads)}
+    return {"nulls": count_where(_no_nulls(reads.values).not_()), **_count_rows(reads)}
 
 
 def _count_rows(reads: Reads) -> Mapping[str, exp.Expr]:
     return {"rows": exp.Count(this=exp.Star())}
-
-
-def _count_where(condition: exp.Expr) -> exp.Expr:
-    return exp.Filter(this=exp.Count(this=exp.Star()), expression=exp.Where(this=condition))
 
 
 def _orphans(reads: Reads) -> Own:

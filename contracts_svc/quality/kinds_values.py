@@ -8,13 +8,13 @@ order, in which NaN is the greatest, is not used), and it is no multiple of anyt
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from functools import partial
 
 from sqlglot import exp
 
 from contracts_svc.model import Json
-from contracts_svc.quality import literals, patterns
+from contracts_svc.quality import literals
 from contracts_svc.quality.kind import (
     CheckKind,
     Merge,
@@ -23,12 +23,16 @@ from contracts_svc.quality.kind import (
     Reads,
     RuleAt,
     Terms,
+    call,
     column_check,
     is_number,
+    option_checks,
+    where,
 )
+from contracts_svc.quality.kinds_text import does_not_match, pattern_problem
 from contracts_svc.quality.literals import NotComparable
 from contracts_svc.quality.types import Family
-from contracts_svc.runs import Check, Unsupported
+from contracts_svc.runs import Check
 
 # --- what is promised -----------------------------------------------------------------------------
 
@@ -58,44 +62,14 @@ def _enum(promises: Promises) -> Iterator[Check]:
             )
 
 
-def _option(
-    promises: Promises, *, kind: str, option: str, problem: Callable[[Json], str | None], title: str
-) -> Iterator[Check | Unsupported]:
-    """The checks that one field of ``logicalTypeOptions`` states, on every column that has it."""
-    for column in promises.table.walk():
-        value = column.logical_type_options.get(option)
-        if value is None:
-            continue
-        at = column.place("logicalTypeOptions")
-        reason = problem(value)
-        if reason:
-            yield Unsupported(what=f"{promises.table.name}.{column.path}: {option}", reason=reason, at=at)
-            continue
-        text = title.format(column=column.path, value=value)
-        yield column_check(kind, promises.table, column, at=at, title=text, value=value)
-
-
 def _limit_problem(value: Json) -> str | None:
     if is_number(value) and math.isfinite(value):
         return None
     return None if isinstance(value, str) else f"{value!r} is neither a number nor a date or time"
 
 
-def _length_problem(value: Json) -> str | None:
-    whole = isinstance(value, int) and not isinstance(value, bool) and value >= 0
-    return None if whole else f"{value!r} is not a length"
-
-
 def _step_problem(value: Json) -> str | None:
     return None if is_number(value) and 0 < value < math.inf else f"{value!r} is not a number above 0"
-
-
-def _pattern_problem(value: Json) -> str | None:
-    try:
-        patterns.to_re2(str(value))
-    except patterns.CannotTranslate as error:
-        return f"the pattern {value} cannot be run: {error}"
-    return None
 
 
 # --- what quality rules say -----------------------------------------------------------------------
@@ -124,7 +98,7 @@ def _invalid_terms(at: RuleAt) -> Terms | str:
         return "invalidValues needs arguments.validValues or arguments.pattern"
     if valid is not None and not isinstance(valid, list | tuple):
         return "arguments.validValues is not a list"
-    problem = None if pattern is None else _pattern_problem(pattern)
+    problem = None if pattern is None else pattern_problem(pattern)
     if problem:
         return problem
     arguments: dict[str, Json] = {}
@@ -174,7 +148,7 @@ def _is_invalid(reads: Reads) -> exp.Expr:
     if "values" in reads.check.arguments:
         tests.append(_is_not_listed(reads))
     if "pattern" in reads.check.arguments:
-        tests.append(_does_not_match(reads))
+        tests.append(does_not_match(reads))
     return exp.or_(*tests)
 
 
@@ -195,34 +169,13 @@ def _is_no_multiple(reads: Reads) -> exp.Expr:
         return exp.NEQ(this=rest, expression=exp.Literal.number(0))
     # Binary floats hold no 0.1: a multiple is what is within rounding of one.
     ratio = exp.Div(this=reads.value, expression=exp.cast(exp.Literal.string(str(step)), "DOUBLE"))
-    off = exp.Abs(this=exp.Sub(this=ratio, expression=_call("round", ratio.copy())))
+    off = exp.Abs(this=exp.Sub(this=ratio, expression=call("round", ratio.copy())))
     allowed = exp.Mul(
         this=exp.Literal.number("1e-9"),
-        expression=_call("greatest", exp.Literal.number(1), exp.Abs(this=ratio.copy())),
+        expression=call("greatest", exp.Literal.number(1), exp.Abs(this=ratio.copy())),
     )
-    finite = _call("isfinite", reads.value)
+    finite = call("isfinite", reads.value)
     return exp.or_(exp.GT(this=off, expression=allowed), exp.not_(finite))
-
-
-def _length(reads: Reads, comparison: type[exp.Binary]) -> exp.Expr:
-    """Characters are Unicode code points, as in JSON Schema."""
-    if reads.column.family is not Family.TEXT:
-        raise NotComparable(f"a column of {reads.column.family} has no length")
-    size = exp.Length(this=_as_text(reads))
-    return comparison(this=size, expression=exp.Literal.number(reads.check.arguments["value"]))
-
-
-def _does_not_match(reads: Reads) -> exp.Expr:
-    if reads.column.family is not Family.TEXT:
-        raise NotComparable(f"a column of {reads.column.family} has no pattern")
-    arguments = reads.check.arguments
-    pattern = patterns.to_re2(str(arguments.get("pattern", arguments.get("value"))))
-    return exp.not_(_call("regexp_matches", _as_text(reads), exp.Literal.string(pattern)))
-
-
-def _as_text(reads: Reads) -> exp.Expr:
-    plain = all(v.type == "VARCHAR" for v in reads.column.variants)
-    return reads.value if plain else exp.cast(reads.value, "TEXT")
 
 
 def _null(value: exp.Expr) -> exp.Is:
@@ -230,11 +183,7 @@ def _null(value: exp.Expr) -> exp.Is:
 
 
 def _nan(reads: Reads) -> exp.Expr:
-    return _call("isnan", reads.value)
-
-
-def _call(function: str, *arguments: exp.Expr) -> exp.Expr:
-    return exp.Anonymous(this=function, expressions=list(arguments))
+    return call("isnan", reads.value)
 
 
 def _count_rows(reads: Reads) -> Mapping[str, exp.Expr]:
@@ -247,10 +196,6 @@ def _count_rows(reads: Reads) -> Mapping[str, exp.Expr]:
 def _some(values: tuple[Json, ...] | list[Json]) -> str:
     shown = ", ".join("NULL" if v is None else str(v) for v in values[:5])
     return shown + (", ..." if len(values) > 5 else "")
-
-
-def _where(check: Check, text: str) -> str:
-    return text.format(column=check.columns[0], value=check.arguments.get("value"))
 
 
 def _where_missing(check: Check) -> str:
@@ -277,33 +222,14 @@ def _bound_kind(
         source=f"schema.properties.logicalTypeOptions.{option}",
         origin=Origin.SCAN,
         promised=partial(
-            _option,
+            option_checks,
             kind=key,
             option=option,
             problem=_limit_problem,
             title=f"{{column}} is {says} {{value}}",
         ),
-        subject=partial(_where, text=f"where {{column}} is {fails} {{value}}"),
+        subject=partial(where, text=f"where {{column}} is {fails} {{value}}"),
         failing=partial(_is_outside, comparison=comparison, upward=upward),
-        typed=True,
-    )
-
-
-def _length_kind(*, key: str, option: str, comparison: type[exp.Binary], says: str, fails: str) -> CheckKind:
-    return CheckKind(
-        key=key,
-        purpose=f"Checks that every text has {says} {option} characters.",
-        source=f"schema.properties.logicalTypeOptions.{option}",
-        origin=Origin.SCAN,
-        promised=partial(
-            _option,
-            kind=key,
-            option=option,
-            problem=_length_problem,
-            title=f"{{column}} has {says} {{value}} characters",
-        ),
-        subject=partial(_where, text=f"where {{column}} has {fails} {{value}} characters"),
-        failing=partial(_length, comparison=comparison),
         typed=True,
     )
 
@@ -315,7 +241,7 @@ KINDS: tuple[CheckKind, ...] = (
         source="schema.properties.required",
         origin=Origin.SCAN,
         promised=_required,
-        subject=partial(_where, text="where {column} is NULL"),
+        subject=partial(where, text="where {column} is NULL"),
         failing=_is_null,
     ),
     CheckKind(
@@ -325,7 +251,7 @@ KINDS: tuple[CheckKind, ...] = (
         origin=Origin.SCAN,
         metric="nullValues",
         terms=_of_column,
-        subject=partial(_where, text="where {column} is NULL"),
+        subject=partial(where, text="where {column} is NULL"),
         failing=_is_null,
     ),
     CheckKind(
@@ -388,34 +314,14 @@ KINDS: tuple[CheckKind, ...] = (
         source="schema.properties.logicalTypeOptions.multipleOf",
         origin=Origin.SCAN,
         promised=partial(
-            _option,
+            option_checks,
             kind="multiple-of",
             option="multipleOf",
             problem=_step_problem,
             title="{column} is a multiple of {value}",
         ),
-        subject=partial(_where, text="where {column} is no multiple of {value}"),
+        subject=partial(where, text="where {column} is no multiple of {value}"),
         failing=_is_no_multiple,
-        typed=True,
-    ),
-    _length_kind(
-        key="min-length", option="minLength", comparison=exp.LT, says="at least", fails="fewer than"
-    ),
-    _length_kind(key="max-length", option="maxLength", comparison=exp.GT, says="at most", fails="more than"),
-    CheckKind(
-        key="pattern",
-        purpose="Checks that a regular expression (ECMA-262) is found in every value (^...$: is all of it).",
-        source="schema.properties.logicalTypeOptions.pattern",
-        origin=Origin.SCAN,
-        promised=partial(
-            _option,
-            kind="pattern",
-            option="pattern",
-            problem=_pattern_problem,
-            title="{column} matches {value}",
-        ),
-        subject=partial(_where, text="where {column} does not match {value}"),
-        failing=_does_not_match,
         typed=True,
     ),
     CheckKind(

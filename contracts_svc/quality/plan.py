@@ -24,6 +24,8 @@ from contracts_svc.runs import Check, Plan, Threshold, Unit, Unsupported
 
 _ORDER = {kind.key: i for i, kind in enumerate(KINDS)}
 _BY_METRIC = {kind.metric: kind for kind in KINDS if kind.metric}
+_OLD_NAMES = {"duplicateCount": "duplicateValues"}
+"""What ODCS 3.0 calls a metric -> what 3.1 calls it."""
 _BY_TYPE = {kind.rule_type: kind for kind in KINDS if kind.rule_type}
 
 
@@ -112,10 +114,9 @@ def _kind_of(rule: QualityRule) -> CheckKind | str:
         return "a rule in plain words is for people; no program can check it"
     if kind_of_rule in _BY_TYPE:
         return _BY_TYPE[kind_of_rule]
-    # `rule` is what 3.0 calls the metric; 3.1 still accepts it.
-    metric = rule.metric or rule.extra.get("rule")
-    found = _BY_METRIC.get(str(metric))
-    return found or f"{metric or 'a rule without a metric'} is not a metric of the standard"
+    metric = rule.metric or "a rule without a metric"
+    found = _BY_METRIC.get(_OLD_NAMES.get(metric, metric))
+    return found or f"{metric} is not a metric of the standard"
 
 
 def _thresholds(rule: QualityRule, kind: CheckKind) -> tuple[Threshold, ...] | str:

@@ -20,7 +20,7 @@ import pandas as pd
 import pandera.pandas as pa
 
 positive = pa.DataFrameSchema(
-    {"x": pa.Column(float, pa.Check.gt(0, name="positive"), nullable=True)},
+    {"x": pa.Column(float, pa.Check.gt(0), nullable=True)},
     checks=[pa.Check(lambda rows: ~(rows["x"] >= 100), name="small")],
 )
 missing = pa.DataFrameSchema({"gone": pa.Column(float)})
@@ -76,7 +76,7 @@ def measured(folder: Path, name: str, **bounds: Any) -> Measurement:
 @pytest.mark.parametrize(
     ("name", "failing", "reasons"),
     [
-        ("mine:positive", 3, ["x: positive", "small"]),
+        ("mine:positive", 3, ["x: greater_than(0)", "small"]),
         ("mine:Model", 2, ["x: greater_than(0)"]),
         ("mine:missing", 6, ["column_in_dataframe"]),
         ("mine:whole", 2, ["x: field_uniqueness"]),

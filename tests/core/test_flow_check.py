@@ -265,9 +265,22 @@ def test_type_drift_names_how_many_files_and_since_when(lake: Path) -> None:
     assert said["t.id.physical-type"].found == "BIGINT in 1 of 5 files, first month=12"
 
 
-def test_a_column_that_is_missing_from_some_files_is_null_there(lake: Path) -> None:
+def test_an_optional_column_may_be_missing_from_older_files(lake: Path) -> None:
+    write(lake / "t/month=3/a.parquet", {"id": ["INTEGER", 7], "x": ["INTEGER", 7], "new": ["INTEGER", 99]})
+    columns = [
+        *T["properties"],
+        {"name": "new", "logicalType": "integer", "logicalTypeOptions": {"maximum": 9}},
+    ]
+    said = results(run(contract(lake, T | {"properties": columns})))
+    assert said["t.new.missing-column"].outcome is Outcome.PASSED
+    assert said["t.new.missing-column"].found == "present in 1 of 4 files"
+    assert (said["t.new.maximum"].failing, said["t.new.maximum"].rows) == (1, 7)
+
+
+def test_a_required_column_that_is_missing_from_some_files_is_null_there(lake: Path) -> None:
     write(lake / "t/month=3/a.parquet", {"id": ["INTEGER", 7, 8]})
     said = results(run(contract(lake, T)))
+    assert said["t.x.missing-column"].outcome is Outcome.FAILED
     assert said["t.x.missing-column"].found == "missing from 1 of 4 files, first month=3"
     assert said["t.x.required"].failing == 5
 

@@ -54,6 +54,15 @@ def test_ids_of_rules_are_their_id_else_their_name_else_the_kind_and_never_twice
     assert ids(found)[3:] == ["t.x.one", "t.x.no-nulls-ever", "t.x.null-values", "t.x.null-values-2"]
 
 
+def test_the_old_name_of_a_metric() -> None:
+    rule = {"id": "r", "type": "library", "rule": "duplicateCount", "mustBe": 0}
+    given = contract(
+        Path("/n"), {"name": "t", "properties": [{"name": "x", "quality": [rule]}]}, version="v3.0.2"
+    )
+    checks = plan(given, given.tables[0], target_of=resolver(given, {})).checks
+    assert [c.kind for c in checks if c.id == "t.x.r"] == ["duplicate-values"]
+
+
 @pytest.mark.parametrize(
     ("written", "severity"),
     [
