@@ -14,7 +14,6 @@ from contracts_svc.findings import Change, ChangeKind
 from contracts_svc.model import Column, Contract, Element, Json, Table
 
 E = TypeVar("E", bound=Element)
-_Where = tuple[str | None, str | None]
 
 
 def apply(changes: Iterable[Change], old: Contract) -> Contract:
@@ -22,11 +21,14 @@ def apply(changes: Iterable[Change], old: Contract) -> Contract:
 
     Places are not part of it. A null in a mapping is the same as nothing there.
     """
-    changes = tuple(changes)
-    by_place: defaultdict[_Where, list[Change]] = defaultdict(list)
+    by_table: defaultdict[str | None, list[Change]] = defaultdict(list)
+    added: list[Table] = []
     for change in changes:
-        by_place[change.table, change.column].append(change)
-    own = by_place[None, None]
+        if change.element == "table" and change.kind is ChangeKind.ADDED:
+            added.append(change.new)
+        else:
+            by_table[change.table].append(change)
+    own = by_table[None]
     contract = _with_fields(old, own, "contract", fields.CONTRACT)
     contract = _with_lists(contract, own, fields.CONTRACT_LISTS)
     for change in own:
@@ -35,8 +37,7 @@ def apply(changes: Iterable[Change], old: Contract) -> Contract:
         elif change.element == "price":
             extra = _with_key(contract.extra, "price", change.new)
             contract = dataclasses.replace(contract, extra=extra)
-    added = [c.new for c in changes if c.element == "table" and c.kind is ChangeKind.ADDED]
-    return dataclasses.replace(contract, tables=_tables(old, own, by_place, added))
+    return dataclasses.replace(contract, tables=_tables(old, own, by_table, added))
 
 
 def _with_fields(element: E, changes: Sequence[Change], kind: str, names: Mapping[str, str]) -> E:
@@ -95,29 +96,24 @@ def _in_order(entries: Sequence[Any], names: Sequence[str], changes: Iterable[Ch
 def _tables(
     old: Contract,
     own: Sequence[Change],
-    by_place: Mapping[_Where, Sequence[Change]],
-    added: list[Table],
+    by_table: Mapping[str | None, Sequence[Change]],
+    added: Sequence[Table],
 ) -> tuple[Table, ...]:
-    inside: defaultdict[str, dict[_Where, Sequence[Change]]] = defaultdict(dict)
-    for where, changes in by_place.items():
-        if where[0] is not None:
-            inside[where[0]][where] = changes
-    tables: list[Table] = []
+    reached: list[Table] = []
     for name, table in zip(labels(t.name for t in old.tables), old.tables, strict=True):
-        here = inside[name].get((name, None), ())
-        if not any(c.element == "table" and c.kind is ChangeKind.REMOVED for c in here):
-            tables.append(_table(table, here, inside[name]))
-    reached = tables + added
+        inside = by_table.get(name, ())
+        if not any(c.element == "table" and c.kind is ChangeKind.REMOVED for c in inside):
+            reached.append(_table(table, inside))
+    reached += added
     order = [c for c in own if c.field == f"schema.{fields.ORDER}"]
     return tuple(_in_order(reached, [t.name for t in reached], order))
 
 
-def _table(old: Table, own: Sequence[Change], inside: Mapping[_Where, Sequence[Change]]) -> Table:
-    own = [c for c in own if not (c.element == "table" and c.kind is ChangeKind.ADDED)]
+def _table(old: Table, inside: Sequence[Change]) -> Table:
+    own = [c for c in inside if c.column is None and c.element != "column"]
     table = _with_lists(_with_fields(old, own, "table", fields.TABLE), own, fields.TABLE_LISTS)
     renamed = next((c.new.name for c in own if c.kind is ChangeKind.RENAMED), table.name)
-    grown = _Columns(old, [c for changes in inside.values() for c in changes]).grown()
-    return dataclasses.replace(table, name=renamed, columns=grown)
+    return dataclasses.replace(table, name=renamed, columns=_Columns(old, inside).grown())
 
 
 class _Columns:

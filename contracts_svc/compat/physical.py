@@ -38,6 +38,8 @@ from contracts_svc.compat.lattice import (
 FORMATS = frozenset({"avro", "protobuf", "parquet"})
 """The dialects that are file formats with type names of their own."""
 
+_RAW = re.compile(r"(?:long )?raw(?: ?\((\d{1,9})\))?")
+"""Oracle's byte strings, which the parser does not know."""
 _LONGEST = 10_000
 _DEEPEST = 50
 
@@ -140,6 +142,8 @@ def parse(text: str, dialect: str) -> Shape:
     if dialect in FORMATS:
         return _format_type(name, dialect) or _sql_type(text, name, "duckdb") or Unknown(name)
     shape = _sql_type(text, name, dialect)
+    if shape is None and dialect == "oracle" and (raw := _RAW.fullmatch(name)):
+        return Binary(int(raw[1]) if raw[1] else None)
     for other in () if shape else ("parquet", "avro", "protobuf"):
         shape = shape or _format_type(name, other)
     return shape or Unknown(name)

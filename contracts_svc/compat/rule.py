@@ -11,6 +11,7 @@ from contracts_svc.compat import columns
 from contracts_svc.compat.diff import pair_tables
 from contracts_svc.compat.fields import labels
 from contracts_svc.compat.modes import Mode
+from contracts_svc.compat.thresholds import as_date
 from contracts_svc.compat.types import dialect_of
 from contracts_svc.errors import Location
 from contracts_svc.findings import Change, ChangeKind, Finding, Severity
@@ -149,3 +150,11 @@ def shown(value: Json) -> str:
 def at_of(change: Change) -> Location:
     """The place of a change in the new file."""
     return change.new_at or NOWHERE
+
+
+def removal_date(change: Change, scope: Scope) -> date | None:
+    """The announced day of removal (custom property removalDate), when it has not come yet."""
+    told = next((c.value for c in change.old.custom if c.property == "removalDate"), None)
+    day = as_date(told)
+    early = change.old.deprecated and day is not None and scope.today is not None and scope.today < day
+    return day if early else None

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import date
 
 from contracts_svc.compat import (
+    rules_columns,
     rules_constraints,
     rules_contract,
     rules_meaning,
@@ -14,21 +15,23 @@ from contracts_svc.compat import (
     rules_quality,
     rules_servers,
     rules_sla,
-    rules_structure,
+    rules_tables,
     rules_types,
     rules_values,
 )
 from contracts_svc.compat.derived import derived
+from contracts_svc.compat.diff import diff
 from contracts_svc.compat.modes import Mode
 from contracts_svc.compat.rule import Rule, Scope, at_of, trigger
 from contracts_svc.compat.thresholds import as_date
 from contracts_svc.findings import Change, Finding, ordered
 from contracts_svc.model import Contract
 
-__all__ = ["RULES", "Rule", "judge"]
+__all__ = ["RULES", "Rule", "judge", "judge_versions"]
 
 RULES: tuple[Rule, ...] = (
-    *rules_structure.RULES,
+    *rules_tables.RULES,
+    *rules_columns.RULES,
     *rules_types.RULES,
     *rules_constraints.RULES,
     *rules_values.RULES,
@@ -76,6 +79,18 @@ def judge(
     for change in derived(scope):
         scope.found.extend(_findings(change, scope))
     return ordered(scope.found)
+
+
+def judge_versions(
+    versions: Sequence[Contract], new: Contract, mode: Mode = Mode.FORWARD, *, today: date | None = None
+) -> tuple[Finding, ...]:
+    """What the rules say about a new version after these, oldest first: against the last one, or in a
+    ``_TRANSITIVE`` mode against every one. What is the same change to several is told once.
+
+    Raises UserMistake when one of them is not a version of the same contract.
+    """
+    asked = versions if mode.transitive else versions[-1:]
+    return ordered(f for old in asked for f in judge(diff(old, new), old, new, mode, today=today))
 
 
 def _findings(change: Change, scope: Scope) -> Iterator[Finding]:

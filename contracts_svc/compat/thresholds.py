@@ -54,7 +54,22 @@ def _within(inner: Permitted, outer: Permitted) -> bool:
 
 def _both(one: Permitted, other: Permitted) -> Permitted:
     met = ((max(a[0], b[0]), min(a[1], b[1])) for a in one for b in other)
-    return tuple(sorted(i for i in met if i[0] <= i[1]))
+    return _joined(sorted(i for i in met if i[0] <= i[1]))
+
+
+def _joined(intervals: Iterable[_Interval]) -> Permitted:
+    """Sorted intervals, those that meet made one."""
+    found: list[_Interval] = []
+    for low, high in intervals:
+        if found and _meets(found[-1][1], low):
+            found[-1] = (found[-1][0], max(found[-1][1], high))
+        else:
+            found.append((low, high))
+    return tuple(found)
+
+
+def _meets(high: _End, low: _End) -> bool:
+    return low <= high or (low[0] == high[0] and low[1] == high[1] + 1)
 
 
 def of_operators(operators: Mapping[str, Json], within: Permitted) -> Permitted | None:
@@ -124,7 +139,7 @@ def as_number(value: Json) -> float | None:
     """A number, or the seconds of an ISO 8601 date, time or both (UTC when it has no zone); else None."""
     if is_number(value):
         return value  # type: ignore[no-any-return]
-    if not isinstance(value, str):
+    if not isinstance(value, str) or value.strip().isdigit():
         return None
     for read in (_seconds_of_moment, _seconds_of_day):
         try:
@@ -135,8 +150,6 @@ def as_number(value: Json) -> float | None:
 
 
 def _seconds_of_moment(text: str) -> float:
-    if text.isdigit():
-        raise ValueError(text)
     moment = datetime.fromisoformat(text)
     if moment.tzinfo is None:
         moment = moment.replace(tzinfo=UTC)

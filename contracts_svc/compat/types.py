@@ -80,16 +80,13 @@ def relation(old: str, new: str, dialect: str = "duckdb") -> Relation:
 def accepts(declared: str, actual: str, dialect: str = "duckdb") -> bool:
     """Whether data stored as ``actual`` keeps a contract that declares ``declared``.
 
-    A parameter that the declaration leaves out (``decimal``, ``varchar``) is not promised, so it
-    takes any; otherwise every stored value must be one of the declared type's, unchanged.
+    Every stored value must be one of the declared type's, unchanged. A decimal declared without
+    precision promises none, so it takes any decimal or whole number.
     """
-    if "(" not in declared and _family(declared) == "decimal":
-        return isinstance(physical.parse(actual, dialect), Decimal | Integer)
-    return relation(actual, declared, dialect) in (Relation.EQUAL, Relation.WIDENED)
-
-
-def _family(declared: str) -> str:
-    return "decimal" if declared.strip().lower() in ("decimal", "numeric", "number") else ""
+    stored = physical.parse(actual, dialect)
+    if declared.strip().lower() in ("decimal", "numeric", "number"):
+        return isinstance(stored, Decimal | Integer)
+    return relate(stored, physical.parse(declared, dialect)) in (Relation.EQUAL, Relation.WIDENED)
 
 
 def column_relation(old: Column, new: Column, dialect: str) -> Relation:
@@ -120,33 +117,29 @@ def shape_relation(old: Column, new: Column, dialect: str) -> Relation:
     Physical types decide where both versions have one; where they agree, or are missing, the
     logical types do. A side that states no type at all allows any.
     """
+    if not (old.physical_type and new.physical_type):
+        return _without_physical(old, new, dialect)
+    before, after = (physical.parse(t, dialect) for t in (old.physical_type, new.physical_type))
+    # What is nested is spelt out as columns too, and compared there.
     detailed = bool(old.children()) and bool(new.children())
-    found = Relation.EQUAL
-    if old.physical_type and new.physical_type:
-        before, after = (physical.parse(t, dialect) for t in (old.physical_type, new.physical_type))
-        # What is nested is spelt out as columns too, and compared there.
-        found = relate(_bare(before), _bare(after)) if detailed else relate(before, after)
-    if found is not Relation.EQUAL or (old.logical_type is None and new.logical_type is None):
+    found = relate(_bare(before), _bare(after)) if detailed else relate(before, after)
+    if found is not Relation.EQUAL or old.logical_type is None or new.logical_type is None:
         return found
-    if old.logical_type is None or new.logical_type is None:
-        if old.physical_type and new.physical_type:
-            return found
-        return _from_nothing(old, new, dialect)
-    if old.logical_type == new.logical_type and old.physical_type and new.physical_type:
+    if old.logical_type == new.logical_type:
         return _options_relation(old, new)
     return relate(_logical(old), _logical(new))
 
 
-def _from_nothing(old: Column, new: Column, dialect: str) -> Relation:
-    """One side has only a physical type, or no type, the other only a logical one."""
+def _without_physical(old: Column, new: Column, dialect: str) -> Relation:
+    """At least one side has no physical type: logical types decide, else whatever is stated."""
+    if old.logical_type and new.logical_type:
+        return relate(_logical(old), _logical(new))
     before, after = _stated(old, dialect), _stated(new, dialect)
-    if before is None or after is None:
-        return Relation.EQUAL if before is after else _unstated(before is None)
-    return relate(before, after)
-
-
-def _unstated(at_first: bool) -> Relation:
-    return Relation.NARROWED if at_first else Relation.WIDENED
+    if before is not None and after is not None:
+        return relate(before, after)
+    if before is after:
+        return Relation.EQUAL
+    return Relation.NARROWED if before is None else Relation.WIDENED
 
 
 def _stated(column: Column, dialect: str) -> Shape | None:

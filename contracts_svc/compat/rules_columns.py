@@ -1,8 +1,6 @@
-"""Rules for tables and columns that come, go, move or change their names."""
+"""Rules for columns that come, go, move or change their names."""
 
 from __future__ import annotations
-
-from datetime import date
 
 from contracts_svc.compat.rule import (
     ERROR,
@@ -13,106 +11,19 @@ from contracts_svc.compat.rule import (
     Scope,
     both_ways,
     loosens,
+    removal_date,
     severities,
     shown,
     subject,
     tightens,
 )
-from contracts_svc.compat.thresholds import as_date
 from contracts_svc.findings import Change
-from contracts_svc.model import Column, Table
+from contracts_svc.model import Column
 
 _KEEP_COLUMN = (
     "keep the column for a deprecation period: set `deprecated: true`, offer the new column beside it, "
     "and remove it when nobody reads it"
 )
-
-
-def table_added(change: Change, scope: Scope) -> Draft | None:
-    return Draft(
-        message=f"table {change.table} is added",
-        why="nobody reads it yet; data written before the change has no such table",
-        fix="publish the first data of the table together with this version",
-    )
-
-
-def table_removed(change: Change, scope: Scope) -> Draft | None:
-    if change.old.deprecated:
-        return None
-    return Draft(
-        message=f"table {change.table} is removed",
-        why="every query on the table fails once it is gone",
-        fix="keep the table for a deprecation period: set `deprecated: true` and name its replacement",
-    )
-
-
-def deprecated_table_removed(change: Change, scope: Scope) -> Draft | None:
-    if not change.old.deprecated or _removal_date(change, scope):
-        return None
-    return Draft(
-        message=f"table {change.table}, deprecated before, is removed",
-        why="it was announced, but whoever has not moved yet fails once the table is gone",
-        fix="make sure that nobody reads it any more",
-    )
-
-
-def table_renamed(change: Change, scope: Scope) -> Draft | None:
-    if _stored(change.old) == _stored(change.new):
-        return None
-    return Draft(
-        message=f"table {change.old.name} is renamed to {change.new.name}",
-        why="readers ask for the table by its old name and do not find it",
-        fix=f"keep `physicalName: {_stored(change.old)}`, or offer a view with the old name for a while",
-    )
-
-
-def table_relabelled(change: Change, scope: Scope) -> Draft | None:
-    if _stored(change.old) != _stored(change.new):
-        return None
-    return Draft(
-        message=f"table {change.old.name} is called {change.new.name} now; it is stored under its old name",
-        why="queries go on, but whoever looks the table up by the contract's name does not find it",
-        fix="tell readers that refer to the contract by table name",
-    )
-
-
-def table_physical_name_changed(change: Change, scope: Scope) -> Draft | None:
-    old, new = scope.tables(change)
-    if old is None or new is None or _stored(old) == _stored(new) or old.name != new.name:
-        return None
-    return Draft(
-        message=f"table {change.table} is stored as {_stored(new)}, before as {_stored(old)}",
-        why="readers ask for the table by its stored name and do not find it",
-        fix="keep the stored name, or offer a view with the old name for a while",
-    )
-
-
-def table_kind_changed(change: Change, scope: Scope) -> Draft | None:
-    return Draft(
-        message=f"table {change.table} is a {shown(change.new)} now, before a {shown(change.old)}",
-        why="a table, a view and a topic differ in how they are read, how fast and how fresh",
-        fix="offer the new kind under a name of its own until readers have moved",
-    )
-
-
-def table_deprecated(change: Change, scope: Scope) -> Draft | None:
-    if not change.new:
-        return None
-    return Draft(
-        message=f"table {change.table} is deprecated",
-        why="it still works, but will be removed: readers should plan to move",
-        fix="say in the description what replaces it and until when it stays",
-    )
-
-
-def table_undeprecated(change: Change, scope: Scope) -> Draft | None:
-    if change.new:
-        return None
-    return Draft(
-        message=f"table {change.table} is no longer deprecated",
-        why="readers may stay",
-        fix="tell those who have begun to move",
-    )
 
 
 def column_added(change: Change, scope: Scope) -> Draft | None:
@@ -146,32 +57,24 @@ def column_removed(change: Change, scope: Scope) -> Draft | None:
     )
 
 
+def deprecated_column_removed(change: Change, scope: Scope) -> Draft | None:
+    if not change.old.deprecated or removal_date(change, scope):
+        return None
+    return Draft(
+        message=f"column {subject(change)}, deprecated before, is removed" + _type_of(change.old),
+        why="it was announced, but a query that still names the column fails once it is gone",
+        fix="make sure that nobody reads it any more",
+    )
+
+
 def deprecation_period_not_kept(change: Change, scope: Scope) -> Draft | None:
-    day = _removal_date(change, scope)
+    day = removal_date(change, scope)
     if day is None:
         return None
     return Draft(
         message=f"{change.element} {subject(change)} is removed before {day}, its announced removal date",
         why="readers that plan to move by that day fail once it is gone",
         fix=f"keep it until {day}",
-    )
-
-
-def _removal_date(change: Change, scope: Scope) -> date | None:
-    """The announced day of removal (custom property removalDate), when it has not come yet."""
-    told = next((c.value for c in change.old.custom if c.property == "removalDate"), None)
-    day = as_date(told)
-    early = change.old.deprecated and day is not None and scope.today is not None and scope.today < day
-    return day if early else None
-
-
-def deprecated_column_removed(change: Change, scope: Scope) -> Draft | None:
-    if not change.old.deprecated or _removal_date(change, scope):
-        return None
-    return Draft(
-        message=f"column {subject(change)}, deprecated before, is removed" + _type_of(change.old),
-        why="it was announced, but a query that still names the column fails once it is gone",
-        fix="make sure that nobody reads it any more",
     )
 
 
@@ -255,10 +158,6 @@ def column_undeprecated(change: Change, scope: Scope) -> Draft | None:
     )
 
 
-def _stored(table: Table) -> str:
-    return table.physical_name or table.name
-
-
 def _demanded(column: Column) -> bool:
     return column.required or column.primary_key
 
@@ -281,78 +180,6 @@ def _by_position(scope: Scope) -> bool:
 _NO_OPPOSITE = "the opposite is the same change the other way round"
 
 RULES = (
-    Rule(
-        id="table-added",
-        purpose="Checks that an added table is known.",
-        on=("table.added",),
-        severities=tightens(WARNING),
-        handler=table_added,
-        mirror="table-removed",
-    ),
-    Rule(
-        id="table-removed",
-        purpose="Checks that no table is removed without having been deprecated.",
-        on=("table.removed",),
-        severities=loosens(ERROR),
-        handler=table_removed,
-        mirror="table-added",
-    ),
-    Rule(
-        id="deprecated-table-removed",
-        purpose="Checks that a deprecated table is removed only when nobody reads it.",
-        on=("table.removed",),
-        severities=loosens(WARNING),
-        handler=deprecated_table_removed,
-        mirror="a table that is added as deprecated is like any added table",
-    ),
-    Rule(
-        id="table-renamed",
-        purpose="Checks that a table keeps the name that readers ask for.",
-        on=("table.renamed",),
-        severities=both_ways(ERROR),
-        handler=table_renamed,
-        mirror=_NO_OPPOSITE,
-    ),
-    Rule(
-        id="table-relabelled",
-        purpose="Checks that a table keeps its name in the contract.",
-        on=("table.renamed",),
-        severities=both_ways(WARNING),
-        handler=table_relabelled,
-        mirror=_NO_OPPOSITE,
-    ),
-    Rule(
-        id="table-physical-name-changed",
-        purpose="Checks that a table keeps its physical name.",
-        on=("table.physicalName",),
-        severities=both_ways(ERROR),
-        handler=table_physical_name_changed,
-        mirror=_NO_OPPOSITE,
-    ),
-    Rule(
-        id="table-kind-changed",
-        purpose="Checks that a table stays a table, and a view a view.",
-        on=("table.physicalType", "table.logicalType"),
-        severities=both_ways(WARNING),
-        handler=table_kind_changed,
-        mirror=_NO_OPPOSITE,
-    ),
-    Rule(
-        id="table-deprecated",
-        purpose="Checks that readers hear of a table's deprecation.",
-        on=("table.deprecated",),
-        severities=both_ways(INFO),
-        handler=table_deprecated,
-        mirror="table-undeprecated",
-    ),
-    Rule(
-        id="table-undeprecated",
-        purpose="Checks that readers hear when a table is no longer deprecated.",
-        on=("table.deprecated",),
-        severities=both_ways(INFO),
-        handler=table_undeprecated,
-        mirror="table-deprecated",
-    ),
     Rule(
         id="column-added",
         purpose="Checks that an added column is known.",
