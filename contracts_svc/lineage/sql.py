@@ -20,15 +20,16 @@ from sqlglot.errors import SqlglotError
 from contracts_svc.errors import Location, Problem
 from contracts_svc.lineage.graph import ColumnRef, DatasetId, Edge, EdgeKind, EdgeType
 from contracts_svc.lineage.sql_made import DIRECT, Gap, Made, TooLarge, Trace
-from contracts_svc.lineage.sql_query import Resolver
+from contracts_svc.lineage.sql_query import QueryRelation
 from contracts_svc.lineage.sql_relations import Relation, TableRelation
+from contracts_svc.lineage.sql_resolver import Resolver
 from contracts_svc.lineage.sql_text import TOO_DEEP, Fault, Statement, dialect_of, statements
 from contracts_svc.lineage.sql_types import result_type
 from contracts_svc.lineage.sql_writes import WRITTEN, Write, name_of, writes
 
 __all__ = ["SqlLineage", "lineage_of", "result_type"]
 
-MAX_EDGES = 500_000
+MAX_EDGES = 200_000
 """Most edges kept of one text."""
 
 
@@ -146,8 +147,12 @@ class _Reader:
     def _follow(self, write: Write) -> None:
         target = write.target if write.target is not None else self.target
         dataset = self._dataset(target) if target else None
-        if dataset is not None and (write.target is not None or write.query is not None):
+        if dataset is not None and (write.target or write.query or write.unfollowed):
             self.written.setdefault(dataset)
+        if write.unfollowed is not None:
+            kind = type(write.unfollowed).__name__.upper()
+            self._unresolved(write.unfollowed, dataset, f"a {kind} that stands alone is not followed")
+            return
         if write.query is None:
             if dataset is not None and write.defines:
                 self._define(dataset, write.columns)
@@ -156,13 +161,17 @@ class _Reader:
             self._resolve(write, write.query, dataset)
         except (SqlglotError, TooLarge) as error:
             self._unresolved(write.query, dataset, str(error).splitlines()[0])
+        except AssertionError:
+            # sqlglot asserts where it finds a shape that its scopes do not know.
+            self._unresolved(write.query, dataset, "a part of the statement is not followed")
         except RecursionError:
             self._unresolved(write.query, dataset, TOO_DEEP)
 
     def _resolve(self, write: Write, query: exp.Query, dataset: DatasetId | None) -> None:
         root = query.unnest()
         assert isinstance(root, exp.Query)
-        resolver = Resolver(root, self._table, self.dialect)
+        resolver = Resolver(root, self._table, self.dialect, QueryRelation)
+        resolver.prepare()
         relation = resolver.relation(root)
         names = self._targets(write, relation, dataset)
         edges: list[Edge] = []
@@ -176,15 +185,15 @@ class _Reader:
             return
         if relation.open:
             gaps[Gap(relation.open, "which columns `*` stands for is not known")] = None
+        if len(self.edges) + sum(len(column.uses) for column in made) > MAX_EDGES:
+            raise TooLarge(f"the SQL text makes more than {MAX_EDGES:,} edges")
         for name, column in zip(names, made, strict=True):
             gaps.update(dict.fromkeys(column.gaps))
             edges += self._column_edges(column, ColumnRef(dataset, name))
         gaps.update(effects.gaps)
         edges += self._effect_edges(effects, dataset)
         edges += self._gap_edges(gaps, dataset)
-        edges += self._row_edges(resolver.read, edges, dict(zip(names, made, strict=True)), dataset)
-        if len(self.edges) + len(edges) > MAX_EDGES:
-            raise TooLarge(f"the SQL text makes more than {MAX_EDGES:,} edges")
+        edges += self._row_edges(resolver.reached(root), edges, dict(zip(names, made, strict=True)), dataset)
         self.edges.update(dict.fromkeys(edges))
         if write.defines and not relation.open:
             self._define(dataset, names)
@@ -263,7 +272,7 @@ class _Reader:
 
     def _row_edges(
         self,
-        read: Mapping[DatasetId, None],
+        reached: frozenset[DatasetId],
         edges: list[Edge],
         made: Mapping[str, Made],
         dataset: DatasetId,
@@ -274,9 +283,7 @@ class _Reader:
         """
         linked = {e.source.dataset for e in edges} | {dataset}
         rows_only = [name for name, m in made.items() if not m.uses and not m.gaps]
-        for table in read:
-            if table in linked:
-                continue
+        for table in sorted(reached - linked):
             for name in rows_only:
                 yield self._edge(ColumnRef(table, None), ColumnRef(dataset, name), EdgeType.AGGREGATION)
             if not rows_only:
@@ -284,9 +291,9 @@ class _Reader:
 
     # -- what cannot be followed
 
-    def _unresolved(self, query: exp.Query, dataset: DatasetId | None, reason: str) -> None:
+    def _unresolved(self, query: exp.Expr, dataset: DatasetId | None, reason: str) -> None:
         self.problems.setdefault(Problem(self._at(1, 1), reason, "its lineage is table-level only"))
-        defined = {cte.alias for cte in query.find_all(exp.CTE)}
+        defined = {cte.alias for cte in query.root().find_all(exp.CTE)}
         for table in query.find_all(exp.Table):
             if isinstance(table.this, exp.Func) or (not table.db and table.name in defined):
                 continue

@@ -29,7 +29,8 @@ class Inliner:
         replacements: list[exp.Expr | None] = []
         for original in _walk(node):
             size += 1
-            if isinstance(original, (exp.Star, exp.Columns)) and not isinstance(original.parent, exp.Count):
+            star = isinstance(original, exp.Star) and not isinstance(original.parent, exp.Count)
+            if star or isinstance(original, (exp.Columns, exp.Comprehension)):
                 return None, size
             if _is_leaf(original):
                 replacement, cost = self._replacement(original)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from sqlglot import exp
@@ -16,8 +16,8 @@ MAX_EXPRESSION = 600
 """Largest inlined expression, in nodes of its tree; a larger one is not kept."""
 MAX_COLUMNS = 20_000
 """Most columns that one query may have once its stars are expanded."""
-MAX_STEPS = 3_000_000
-"""Most steps (nodes visited, sources passed on) spent on one statement: some seconds."""
+MAX_STEPS = 1_000_000
+"""Most steps (nodes visited, sources passed on) spent on one statement: about four seconds."""
 
 
 class TooLarge(Exception):
@@ -72,13 +72,15 @@ class Made:
 
 @dataclass(slots=True)
 class Trace:
-    """Gathers the sources of one column, or of one effect on all rows."""
+    """Gathers the sources of one column, or of one effect on all rows. ``step`` counts the work."""
 
+    step: Callable[[int], None] = field(default=lambda count: None, repr=False)
     uses: dict[ColumnRef, set[EdgeType]] = field(default_factory=dict)
     gaps: dict[Gap, None] = field(default_factory=dict)
 
     def take(self, made: Made, usage: EdgeType) -> None:
         """Add a column that is used in this way."""
+        self.step(len(made.uses))
         for ref, inner in made.uses.items():
             self.uses.setdefault(ref, set()).update(combined(usage, i) for i in inner)
         self.gaps.update(dict.fromkeys(made.gaps))

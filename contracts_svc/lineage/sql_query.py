@@ -12,27 +12,17 @@ from dataclasses import dataclass
 from functools import cached_property, partial
 
 from sqlglot import exp
-from sqlglot.dialects.dialect import Dialect
-from sqlglot.optimizer.scope import Scope, ScopeType, traverse_scope
+from sqlglot.optimizer.scope import Scope
 
 from contracts_svc.lineage.graph import DatasetId, EdgeType
 from contracts_svc.lineage.sql_inline import Inliner
 from contracts_svc.lineage.sql_joins import Merged, all_open
-from contracts_svc.lineage.sql_made import MAX_COLUMNS, MAX_STEPS, Gap, Made, TooLarge, Trace
-from contracts_svc.lineage.sql_relations import (
-    FunctionRelation,
-    Relation,
-    Renamed,
-    SetRelation,
-    TableRelation,
-)
+from contracts_svc.lineage.sql_made import MAX_COLUMNS, Gap, Made, TooLarge, Trace
+from contracts_svc.lineage.sql_outputs import NoSource, Output, named, path_of, star_of
+from contracts_svc.lineage.sql_relations import FunctionRelation, Relation, TableRelation
+from contracts_svc.lineage.sql_resolver import Resolver
 from contracts_svc.lineage.sql_sources import Item, Sources
 from contracts_svc.lineage.sql_trace import trace_expression
-
-# Dialects in which a column of the SELECT list may use the aliases before it.
-_LATERAL_ALIASES = frozenset(
-    {"clickhouse", "databricks", "duckdb", "redshift", "snowflake", "spark", "teradata"}
-)
 
 
 @dataclass(frozen=True)
@@ -51,88 +41,6 @@ class Place:
 
 
 ANYWHERE = Place()
-
-
-@dataclass(frozen=True)
-class Output:
-    """One output column; ``name`` None is a star over a relation whose columns are not known."""
-
-    name: str | None
-    make: Callable[[], Made]
-    relation: Relation | None = None
-    excluded: frozenset[str] = frozenset()
-
-
-class Resolver:
-    """Everything that the queries of one statement share."""
-
-    def __init__(
-        self,
-        root: exp.Query,
-        table_of: Callable[[exp.Table], TableRelation],
-        dialect: Dialect,
-    ) -> None:
-        self.table_of = table_of
-        self.lateral_aliases = type(dialect).__name__.lower() in _LATERAL_ALIASES
-        self.using_order = dialect.USING_COLUMN_ORDER
-        self.steps = 0
-        self.read: dict[DatasetId, None] = {}
-        self._scopes: dict[int, Scope] = {}
-        self._relations: dict[int, Relation] = {}
-        for scope in traverse_scope(root):
-            self._scopes[id(scope.expression)] = scope
-
-    def step(self, count: int = 1) -> None:
-        """Count work. Raises TooLarge."""
-        self.steps += count
-        if self.steps > MAX_STEPS:
-            raise TooLarge("the statement needs too many steps to be followed")
-
-    def relation(self, query: exp.Expr) -> Relation:
-        """The relation that a query is."""
-        query = query.unnest()
-        found = self._relations.get(id(query))
-        if found is None:
-            scope = self._scopes.get(id(query))
-            if scope is None:
-                raise TooLarge("a part of the statement could not be given a scope")
-            found = self._build(query, scope)
-            self._relations[id(query)] = found
-        return found
-
-    def _build(self, query: exp.Expr, scope: Scope) -> Relation:
-        if isinstance(query, exp.SetOperation):
-            combined: Relation = SetRelation(
-                self.relation(query.this),
-                self.relation(query.expression),
-                type(query),
-                bool(query.args.get("by_name")),
-            )
-            return Renamed(combined, scope.outer_columns) if scope.outer_columns else combined
-        if isinstance(query, exp.Select):
-            return QueryRelation(self, query, scope)
-        # VALUES and the like as an operand of a set operation.
-        return FunctionRelation(scope.outer_columns, True, Made)
-
-    def base_table(self, node: exp.Table) -> TableRelation:
-        """The table that a node names, noted as read."""
-        found = self.table_of(node)
-        self.read.setdefault(found.dataset)
-        return found
-
-    def parent(self, scope: Scope) -> QueryRelation | None:
-        """The query that a correlated one may refer to: what a subquery or a lateral source stands in.
-
-        A derived table or a CTE sees nothing of the query that it is a source of.
-        """
-        current: Scope | None = scope
-        while current is not None:
-            correlated = current.scope_type in (ScopeType.SUBQUERY, ScopeType.UDTF)
-            current = current.parent
-            if correlated and current is not None and isinstance(current.expression, exp.Select):
-                found = self.relation(current.expression)
-                return found if isinstance(found, QueryRelation) else None
-        return None
 
 
 class QueryRelation:
@@ -155,7 +63,7 @@ class QueryRelation:
         return Merged(joins, self.items, self.resolver.using_order)
 
     def _made_of(self, nodes: Sequence[exp.Expr], position: int) -> Made:
-        trace = Trace()
+        trace = Trace(self.resolver.step)
         for node in nodes:
             self.trace(trace, node, EdgeType.TRANSFORMATION, Place(sources=position))
         return trace.made()
@@ -183,15 +91,19 @@ class QueryRelation:
         return tuple(found)
 
     def _outputs_of(self, projection: exp.Expr, position: int) -> Iterator[Output]:
-        star = _star_of(projection)
+        star = star_of(projection)
         if star is not None:
             yield from self._expanded(star, projection)
+            return
+        if projection.find(exp.Columns):
+            gap = partial(self._gap, projection, "which columns COLUMNS(...) stands for is not followed")
+            yield Output(None, gap, NoSource(self.tables))
             return
         make = self._maker(projection, position)
         if isinstance(projection, exp.Aliases):
             yield from (Output(alias.name, make) for alias in projection.aliases)
             return
-        yield Output(projection.alias_or_name or projection.output_name or _named(projection, position), make)
+        yield Output(projection.alias_or_name or projection.output_name or named(projection, position), make)
 
     def _maker(self, projection: exp.Expr, position: int) -> Callable[[], Made]:
         def make() -> Made:
@@ -211,8 +123,10 @@ class QueryRelation:
         return make
 
     def _column_made(self, projection: exp.Expr, place: Place) -> Made:
-        trace = Trace()
         node = projection.this if isinstance(projection, (exp.Alias, exp.Aliases)) else projection
+        if isinstance(node, exp.Column):
+            return self.look_up(node, place)
+        trace = Trace(self.resolver.step)
         self.trace(trace, node, EdgeType.IDENTITY, place)
         expression, size = Inliner(lambda c: self.look_up(c, place), self.resolver.relation).of(node)
         return trace.made(expression, size)
@@ -225,7 +139,7 @@ class QueryRelation:
         items = self._starred(projection, qualifier)
         if items is None:
             reason = f"there is no source `{qualifier}` for `{qualifier}.*`"
-            yield Output(None, lambda: self._gap(projection, reason), _Nothing(all_open(self.items)))
+            yield Output(None, lambda: self._gap(projection, reason), NoSource(all_open(self.items)))
             return
         merged = {} if qualifier else self._merged.by_name
         first = () if qualifier else self._merged.first()
@@ -305,7 +219,7 @@ class QueryRelation:
 
     @cached_property
     def _effects(self) -> Trace:
-        trace = Trace()
+        trace = Trace(self.resolver.step)
         self._add_effects(trace)
         self.resolver.step(len(trace.uses))
         return trace
@@ -320,6 +234,9 @@ class QueryRelation:
                 self.trace(trace, node, EdgeType.FILTER, Place(aliases=everything))
         if group := self.select.args.get("group"):
             self._positional(trace, group.iter_expressions(), EdgeType.GROUP_BY, Place(everything))
+            if group.args.get("all"):
+                plain = [p for p in self.select.expressions if not p.find(exp.AggFunc)]
+                self._positional(trace, plain, EdgeType.GROUP_BY, Place())
         for key in ("order", "sort", "cluster", "distribute"):
             if order := self.select.args.get(key):
                 ordered = [o.this if isinstance(o, exp.Ordered) else o for o in order.expressions]
@@ -372,7 +289,7 @@ class QueryRelation:
 
     def look_up(self, column: exp.Column | exp.Dot, place: Place) -> Made:
         """What a column, or a field of a struct, is made of."""
-        path = _path(column)
+        path = path_of(column)
         for length in range(min(len(path) - 1, 3), 0, -1):
             item = self._item(path[:length]) or self._outer_item(path[:length])
             if item is not None:
@@ -383,7 +300,7 @@ class QueryRelation:
         return self._counted(self._unqualified(path[0], place, column).field_of(path[1:]))
 
     def _counted(self, made: Made) -> Made:
-        self.resolver.step(1 + len(made.uses))
+        self.resolver.step()
         return made
 
     def _item(self, parts: Sequence[str]) -> Item | None:
@@ -392,12 +309,19 @@ class QueryRelation:
         found = found or [i for i in self.items if i.parts[-len(parts) :] == tuple(parts)]
         return found[0] if found else None
 
+    @cached_property
+    def _outer(self) -> QueryRelation | None:
+        """The query around this one, where this one may refer to it."""
+        select = self.resolver.enclosing(self.scope)
+        found = None if select is None else self.resolver.relation(select)
+        return found if isinstance(found, QueryRelation) else None
+
     def _outer_item(self, parts: Sequence[str]) -> Item | None:
-        outer = self.resolver.parent(self.scope)
+        outer = self._outer
         while outer is not None:
             if found := outer._item(parts):
                 return found
-            outer = self.resolver.parent(outer.scope)
+            outer = outer._outer
         return None
 
     def _unqualified(self, name: str, place: Place, node: exp.Expr) -> Made:
@@ -436,32 +360,40 @@ class QueryRelation:
         if len(only) == 1 and len(items) == 1:
             # The contract does not list it, but it can only be a column of this table.
             return only[0].column(name) or Made()
-        parent = self.resolver.parent(self.scope)
-        if parent is not None:
-            return parent._unqualified(name, ANYWHERE, node)
+        if self._outer is not None:
+            return self._outer._unqualified(name, ANYWHERE, node)
         return self._gap(node, f"there is no column `{name}`")
 
     def _outer_sure(self, name: str) -> Made | None:
-        outer = self.resolver.parent(self.scope)
+        outer = self._outer
         while outer is not None:
             sure = [i for i in outer.items if name in i.relation.names]
             if len(sure) == 1:
                 return sure[0].relation.column(name)
-            outer = self.resolver.parent(outer.scope)
+            outer = outer._outer
         return None
 
     def _alias(self, name: str, place: Place) -> Made | None:
-        for position, projection in enumerate(self.select.expressions[: place.aliases]):
-            if isinstance(projection, exp.Alias) and projection.alias == name:
-                return self._maker(projection, position)()
-        return None
+        position = self._aliases.get(name)
+        if position is None or position >= place.aliases:
+            return None
+        return self._maker(self.select.expressions[position], position)()
+
+    @cached_property
+    def _aliases(self) -> Mapping[str, int]:
+        """The first projection of each alias."""
+        found: dict[str, int] = {}
+        for position, projection in enumerate(self.select.expressions):
+            if isinstance(projection, exp.Alias):
+                found.setdefault(projection.alias, position)
+        return found
 
     def _whole_row(self, item: Item, node: exp.Expr) -> Made:
         if isinstance(item.relation, FunctionRelation):
             return item.relation.column(item.name) or item.relation.at(0)
         if item.relation.open:
             return self._gap(node, f"`{item.name}` is a whole row whose columns are not known")
-        trace = Trace()
+        trace = Trace(self.resolver.step)
         for index in range(len(item.relation.names)):
             trace.take(item.relation.at(index), EdgeType.TRANSFORMATION)
         return trace.made()
@@ -477,53 +409,6 @@ class QueryRelation:
         return Made.unknown(Gap(tables, reason, hint, line, column))
 
 
-@dataclass(frozen=True, eq=False)
-class _Nothing:
-    """Stands for a source that is not there."""
-
-    open: frozenset[DatasetId]
-    names: Sequence[str] = ()
-
-    @property
-    def tables(self) -> frozenset[DatasetId]:
-        return self.open
-
-    def may_have(self, name: str) -> bool:
-        return True
-
-    def column(self, name: str) -> Made | None:
-        return Made.unknown(Gap(self.open, f"which source `{name}` comes from is not known"))
-
-    def at(self, index: int) -> Made:
-        return Made()
-
-    def effects(self, trace: Trace) -> None:
-        """Nothing is known of it."""
-
-
 def _is_built_on(made: Made, name: str) -> bool:
     """Whether a source column of that very name is in it: then the source has such a column."""
     return any((ref.column or "").lower() == name for ref in made.uses)
-
-
-def _star_of(projection: exp.Expr) -> exp.Star | None:
-    if isinstance(projection, exp.Star):
-        return projection
-    if isinstance(projection, exp.Column) and isinstance(projection.this, exp.Star):
-        return projection.this
-    return None
-
-
-def _named(projection: exp.Expr, position: int) -> str:
-    """A name for an output column without one: what engines make of the text, or a number."""
-    return projection.sql().lower() if len(list(projection.walk())) < 40 else f"_col_{position}"
-
-
-def _path(column: exp.Column | exp.Dot) -> list[str]:
-    fields: list[str] = []
-    node: exp.Expr = column
-    while isinstance(node, exp.Dot):
-        fields.append(node.expression.name)
-        node = node.this
-    first = [p.name for p in node.parts] if isinstance(node, exp.Column) else [node.name]
-    return [*first, *reversed(fields)]

@@ -6,7 +6,7 @@ Column names are folded to lower case here; tables give back the spelling that t
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Protocol
 
@@ -168,6 +168,7 @@ class SetRelation:
     right: Relation
     kind: type[exp.Expr]
     by_name: bool = False
+    _at: dict[int, Made] = field(default_factory=dict)
 
     @cached_property
     def names(self) -> Sequence[str]:
@@ -202,6 +203,11 @@ class SetRelation:
         return one_of([left, self._unknown(self.right, name)])
 
     def at(self, index: int) -> Made:
+        if index not in self._at:
+            self._at[index] = self._made_at(index)
+        return self._at[index]
+
+    def _made_at(self, index: int) -> Made:
         if self.by_name:
             return self.column(self.names[index]) or Made()
         left = self.left.at(index)
@@ -212,11 +218,15 @@ class SetRelation:
         return one_of([left, right])
 
     def effects(self, trace: Trace) -> None:
-        self.left.effects(trace)
-        self.right.effects(trace)
-        if not self._both:
-            for index in range(len(self.right.names)):
-                trace.take(self.right.at(index), EdgeType.FILTER)
+        # A long chain of unions is deep on its left: no recursion there.
+        current: Relation = self
+        while isinstance(current, SetRelation):
+            current.right.effects(trace)
+            if not current._both:
+                for index in range(len(current.right.names)):
+                    trace.take(current.right.at(index), EdgeType.FILTER)
+            current = current.left
+        current.effects(trace)
 
     def _unknown(self, side: Relation, name: str) -> Made:
         """A column whose position is not known. The same name on the other side is very likely it,
@@ -299,15 +309,15 @@ class Pivoted:
 
     def _unpivoted(self, trace: Trace, name: str) -> None:
         """A value column holds the listed columns, the name column which of them it was."""
-        for field in self.pivot.fields:
-            if field.name == name:
-                for column in field.find_all(exp.Column):
+        for listed in self.pivot.fields:
+            if listed.name == name:
+                for column in listed.find_all(exp.Column):
                     self.trace_in(trace, column, EdgeType.CONDITIONAL)
         for position, value in enumerate(self._values()):
             if value.name != name:
                 continue
-            for field in self.pivot.fields:
-                for entry in field.expressions:
+            for listed in self.pivot.fields:
+                for entry in listed.expressions:
                     columns = list(entry.find_all(exp.Column))
                     picked = columns if len(columns) <= position else [columns[position]]
                     for column in picked:

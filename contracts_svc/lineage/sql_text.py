@@ -33,8 +33,16 @@ _BLOCKS = {"BEGIN", "END", "TRY", "CATCH", "ELSE"}
 """Words that open and close blocks of statements."""
 _LONGEST_HEAD = 500
 """Tokens in which the BEGIN of a procedure is looked for."""
-_BEFORE_A_SOURCE = {TokenType.FROM, TokenType.JOIN, TokenType.USING}
+_BEFORE_A_SOURCE = {TokenType.FROM, TokenType.JOIN, TokenType.USING, TokenType.PIVOT, TokenType.UNPIVOT}
 _BEFORE_A_TARGET = {TokenType.INTO, TokenType.TABLE, TokenType.VIEW, TokenType.UPDATE}
+_MOVES_DATA = {
+    TokenType.SELECT,
+    TokenType.INSERT,
+    TokenType.INTO,
+    TokenType.MERGE,
+    TokenType.PIVOT,
+    TokenType.UNPIVOT,
+}
 _BETWEEN = {"IF", "NOT", "EXISTS", "ONLY", "OVERWRITE", "TABLE"}
 
 
@@ -131,7 +139,12 @@ def _parsed(tokens: list[Token], sql: str, dialect: Dialect) -> Iterator[Stateme
     except RecursionError:
         yield _named(tokens, Fault(TOO_DEEP, tokens[0].line, tokens[0].col, "split it into steps"))
     else:
-        yield from (Statement(tree) for tree in trees if tree is not None)
+        for tree in trees:
+            if isinstance(tree, exp.Command) and any(t.token_type in _MOVES_DATA for t in tokens):
+                reason = f"this kind of statement ({tree.name.upper()}) is not followed"
+                yield _named(tokens, Fault(reason, tokens[0].line, tokens[0].col))
+            elif tree is not None:
+                yield Statement(tree)
 
 
 def _first_column(last: int, word: str) -> int:
@@ -169,7 +182,8 @@ def _opens(tokens: Sequence[Token], at: int) -> bool:
 
 
 def _name_at(tokens: Sequence[Token], at: int) -> str | None:
-    """The dotted name that begins here, key words such as IF NOT EXISTS passed over."""
+    """The dotted name that begins here, key words such as IF NOT EXISTS passed over; None for a
+    call of a function."""
     while at < len(tokens) and tokens[at].text.upper() in _BETWEEN:
         at += 1
     parts: list[str] = []
@@ -178,7 +192,8 @@ def _name_at(tokens: Sequence[Token], at: int) -> str | None:
         if at + 1 >= len(tokens) or tokens[at + 1].token_type is not TokenType.DOT:
             break
         at += 2
-    return ".".join(parts) or None
+    called = _opens(tokens, at + 1) and tokens[at + 1].start == tokens[at].end + 1
+    return None if called else ".".join(parts) or None
 
 
 def _is_word(token: Token) -> bool:

@@ -91,6 +91,10 @@ def _parts(node: exp.Expr, used: EdgeType, around: Surroundings | None) -> Itera
         yield (node.expression, _raised(used))
     elif isinstance(node, exp.Comprehension):
         yield from _present(_raised(used), node.args.get("iterator"))
+        names = {node.text("expression"), node.text("position")}
+        for column in node.this.find_all(exp.Column):
+            if column.table or column.name not in names:
+                yield (column, _raised(used))
     else:
         least = EdgeType.AGGREGATION if _aggregates(node) else EdgeType.TRANSFORMATION
         yield from ((child, _raised(used, least)) for child in node.iter_expressions())

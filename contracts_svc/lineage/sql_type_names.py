@@ -27,6 +27,8 @@ _NAMES = {
     exp.DType.DATE: "DATE",
     exp.DType.TIME: "TIME",
     exp.DType.TIMESTAMP: "TIMESTAMP",
+    exp.DType.TIMESTAMPNTZ: "TIMESTAMP",
+    exp.DType.DATETIME: "TIMESTAMP",
     exp.DType.TIMESTAMPTZ: "TIMESTAMP WITH TIME ZONE",
     exp.DType.INTERVAL: "INTERVAL",
     exp.DType.UUID: "UUID",

@@ -15,13 +15,8 @@ from contracts_svc.lineage.sql_numbers import (
     INTEGERS,
     MIXED,
     NUMERIC,
-    added,
-    divided,
-    multiplied,
-    remainder,
     rounded,
     scale_and_width,
-    whole_divided,
 )
 from contracts_svc.lineage.sql_type_common import NULL, Typed, adapted, both
 from contracts_svc.lineage.sql_type_names import (
@@ -29,13 +24,15 @@ from contracts_svc.lineage.sql_type_names import (
     SPANS,
     TEXT,
     TIMES,
-    TIMESTAMPTZ,
     canonical,
     written_type,
 )
 
 Env = Mapping[tuple[str, str], str]
-_Rule = Callable[[exp.Expr, "Typer"], "Typed | None"]
+Rule = Callable[[exp.Expr, "Typer"], "Typed | None"]
+
+
+_WHOLE_PARTS = frozenset({"year", "quarter", "month", "week", "day", "hour", "minute", "second"})
 
 
 @dataclass(frozen=True)
@@ -44,13 +41,14 @@ class Typer:
     different types have no common one there, and number literals adapt to nothing."""
 
     types: Env
+    rules: Mapping[type, Rule]
     duckdb: bool = True
 
     def of(self, node: exp.Expr | None) -> Typed | None:
         """The type of a node; None where it is not known."""
         if node is None:
             return None
-        rule = next((RULES[c] for c in type(node).__mro__ if c in RULES), None)
+        rule = next((self.rules[c] for c in type(node).__mro__ if c in self.rules), None)
         return rule(node, self) if rule else None
 
     def name(self, node: exp.Expr | None) -> str | None:
@@ -65,17 +63,17 @@ class Typer:
         return None if name is None else Typed(name)
 
 
-def _select(node: exp.Expr, typer: Typer) -> Typed | None:
+def select(node: exp.Expr, typer: Typer) -> Typed | None:
     """Outside of its query a literal is a value like any other."""
     found = typer.of(node.expressions[0]) if len(node.expressions) == 1 else None
     return found if found is None or found is NULL else Typed(found.name)
 
 
-def _inner(node: exp.Expr, typer: Typer) -> Typed | None:
+def inner(node: exp.Expr, typer: Typer) -> Typed | None:
     return typer.of(node.this)
 
 
-def _value(node: exp.Expr, typer: Typer) -> Typed | None:
+def value(node: exp.Expr, typer: Typer) -> Typed | None:
     """The type of the argument, whatever it is: MIN, MAX, FIRST, ... but not ``max(x, 3)``, a list."""
     if node.args.get("expressions") or node.args.get("count"):
         return None
@@ -92,11 +90,11 @@ def _argument(node: exp.Expr) -> exp.Expr | None:
     return inner if isinstance(inner, exp.Expr) else None
 
 
-def _always(name: str) -> _Rule:
+def always(name: str) -> Rule:
     return lambda node, typer: Typed(name)
 
 
-def _known(name: str) -> _Rule:
+def known(name: str) -> Rule:
     """``name`` where the types of all arguments are known, whatever they are."""
 
     def rule(node: exp.Expr, typer: Typer) -> Typed | None:
@@ -109,7 +107,7 @@ def _known(name: str) -> _Rule:
     return rule
 
 
-def _compared(node: exp.Expr, typer: Typer) -> Typed | None:
+def compared(node: exp.Expr, typer: Typer) -> Typed | None:
     """A comparison, where both sides have a common type. (DuckDB compares some others as text.)"""
     parts = [node.this, node.args.get("expression"), node.args.get("low"), node.args.get("high")]
     values = [p for p in [*parts, *node.expressions] if isinstance(p, exp.Expr)]
@@ -120,7 +118,7 @@ def _compared(node: exp.Expr, typer: Typer) -> Typed | None:
     return None if _common(values, typer) is None else Typed("BOOLEAN")
 
 
-def _on(allowed: Iterable[str] | Callable[[str], bool], name: str | None = None) -> _Rule:
+def on(allowed: Iterable[str] | Callable[[str], bool], name: str | None = None) -> Rule:
     """``name`` (or the argument's own type) where the argument has one of these types."""
     accepts = allowed if callable(allowed) else frozenset(allowed).__contains__
 
@@ -131,11 +129,11 @@ def _on(allowed: Iterable[str] | Callable[[str], bool], name: str | None = None)
     return rule
 
 
-def _is_numeric(name: str) -> bool:
+def is_numeric(name: str) -> bool:
     return name in NUMERIC or name.startswith(DECIMALS)
 
 
-def _literal(node: exp.Expr, typer: Typer) -> Typed | None:
+def literal(node: exp.Expr, typer: Typer) -> Typed | None:
     if node.is_string:
         return Typed("VARCHAR", text=True)
     text = node.name.lower()
@@ -154,14 +152,14 @@ def _literal(node: exp.Expr, typer: Typer) -> Typed | None:
     return None
 
 
-def _negative(node: exp.Expr, typer: Typer) -> Typed | None:
+def negative(node: exp.Expr, typer: Typer) -> Typed | None:
     found = typer.of(node.this)
-    if found is None or not (_is_numeric(found.name) or found.name == "INTERVAL"):
+    if found is None or not (is_numeric(found.name) or found.name == "INTERVAL"):
         return None
     return Typed(found.name, whole=None if found.whole is None else -found.whole)
 
 
-def _cast(node: exp.Expr, typer: Typer) -> Typed | None:
+def cast_to(node: exp.Expr, typer: Typer) -> Typed | None:
     if not typer.duckdb and node.args["to"].this is exp.DType.DECIMAL and not node.args["to"].expressions:
         return None  # Every dialect has its own width for it.
     name = written_type(node.args["to"])
@@ -179,7 +177,7 @@ def _common(nodes: Iterable[exp.Expr | None], typer: Typer) -> Typed | None:
     return reduce(lambda a, b: both(a, b) if a else None, known[1:], cast("Typed | None", known[0]))
 
 
-def _case(node: exp.Expr, typer: Typer) -> Typed | None:
+def case(node: exp.Expr, typer: Typer) -> Typed | None:
     conditions = [branch.this for branch in node.args["ifs"]]
     if node.this is not None:
         if _common([node.this, *conditions], typer) is None:
@@ -190,26 +188,26 @@ def _case(node: exp.Expr, typer: Typer) -> Typed | None:
     return _common([*branches, node.args.get("default")], typer)
 
 
-def _if(node: exp.Expr, typer: Typer) -> Typed | None:
+def chosen(node: exp.Expr, typer: Typer) -> Typed | None:
     if typer.of(node.this) is None:
         return None
     return _common([node.args.get("true"), node.args.get("false")], typer)
 
 
-def _any_of(node: exp.Expr, typer: Typer) -> Typed | None:
+def any_of(node: exp.Expr, typer: Typer) -> Typed | None:
     return _common([node.this, *node.expressions], typer)
 
 
-def _union(node: exp.Expr, typer: Typer) -> Typed | None:
+def union(node: exp.Expr, typer: Typer) -> Typed | None:
     return _common([node.this, node.expression], typer)
 
 
-def _nullif(node: exp.Expr, typer: Typer) -> Typed | None:
+def nullif(node: exp.Expr, typer: Typer) -> Typed | None:
     name = typer.name(node.this)
     return None if name is None or typer.of(node.expression) is None else Typed(name)
 
 
-def _arithmetic(operation: Callable[[str, str], str | None]) -> _Rule:
+def arithmetic(operation: Callable[[str, str], str | None]) -> Rule:
     def rule(node: exp.Expr, typer: Typer) -> Typed | None:
         one, other = typer.of(node.this), typer.of(node.expression)
         if one is None or other is None or one is NULL or other is NULL or one.text or other.text:
@@ -241,7 +239,7 @@ def _moment_arithmetic(node: exp.Expr, one: Typed, other: Typed) -> str | None:
     return None
 
 
-def _sum(node: exp.Expr, typer: Typer) -> Typed | None:
+def sum_of(node: exp.Expr, typer: Typer) -> Typed | None:
     name = typer.name(_argument(node))
     if name is None:
         return None
@@ -252,16 +250,16 @@ def _sum(node: exp.Expr, typer: Typer) -> Typed | None:
     return Typed("HUGEINT") if (name in MIXED and name != "UHUGEINT") or name == "BOOLEAN" else None
 
 
-def _avg(node: exp.Expr, typer: Typer) -> Typed | None:
+def average(node: exp.Expr, typer: Typer) -> Typed | None:
     name = typer.name(_argument(node))
     if name is None:
         return None
-    if _is_numeric(name):
+    if is_numeric(name):
         return Typed("DOUBLE")
     return Typed("TIMESTAMP" if name == "DATE" else name) if name in TIMES | {"INTERVAL"} else None
 
 
-def _median(node: exp.Expr, typer: Typer) -> Typed | None:
+def median(node: exp.Expr, typer: Typer) -> Typed | None:
     return _middle(typer.name(_argument(node)))
 
 
@@ -276,7 +274,7 @@ def _middle(name: str | None) -> Typed | None:
     return None
 
 
-def _round(node: exp.Expr, typer: Typer) -> Typed | None:
+def rounding(node: exp.Expr, typer: Typer) -> Typed | None:
     decimals = node.args.get("decimals")
     digits = 0 if decimals is None else int(decimals.name) if decimals.is_int else None
     name = typer.name(node.this)
@@ -286,7 +284,7 @@ def _round(node: exp.Expr, typer: Typer) -> Typed | None:
     return None if found is None else Typed(found)
 
 
-def _floor(node: exp.Expr, typer: Typer) -> Typed | None:
+def floor(node: exp.Expr, typer: Typer) -> Typed | None:
     name = typer.name(node.this)
     if name is None or node.args.get("decimals") is not None:
         return None
@@ -296,23 +294,23 @@ def _floor(node: exp.Expr, typer: Typer) -> Typed | None:
     return None if found is None else Typed(found)
 
 
-def _list(node: exp.Expr, typer: Typer) -> Typed | None:
+def list_of(node: exp.Expr, typer: Typer) -> Typed | None:
     name = typer.name(_argument(node))
     return None if name is None else Typed(f"{name}[]")
 
 
-def _array(node: exp.Expr, typer: Typer) -> Typed | None:
+def array_of(node: exp.Expr, typer: Typer) -> Typed | None:
     found = _common(node.expressions, typer)
     return None if found is None or found is NULL else Typed(f"{found.name}[]")
 
 
-def _truncated(node: exp.Expr, typer: Typer) -> Typed | None:
+def truncated(node: exp.Expr, typer: Typer) -> Typed | None:
     """``date_trunc`` makes a DATE a TIMESTAMP."""
     name = typer.name(node.this)
     return Typed("TIMESTAMP" if name == "DATE" else name) if name in SPANS else None
 
 
-def _within(node: exp.Expr, typer: Typer) -> Typed | None:
+def within(node: exp.Expr, typer: Typer) -> Typed | None:
     order = node.expression
     ordered = order.expressions[0].this if isinstance(order, exp.Order) else None
     if isinstance(node.this, exp.PercentileCont):
@@ -321,171 +319,38 @@ def _within(node: exp.Expr, typer: Typer) -> Typed | None:
     return None if found is None else Typed(found)
 
 
-def _joined(node: exp.Expr, typer: Typer) -> Typed | None:
+def joined(node: exp.Expr, typer: Typer) -> Typed | None:
     """``||`` also joins lists and blobs; only text and what becomes text is known here."""
     names = [typer.name(node.this), typer.name(node.expression)]
     unknown = any(n is None or n.endswith("[]") or n == "BLOB" for n in names)
     return None if unknown else Typed("VARCHAR")
 
 
-def _concatenated(node: exp.Expr, typer: Typer) -> Typed | None:
+def concatenated(node: exp.Expr, typer: Typer) -> Typed | None:
     names = [typer.name(part) for part in node.expressions]
     return None if any(n is None or n.endswith("[]") for n in names) else Typed("VARCHAR")
 
 
-def _of_two_numbers(node: exp.Expr, typer: Typer) -> Typed | None:
+def of_two_numbers(node: exp.Expr, typer: Typer) -> Typed | None:
     names = [typer.name(node.this), typer.name(node.expression)]
-    return Typed("DOUBLE") if all(n is not None and _is_numeric(n) for n in names) else None
+    return Typed("DOUBLE") if all(n is not None and is_numeric(n) for n in names) else None
 
 
-def _between_moments(node: exp.Expr, typer: Typer) -> Typed | None:
+def between_moments(node: exp.Expr, typer: Typer) -> Typed | None:
     names = {typer.name(node.this), typer.name(node.expression)}
     return Typed("BIGINT") if names <= MOMENTS and len(names) == 1 else None
 
 
-def _extracted(node: exp.Expr, typer: Typer) -> Typed | None:
+def extracted(node: exp.Expr, typer: Typer) -> Typed | None:
     whole = node.name.lower() in _WHOLE_PARTS and typer.name(node.expression) in SPANS
     return Typed("BIGINT") if whole else None
 
 
-def _date_of_parts(node: exp.Expr, typer: Typer) -> Typed | None:
+def date_of_parts(node: exp.Expr, typer: Typer) -> Typed | None:
     """Year, month and day must be whole numbers of at most 64 bits."""
     names = {typer.name(part) for part in node.iter_expressions()}
     return Typed("DATE") if names <= INTEGERS.keys() - {"HUGEINT", "UBIGINT", "UHUGEINT"} else None
 
 
-def _of_text(name: str) -> _Rule:
-    return _on(TEXT, name)
-
-
-_DOUBLE_OF_NUMBER = _on(_is_numeric, "DOUBLE")
-_SAME_NUMBER = _on(_is_numeric)
-
-_WHOLE_PARTS = frozenset({"year", "quarter", "month", "week", "day", "hour", "minute", "second"})
-
-RULES: Mapping[type, _Rule] = {
-    exp.Column: lambda node, typer: typer.column(node) if isinstance(node, exp.Column) else None,
-    exp.Select: _select,
-    exp.Subquery: _inner,
-    exp.Paren: _inner,
-    exp.Alias: _inner,
-    exp.Union: _union,
-    exp.Filter: _inner,
-    exp.Window: _inner,
-    exp.IgnoreNulls: _inner,
-    exp.RespectNulls: _inner,
-    exp.Literal: _literal,
-    exp.Neg: _negative,
-    exp.Null: lambda node, typer: NULL,
-    exp.Boolean: _always("BOOLEAN"),
-    exp.Cast: _cast,
-    exp.Case: _case,
-    exp.If: _if,
-    exp.Coalesce: _any_of,
-    exp.Greatest: _any_of,
-    exp.Least: _any_of,
-    exp.Nullif: _nullif,
-    exp.Interval: _always("INTERVAL"),
-    # Numbers
-    exp.Add: _arithmetic(added),
-    exp.Sub: _arithmetic(added),
-    exp.Mul: _arithmetic(multiplied),
-    exp.Div: _arithmetic(divided),
-    exp.IntDiv: _arithmetic(whole_divided),
-    exp.Mod: _arithmetic(remainder),
-    exp.Abs: _SAME_NUMBER,
-    exp.Round: _round,
-    exp.Floor: _floor,
-    exp.Ceil: _floor,
-    exp.Sqrt: _DOUBLE_OF_NUMBER,
-    exp.Ln: _DOUBLE_OF_NUMBER,
-    exp.Exp: _DOUBLE_OF_NUMBER,
-    exp.Pow: _DOUBLE_OF_NUMBER,
-    exp.Sign: _on(_is_numeric, "TINYINT"),
-    # True or false
-    exp.EQ: _compared,
-    exp.NEQ: _compared,
-    exp.GT: _compared,
-    exp.GTE: _compared,
-    exp.LT: _compared,
-    exp.LTE: _compared,
-    exp.Between: _compared,
-    exp.In: _compared,
-    exp.NullSafeEQ: _compared,
-    exp.NullSafeNEQ: _compared,
-    exp.Is: _known("BOOLEAN"),
-    exp.Exists: _known("BOOLEAN"),
-    exp.Connector: _known("BOOLEAN"),
-    exp.Not: _known("BOOLEAN"),
-    exp.Like: _of_text("BOOLEAN"),
-    exp.ILike: _of_text("BOOLEAN"),
-    # Text
-    exp.Concat: _concatenated,
-    exp.DPipe: _joined,
-    exp.Upper: _of_text("VARCHAR"),
-    exp.Lower: _of_text("VARCHAR"),
-    exp.Trim: _of_text("VARCHAR"),
-    exp.Substring: _of_text("VARCHAR"),
-    exp.Left: _of_text("VARCHAR"),
-    exp.Right: _of_text("VARCHAR"),
-    exp.Replace: _of_text("VARCHAR"),
-    exp.RegexpReplace: _of_text("VARCHAR"),
-    exp.MD5: _of_text("VARCHAR"),
-    exp.Length: _of_text("BIGINT"),
-    exp.TimeToStr: _on(MOMENTS, "VARCHAR"),
-    # Dates and times
-    exp.DateFromParts: _date_of_parts,
-    exp.CurrentDate: _always("DATE"),
-    exp.CurrentTimestamp: _always(TIMESTAMPTZ),
-    exp.DayOfWeek: _on(SPANS, "BIGINT"),
-    exp.Year: _on(SPANS, "BIGINT"),
-    exp.Month: _on(SPANS, "BIGINT"),
-    exp.Day: _on(SPANS, "BIGINT"),
-    exp.Extract: _extracted,
-    exp.DateDiff: _between_moments,
-    exp.DateTrunc: _truncated,
-    exp.TimestampTrunc: _truncated,
-    exp.LastDay: _on(MOMENTS, "DATE"),
-    exp.TimeToUnix: _on(TIMES | {"INTERVAL"}, "DOUBLE"),
-    # Aggregates
-    exp.Count: _known("BIGINT"),
-    exp.ApproxDistinct: _known("BIGINT"),
-    exp.CountIf: _on({"BOOLEAN"}, "HUGEINT"),
-    exp.Sum: _sum,
-    exp.Avg: _avg,
-    exp.Median: _median,
-    exp.Min: _value,
-    exp.Max: _value,
-    exp.AnyValue: _value,
-    exp.First: _value,
-    exp.Last: _value,
-    exp.Mode: _value,
-    exp.ArgMax: _value,
-    exp.ArgMin: _value,
-    exp.Stddev: _DOUBLE_OF_NUMBER,
-    exp.StddevPop: _DOUBLE_OF_NUMBER,
-    exp.StddevSamp: _DOUBLE_OF_NUMBER,
-    exp.Variance: _DOUBLE_OF_NUMBER,
-    exp.VariancePop: _DOUBLE_OF_NUMBER,
-    exp.Corr: _of_two_numbers,
-    exp.LogicalOr: _on({"BOOLEAN"}),
-    exp.LogicalAnd: _on({"BOOLEAN"}),
-    exp.GroupConcat: _known("VARCHAR"),
-    exp.ArrayAgg: _list,
-    exp.Array: _array,
-    exp.WithinGroup: _within,
-    exp.PercentileCont: _median,
-    exp.PercentileDisc: _on(lambda name: True),
-    # Windows
-    exp.RowNumber: _always("BIGINT"),
-    exp.Rank: _always("BIGINT"),
-    exp.DenseRank: _always("BIGINT"),
-    exp.Ntile: _always("BIGINT"),
-    exp.PercentRank: _always("DOUBLE"),
-    exp.CumeDist: _always("DOUBLE"),
-    exp.Lag: _value,
-    exp.Lead: _value,
-    exp.FirstValue: _value,
-    exp.LastValue: _value,
-    exp.NthValue: _value,
-}
+def of_text(name: str) -> Rule:
+    return on(TEXT, name)

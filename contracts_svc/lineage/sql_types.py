@@ -16,6 +16,7 @@ from contracts_svc.lineage.sql_text import MAX_BYTES, dialect_of
 from contracts_svc.lineage.sql_type_common import NULL
 from contracts_svc.lineage.sql_type_names import canonical
 from contracts_svc.lineage.sql_type_rules import Typer
+from contracts_svc.lineage.sql_type_table import RULES
 
 __all__ = ["canonical", "result_type"]
 
@@ -41,7 +42,7 @@ def result_type(expression: str, dialect: str, types: Mapping[tuple[str, str], s
     try:
         if not _is_duckdb(dialect) and not all(isinstance(n, _PORTABLE) for n in tree.walk()):
             return None
-        found = Typer(types, duckdb=_is_duckdb(dialect)).of(tree)
+        found = Typer(types, RULES, duckdb=_is_duckdb(dialect)).of(tree)
     except (SqlglotError, RecursionError):
         return None
     return None if found is None or found is NULL else found.name

@@ -17,6 +17,8 @@ class Write:
 
     target: str | None
     query: exp.Query | None = None
+    unfollowed: exp.Expr | None = None
+    """What gives the rows where it is no query that can be followed."""
     columns: tuple[str, ...] = ()
     """Target columns by position, where the statement lists them."""
     by_name: bool = False
@@ -61,6 +63,8 @@ def writes(tree: exp.Expr) -> Iterator[Write]:
         yield from _delete(tree)
     elif isinstance(tree, exp.Copy):
         yield from _copy(tree)
+    elif isinstance(tree, exp.Pivot):
+        yield Write(target=None, unfollowed=tree)
     elif isinstance(tree, (exp.Drop, exp.TruncateTable, exp.Alter)):
         yield from _changed(tree)
 
@@ -73,6 +77,8 @@ def _create(tree: exp.Create) -> Iterator[Write]:
     clone = tree.args.get("clone")
     if isinstance(query, exp.Query):
         yield Write(target=target, query=_with(tree, query), columns=columns, defines=True)
+    elif isinstance(query, exp.Expr):
+        yield Write(target=target, unfollowed=query)
     elif isinstance(clone, exp.Clone) and isinstance(clone.this, exp.Table):
         yield Write(target=target, query=_everything(clone.this), defines=True)
     elif (like := tree.find(exp.LikeProperty)) is not None and isinstance(like.this, exp.Table):

@@ -1,0 +1,69 @@
+"""The output columns of a SELECT, and names in SQL."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from sqlglot import exp
+
+from contracts_svc.lineage.graph import DatasetId
+from contracts_svc.lineage.sql_made import Gap, Made, Trace
+from contracts_svc.lineage.sql_relations import Relation
+
+
+@dataclass(frozen=True)
+class Output:
+    """One output column; ``name`` None is a star over a relation whose columns are not known."""
+
+    name: str | None
+    make: Callable[[], Made]
+    relation: Relation | None = None
+    excluded: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, eq=False)
+class NoSource:
+    """Stands for a source that is not there."""
+
+    open: frozenset[DatasetId]
+    names: Sequence[str] = ()
+
+    @property
+    def tables(self) -> frozenset[DatasetId]:
+        return self.open
+
+    def may_have(self, name: str) -> bool:
+        return True
+
+    def column(self, name: str) -> Made | None:
+        return Made.unknown(Gap(self.open, f"which source `{name}` comes from is not known"))
+
+    def at(self, index: int) -> Made:
+        return Made()
+
+    def effects(self, trace: Trace) -> None:
+        """Nothing is known of it."""
+
+
+def star_of(projection: exp.Expr) -> exp.Star | None:
+    if isinstance(projection, exp.Star):
+        return projection
+    if isinstance(projection, exp.Column) and isinstance(projection.this, exp.Star):
+        return projection.this
+    return None
+
+
+def named(projection: exp.Expr, position: int) -> str:
+    """A name for an output column without one: what engines make of the text, or a number."""
+    return projection.sql().lower() if len(list(projection.walk())) < 40 else f"_col_{position}"
+
+
+def path_of(column: exp.Column | exp.Dot) -> list[str]:
+    fields: list[str] = []
+    node: exp.Expr = column
+    while isinstance(node, exp.Dot):
+        fields.append(node.expression.name)
+        node = node.this
+    first = [p.name for p in node.parts] if isinstance(node, exp.Column) else [node.name]
+    return [*first, *reversed(fields)]
