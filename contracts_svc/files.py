@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -36,3 +37,9 @@ class Footer:
     rows: int
     columns: tuple[StoredColumn, ...]
     """Top level, in the file's order; nested types are spelt out in ``type``."""
+
+
+def natural(text: str) -> tuple[tuple[bool, int, str], ...]:
+    """A key that sorts partitions and files as people do: ``month=2`` before ``month=12``."""
+    pieces = re.findall(r"[0-9]+|[^0-9]+", text)
+    return tuple((False, int(p), "") if p.isascii() and p.isdecimal() else (True, 0, p) for p in pieces)

@@ -16,18 +16,15 @@ known to be bad is kept in the breakdown of its evidence, and the rule for resol
 from __future__ import annotations
 
 import hashlib
-import re
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from contracts_svc import files
 from contracts_svc.alerts import Incident, IncidentState, Transition
 from contracts_svc.findings import Severity
-from contracts_svc.runs import Breakdown, Check, Operator, Outcome, Result, Run
-
-WHOLE_TABLE = "whole table"
-"""The scope of a run over everything, as :class:`contracts_svc.runs.Run` writes it."""
+from contracts_svc.runs import WHOLE_TABLE, Breakdown, Check, Operator, Outcome, Result, Run
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -174,12 +171,7 @@ def natural(where: str) -> tuple[bool, tuple[tuple[bool, int, str], ...], str]:
 
     The whole table comes last: it is where bad rows stand that no partition accounts for.
     """
-    pieces = re.findall(r"[0-9]+|[^0-9]+", where)
-    return (
-        where == WHOLE_TABLE,
-        tuple((False, int(p), "") if p.isdecimal() else (True, 0, p) for p in pieces),
-        where,
-    )
+    return (where == WHOLE_TABLE, files.natural(where), where)
 
 
 def covers(scope: str, where: str) -> bool:

@@ -13,11 +13,11 @@ from datetime import UTC, datetime, timedelta
 
 from contracts_svc.alerts import Incident, Section, Transition
 from contracts_svc.findings import Severity
-from contracts_svc.incidents import WHOLE_TABLE, natural
+from contracts_svc.incidents import natural
 from contracts_svc.lineage.graph import Consumer, ConsumerKind, DatasetId, Edge, EdgeKind, EdgeType
 from contracts_svc.model import NOWHERE, Contract
 from contracts_svc.routing_reach import Affected, Path
-from contracts_svc.runs import Result
+from contracts_svc.runs import WHOLE_TABLE, Result
 
 UNROUTED = "unrouted"
 """The receiver of a message to a team that gives no channel: it stays visible, it is not dropped."""

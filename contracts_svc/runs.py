@@ -11,6 +11,9 @@ from contracts_svc.errors import ExitCode, Location, worst
 from contracts_svc.findings import Severity
 from contracts_svc.model import NOWHERE, Json
 
+WHOLE_TABLE = "whole table"
+"""The scope of a run that looked at everything."""
+
 
 class Operator(StrEnum):
     """The comparison operators of ODCS quality rules, by their names there."""

@@ -9,18 +9,16 @@ from datetime import datetime
 from sqlglot import exp
 
 from contracts_svc.errors import CouldNotCheck, UserMistake
-from contracts_svc.files import DataFile
+from contracts_svc.files import DataFile, natural
 from contracts_svc.model import Contract, Json, Server, Table
 from contracts_svc.ports import Clock, CustomChecks, Engine, Session, Source, Storage
 from contracts_svc.quality import details, fuse, masking, types
 from contracts_svc.quality.judge import judge
 from contracts_svc.quality.kind import TargetOf
 from contracts_svc.quality.kinds import KIND_OF, Origin
-from contracts_svc.quality.layout import Layout, layout, natural
+from contracts_svc.quality.layout import Layout, layout
 from contracts_svc.quality.plan import plan
-from contracts_svc.runs import Breakdown, Check, Measurement, Plan, Result, Run
-
-WHOLE_TABLE = "whole table"
+from contracts_svc.runs import WHOLE_TABLE, Breakdown, Check, Measurement, Plan, Result, Run
 
 LocationOf = Callable[[Contract, Table, Server], str]
 Progress = Callable[[str, int, int], None]

@@ -8,11 +8,12 @@ from dataclasses import dataclass
 
 from sqlglot import exp
 
+from contracts_svc.files import natural
 from contracts_svc.model import Json
 from contracts_svc.quality import fuse
 from contracts_svc.quality.kind import Origin, count_where, table_named
 from contracts_svc.quality.kinds import KIND_OF
-from contracts_svc.quality.layout import Layout, natural, where
+from contracts_svc.quality.layout import Layout, where
 from contracts_svc.runs import Breakdown, Check
 
 FILENAME = "filename"

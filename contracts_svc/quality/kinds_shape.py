@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from datetime import datetime
 
-from contracts_svc.files import DataFile
+from contracts_svc.files import DataFile, natural
 from contracts_svc.findings import Severity
 from contracts_svc.quality import types
 from contracts_svc.quality.kind import CheckKind, Merge, Origin, Promises, Values, column_check
-from contracts_svc.quality.layout import Layout, Stored, Variant, natural, of_files, where
+from contracts_svc.quality.layout import Layout, Stored, Variant, of_files, where
 from contracts_svc.runs import Check, Unsupported
 
 _FILES = {"failing": Merge.SUM, "files": Merge.SUM}

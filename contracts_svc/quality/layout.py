@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -263,12 +262,6 @@ def where(file: DataFile) -> str:
         ", ".join(f"{k}={v}" for k, v in file.partition.items())
         or file.path.replace("\\", "/").rsplit("/", 1)[-1]
     )
-
-
-def natural(text: str) -> tuple[tuple[int, int, str], ...]:
-    """A sort key in which ``month=2`` comes before ``month=10``."""
-    parts = re.split(r"(\d+)", text)
-    return tuple((1, int(p), "") if p.isdigit() else (0, 0, p) for p in parts)
 
 
 def of_files(count: int, total: int) -> str:

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from contracts_svc.alerts import Incident, IncidentState
 from contracts_svc.findings import Severity
-from contracts_svc.incidents import WHOLE_TABLE, advance, covers, fingerprint, natural, step
-from contracts_svc.runs import Breakdown, Check, Operator, Outcome, Result, Run, Threshold
+from contracts_svc.incidents import advance, covers, fingerprint, natural, step
+from contracts_svc.runs import WHOLE_TABLE, Breakdown, Check, Operator, Outcome, Result, Run, Threshold
 
 START = datetime(2024, 1, 1, 6, tzinfo=UTC)
 CHECK = Check(id="dep_delay.range", kind="range", table="flights", columns=("dep_delay",))
