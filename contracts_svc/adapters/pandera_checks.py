@@ -7,6 +7,7 @@ storage and sees no credentials. What it says comes back through a file in a pri
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -30,6 +31,8 @@ from contracts_svc.runs import Check, Measurement
 
 CHILD = "contracts_svc.adapters.pandera_child"
 CHUNK_ROWS = 50_000
+_CREDENTIALS = ("AWS_", "CONTRACTS_")
+"""How the names of variables begin that may hold secrets; the child gets none of them."""
 _PARTITION_TYPES = {Family.INTEGER: pa.int64(), Family.FLOAT: pa.float64(), Family.DATE: pa.date32()}
 
 
@@ -84,6 +87,7 @@ class PanderaChecks:
                 stdin=subprocess.PIPE,
                 stdout=subprocess.DEVNULL,
                 stderr=errors,
+                env={k: v for k, v in os.environ.items() if not k.startswith(_CREDENTIALS)},
             )
         assert process.stdin is not None
         feeder = _Feeder(stream, process.stdin)

@@ -121,6 +121,14 @@ def test_what_cannot_run_is_no_verdict(folder: Path, name: str, error: str) -> N
     assert not found.values
 
 
+def test_the_child_sees_no_credentials(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CONTRACTS_S3_SECRET_KEY", "x")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "x")
+    found = measured(folder, "mine:environment")
+    assert found.error is None
+    assert found.values["failing"] == 0
+
+
 def test_what_needs_the_whole_table_is_skipped_until_it_says_so(folder: Path) -> None:
     found = measured(folder, "mine:unique")
     assert (

@@ -17,4 +17,5 @@ from contracts_svc.files import natural
     ],
 )
 def test_names_sort_as_people_do(ordered: list[str]) -> None:
-    assert sorted(ordered[::-1], key=natural) == ordered
+    upside_down = ordered[::-1]
+    assert sorted(upside_down, key=natural) == ordered
