@@ -197,14 +197,25 @@ def _orphans(reads: Reads) -> Own:
         exp.alias_(exp.Count(this=exp.Star()), "n"),
     )
     keys = keys.from_(reads.source).where(_no_nulls(reads.values)).group_by(*reads.values)
-    over = exp.Window(this=exp.Sum(this=exp.column("n")))
-    every = exp.Window(this=exp.Count(this=exp.Star()))
-    query = (
-        exp.select(*names, "n", exp.alias_(over, "orphans"), exp.alias_(every, "distinct_orphans"))
+    lost = (
+        exp.select(*names, "n")
         .from_(keys.subquery("keys"))
         .where(exp.not_(_has_match(reads, [exp.column(n, table="keys") for n in names])))
+    )
+    # Not window functions: over an anti-join, DuckDB 1.5.5 fails with an internal error now and then.
+    rows = exp.select(exp.Sum(this=exp.column("n"))).from_("lost")
+    every = exp.select(exp.Count(this=exp.Star())).from_("lost")
+    query = (
+        exp.select(
+            *names,
+            "n",
+            exp.alias_(rows.subquery(), "orphans"),
+            exp.alias_(every.subquery(), "distinct_orphans"),
+        )
+        .from_("lost")
         .order_by(exp.Ordered(this=exp.column("n"), desc=True), *names)
         .limit(SHOWN)
+        .with_("lost", as_=lost, materialized=True)
     )
     return Own(query=query, sources=(reads.layout.table.name, str(reads.check.arguments["source"])))
 
