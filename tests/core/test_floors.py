@@ -27,6 +27,7 @@ FLOORS = (
         "lineage.",
         "quality.",
         "render.",
+        "routes.",
     ),
     ("ports", "flows."),
     ("adapters.",),
