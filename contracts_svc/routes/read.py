@@ -226,7 +226,8 @@ class _Reader:
         found = duration(text)
         if found is None:
             entry.problem(key, f"{text!r} is no duration", "write for instance 30s, 5m, 1h30m, 4h or 2d")
-        return found or default
+            return default
+        return found
 
     # --- inhibition -----------------------------------------------------------------------------
 
