@@ -36,6 +36,10 @@ lineage_app = typer.Typer(
     name="lineage", help="Ask the column-level lineage.", no_args_is_help=True, rich_markup_mode="rich"
 )
 app.add_typer(lineage_app)
+routes_app = typer.Typer(
+    name="routes", help="Ask the route file of alerts.", no_args_is_help=True, rich_markup_mode="rich"
+)
+app.add_typer(routes_app)
 
 
 class Format(StrEnum):
@@ -197,6 +201,32 @@ def lineage_impact(
     from contracts_svc.cli import lineage as command
 
     raise typer.Exit(command.impact(dataset, column, contracts, lineage or [], dialect, format))
+
+
+RoutesOption = Annotated[
+    Path, typer.Option("--file", help="The route file (YAML, in the style of Alertmanager).")
+]
+
+
+@routes_app.command("check", epilog="Example: contracts routes check --file routes.yaml")
+def routes_check(file: RoutesOption = Path("routes.yaml"), format: FormatOption = Format.text) -> None:
+    """Read the route file and tell everything that is wrong with it, with line and column."""
+    from contracts_svc.cli import routes as command
+
+    raise typer.Exit(command.check(file, format))
+
+
+@routes_app.command("test", epilog="Example: contracts routes test severity=error squad=menu")
+def routes_test(
+    labels: Annotated[list[str], typer.Argument(help="Labels of an alert, as name=value.")],
+    file: RoutesOption = Path("routes.yaml"),
+    at: Annotated[str, typer.Option("--at", help="When, as 2026-11-24T09:30+01:00. Default: now.")] = "",
+    format: FormatOption = Format.text,
+) -> None:
+    """Show the way that an alert with these labels takes through the routes, and who gets it."""
+    from contracts_svc.cli import routes as command
+
+    raise typer.Exit(command.test(file, labels, at, format))
 
 
 @app.command(cls=_WithReference)

@@ -199,3 +199,52 @@ class TestPreflight:
         said = capsys.readouterr().out
         assert "no lineage is known" in said
         assert not said.splitlines()[1].startswith("PASS")
+
+
+# --- routes -------------------------------------------------------------------------------------
+
+ROUTES = """\
+route:
+  receiver: contract
+  routes:
+    - {matchers: [severity=error], receiver: on-call, group_by: [squad], active_time_intervals: [days]}
+receivers:
+  - {name: on-call, type: slack, channel: "#on-call", escalate: {after: 30m, to: head}}
+  - {name: head, type: slack, channel: "#head"}
+time_intervals:
+  - {name: days, time_intervals: [{times: [{start_time: '08:00', end_time: '20:00'}]}]}
+"""
+
+
+def test_routes_test_shows_the_way_of_an_alert(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = write(tmp_path / "routes.yaml", ROUTES)
+    night = ["--file", path, "--at", "2026-11-24T23:00+00:00"]
+    assert main(["routes", "test", "severity=error", "squad=menu", *night]) == 0
+    said = capsys.readouterr().out
+    assert '{}/{severity="error"}' in said
+    assert "receiver: on-call (slack, channel #on-call)" in said
+    assert "not acknowledged after 30m: head (slack, channel #head)" in said
+    assert "quiet at 2026-11-24 23:00 UTC: outside days" in said
+    assert main(["routes", "test", "severity=warning", "-f", "json", *night]) == 0
+    (route,) = json.loads(capsys.readouterr().out)["routes"]
+    assert (route["receiver"], route["quiet"]) == ("contract", None)
+
+
+def test_routes_check_tells_what_is_there_and_what_is_wrong(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = write(tmp_path / "routes.yaml", ROUTES)
+    assert main(["routes", "check", "--file", path]) == 0
+    assert "2 routes, 2 receivers, 1 time interval, 0 inhibit rules" in capsys.readouterr().out
+    path = write(tmp_path / "bad.yaml", ROUTES.replace("to: head", "to: nobody"))
+    assert main(["routes", "check", "--file", path]) == 2
+    assert "bad.yaml:6:82: no receiver is called 'nobody'" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "argv",
+    [["severity"], ["=error"], ["a=b", "--at", "tomorrow"], ["a=b", "--file", "nowhere.yaml"]],
+)
+def test_routes_test_says_what_is_wrong_with_what_it_is_given(argv: list[str], tmp_path: Path) -> None:
+    write(tmp_path / "routes.yaml", ROUTES)
+    assert main(["routes", "test", *argv]) == 2
