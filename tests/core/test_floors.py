@@ -22,6 +22,7 @@ FLOORS = (
         "verdict",
         "incidents",
         "routing",
+        "schedule",
         "odcs.",
         "compat.",
         "lineage.",
