@@ -13,8 +13,12 @@ from contracts_svc.runs import Result
 
 
 class IncidentState(StrEnum):
-    """The life of an incident."""
+    """The life of an incident.
 
+    PENDING is what may become one: checks that could not be run, and not often enough yet to tell.
+    """
+
+    PENDING = "pending"
     OPEN = "open"
     ACKNOWLEDGED = "acknowledged"
     RESOLVED = "resolved"
@@ -41,7 +45,25 @@ class Incident:
     evidence: Result
     owner: str | None = None
     """Who acknowledged it."""
+    acknowledged_until: datetime | None = None
+    """When it opens again unless it is resolved; None: never."""
     resolved: datetime | None = None
+    resolution: str = ""
+    """Why it is resolved: the run that passed, or what a person said."""
+    reopened: int = 0
+    """How often it came back soon after it was resolved."""
+    outcomes: tuple[bool, ...] = ()
+    """The last runs that had something to say of it, newest last: was it bad?"""
+    flapping: bool = False
+    """It comes and goes: it stays open until it has been good for some runs."""
+    raised_to: Severity | None = None
+    """A severity that it has at least, whatever its rule says."""
+    errored: int = 0
+    """Of checks that could not be run: how many runs in a row."""
+    cause: str = ""
+    """The fingerprint of the open incident upstream that explains it."""
+    announced: bool = False
+    """Whether people were told of it, and so must be told when it is over."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

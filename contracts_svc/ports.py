@@ -175,6 +175,6 @@ class Store(Protocol):
         """Keep these incidents as they are now."""
         ...
 
-    def incidents(self) -> tuple[Incident, ...]:
-        """Incidents that are not resolved."""
+    def incidents(self, resolved_since: datetime | None = None) -> tuple[Incident, ...]:
+        """Incidents that are not resolved, and those resolved since a moment where one is given."""
         ...

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from contracts_svc.alerts import Audience, Incident, IncidentState, Notification, Transition
+from contracts_svc.incidents import COULD_NOT_CHECK
 from contracts_svc.lineage.graph import Consumer, DatasetId, Graph
 from contracts_svc.model import Contract
 from contracts_svc.routing_reach import Affected, affected
@@ -49,6 +50,7 @@ def notifications(
     now: datetime,
     default_receiver: str = "slack",
     still_open: Sequence[Incident] = (),
+    explained: Mapping[str, Sequence[Incident]] = {},
 ) -> tuple[Notification, ...]:
     """The messages that these transitions make necessary, openings first, owners before stakeholders.
 
@@ -56,15 +58,20 @@ def notifications(
     a failing column reaches something of theirs; a team that is both hears as owner. Those that end
     go to whom the same incident reaches now. ``contracts`` is by id. ``default_receiver`` is for
     support entries that name no tool. ``still_open`` are the open incidents that are in no transition:
-    without them a message may say that all is over when only a part is. Acknowledging is not told.
+    without them a message may say that all is over when only a part is. ``explained`` are the open
+    incidents further down that an incident (by fingerprint) is the cause of: they are told with it.
+    That a table could not be checked is told to its owner only: its data may be right. Acknowledging is
+    not told.
     """
-    tables: defaultdict[tuple[bool, str, str], list[Transition]] = defaultdict(list)
+    tables: defaultdict[tuple[bool, str, str, bool], list[Transition]] = defaultdict(list)
     for transition in transitions:
         over = transition.incident.state is IncidentState.RESOLVED
-        if over or transition.incident.state is transition.before or transition.before is None:
-            key = (over, transition.incident.contract, transition.incident.table)
-            tables[key].append(transition)
-    route = _Routes(contracts, dataset_of, graph, consumers, default_receiver)
+        acknowledged = transition.incident.state is IncidentState.ACKNOWLEDGED
+        if over or transition.incident.state is transition.before or not acknowledged:
+            incident = transition.incident
+            unchecked = incident.check == COULD_NOT_CHECK
+            tables[over, incident.contract, incident.table, unchecked].append(transition)
+    route = _Routes(contracts, dataset_of, graph, consumers, default_receiver, explained)
     return tuple(
         message
         for _, moved in sorted(tables.items(), key=lambda item: item[0])
@@ -81,6 +88,7 @@ class _Routes:
     graph: Graph
     consumers: Sequence[Consumer]
     default_receiver: str
+    explained: Mapping[str, Sequence[Incident]]
 
     def story(self, moved: Sequence[Transition], still_open: Sequence[Incident]) -> Story:
         """All of what happened to one table. ``moved`` are its openings or its endings, worst first."""
@@ -92,11 +100,13 @@ class _Routes:
         others = tuple(
             i
             for i in still_open
-            if (i.contract, i.table) == (first.contract, first.table) and i.fingerprint not in names
+            if (i.contract, i.table) == (first.contract, first.table)
+            and i.fingerprint not in names
+            and (i.check == COULD_NOT_CHECK) is (first.check == COULD_NOT_CHECK)
         )
         of_all = dict.fromkeys(i.columns for i in (*(t.incident for t in moved), *others))
         reached = {columns: self._reached(columns, contract, first.table, dataset) for columns in of_all}
-        told = self._told(moved, others, reached)
+        told = () if first.check == COULD_NOT_CHECK else self._told(moved, others, reached)
         return Story(
             table=first.table,
             dataset=dataset,
@@ -108,12 +118,13 @@ class _Routes:
             own=next((t.affected for t in told if t.recipient.team == owner.team), ()),
             still_open=others,
             names={c.dataset: c.name for c in self.consumers},
+            explained=tuple(i for t in moved for i in self.explained.get(t.incident.fingerprint, ())),
         )
 
     def _reached(
         self, columns: Sequence[str], contract: Contract | None, table: str, dataset: DatasetId
     ) -> dict[Consumer, Affected]:
-        stored = [_stored_path(contract, table, c) for c in columns]
+        stored = [stored_path(contract, table, c) for c in columns]
         return {a.consumer: a for a in affected(stored, dataset, self.graph, self.consumers)}
 
     def _told(
@@ -187,7 +198,7 @@ def _notification(
 def _key(story: Story, audience: Audience, recipient: Recipient, incidents: Iterable[Incident]) -> str:
     """The same for the same people, incidents and state; an incident that came back is another one."""
     parts = [story.over, audience.value, recipient.team, str(story.dataset)]
-    each = sorted((i.fingerprint, i.opened.isoformat(), i.severity.value) for i in incidents)
+    each = sorted((i.fingerprint, i.opened.isoformat(), i.reopened, i.severity.value) for i in incidents)
     return hashlib.sha256(json.dumps([*parts, each]).encode()).hexdigest()
 
 
@@ -244,7 +255,7 @@ def _union(
     return tuple(merged)
 
 
-def _stored_path(contract: Contract | None, table_name: str, path: str) -> str:
+def stored_path(contract: Contract | None, table_name: str, path: str) -> str:
     """A column's path with its names as the data has them, which is how lineage names columns."""
     table = contract.table(table_name) if contract else None
     if table is None:

@@ -53,6 +53,11 @@ def affected(
     )
 
 
+def reached_from(start: ColumnRef, graph: Graph) -> Iterator[ColumnRef]:
+    """Every column (or dataset) that wrong values of ``start`` reach, nearest first."""
+    return (path[-1].target for path in _Walk(graph).downstream(start))
+
+
 def _reached(consumer: Consumer, paths: Sequence[Path]) -> Affected:
     targets = dict.fromkeys(p[-1].target.column for p in paths)
     columns = () if None in targets else tuple(c for c in targets if c is not None)
@@ -88,7 +93,7 @@ class _Walk:
         if ref.column is None:
             return self._graph.onward(ref)
         alike = self._edges(ref.dataset).get(_top(ref.column), ())
-        known = [e for e in alike if _related(e.source.column or "", ref.column)]
+        known = [e for e in alike if related(e.source.column or "", ref.column)]
         return [*known, *self._graph.reads(ColumnRef(ref.dataset, None))]
 
     def _edges(self, dataset: DatasetId) -> dict[str, list[Edge]]:
@@ -106,7 +111,7 @@ def _top(column: str) -> str:
     return _INSIDE.split(column, maxsplit=1)[0]
 
 
-def _related(one: str, other: str) -> bool:
+def related(one: str, other: str) -> bool:
     """Whether two columns are the same, or one is nested in the other."""
     shorter, longer = sorted((one, other), key=len)
     return longer == shorter or (

@@ -13,7 +13,7 @@ from datetime import UTC, datetime, timedelta
 
 from contracts_svc.alerts import Incident, Section, Transition
 from contracts_svc.findings import Severity
-from contracts_svc.incidents import natural
+from contracts_svc.incidents import COULD_NOT_CHECK, natural
 from contracts_svc.lineage.graph import Consumer, ConsumerKind, DatasetId, Edge, EdgeKind, EdgeType
 from contracts_svc.model import NOWHERE, Contract
 from contracts_svc.routing_reach import Affected, Path
@@ -77,6 +77,8 @@ class Story:
     still_open: tuple[Incident, ...] = ()
     names: Mapping[DatasetId, str] = field(default_factory=dict)
     """What the readers of a dataset call it."""
+    explained: tuple[Incident, ...] = ()
+    """Incidents further down that this one is the cause of."""
 
 
 # --- to the owner ---------------------------------------------------------------------------------
@@ -91,6 +93,11 @@ def for_owner(story: Story) -> Message:
     if rest := story.transitions[MOST_LINES:]:
         sections.append(Section(f"And {len(rest)} more checks", _cut(t.incident.check for t in rest)))
     sections += _who_is_affected(story)
+    if story.explained:
+        lines = (f"{i.table}: {i.evidence.check.title or i.check}" for i in story.explained)
+        sections.append(Section("Explains as well", _cut(dict.fromkeys(lines))))
+    if story.transitions[0].incident.check == COULD_NOT_CHECK:
+        return _unchecked(story, sections)
     if story.over:
         title = f"{subject} {verb} as promised again"
         if story.still_open:
@@ -99,6 +106,18 @@ def for_owner(story: Story) -> Message:
         title = f"{subject} {verb} not as promised{_since_words(story.transitions)}"
         sections.append(Section("What to do next", _next_steps(story)))
     return _short(title), tuple(sections)
+
+
+def _unchecked(story: Story, sections: list[Section]) -> Message:
+    """Nobody knows whether the data is right: neither "wrong" nor "right again" may be said."""
+    (transition,) = story.transitions
+    if story.over:
+        return _short(f"{story.table} can be checked again"), ()
+    result = transition.incident.evidence
+    why = (f"Check: {result.check.title or result.check.id}", f"Reason: {result.reason or 'not known'}")
+    lasting = (f"Last tried: {_time(transition.incident.seen)}", "Whether the data is right is not known.")
+    title = f"{story.table} {transition.reason}"
+    return _short(title), (Section("What could not be checked", (*why, *lasting)),)
 
 
 def _check(transition: Transition, over: bool) -> Section:

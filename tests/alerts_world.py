@@ -132,6 +132,20 @@ DEST = Check(
     title="dest is one of the airports",
     at=Location(FILE, 60, 9),
 )
+WORST = Check(
+    id="carrier_scorecard.worst_dep_delay.range",
+    kind="range",
+    table="carrier_scorecard",
+    columns=("worst_dep_delay",),
+    title="worst_dep_delay is at most 1800",
+)
+NAMES = Check(
+    id="carrier_scorecard.name.required",
+    kind="required",
+    table="carrier_scorecard",
+    columns=("name",),
+    title="name is never NULL",
+)
 TAILNUM = Check(id="flights.tailnum.required", kind="required", table="flights", columns=("tailnum",))
 ROW_COUNT = Check(id="flights.rows", kind="row_count", table="flights", title="there are rows")
 
@@ -153,11 +167,11 @@ def passes(check: Check) -> Result:
     return Result(check=check, outcome=Outcome.PASSED, failing=0, rows=28_135)
 
 
-def run(at: datetime, scope: str, *results: Result) -> Run:
+def run(at: datetime, scope: str, *results: Result, table: str = "flights") -> Run:
     return Run(
-        contract="urn:flights",
+        contract=f"urn:{table}",
         version="1.0.0",
-        table="flights",
+        table=table,
         server="lake",
         scope=scope,
         started=at,

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 from contracts_svc.adapters.receivers.console import ConsoleReceiver
 from contracts_svc.adapters.store.memory import MemoryStore
-from contracts_svc.alerts import Notification
+from contracts_svc.alerts import IncidentState, Notification
 from contracts_svc.flows.notify import Outcome, notify
 from contracts_svc.ports import Delivery
 from contracts_svc.runs import Check, Result
@@ -19,8 +19,10 @@ from tests.alerts_world import (
     DEP_DELAY,
     DEST,
     GRAPH,
+    NAMES,
     NOON,
     TAILNUM,
+    WORST,
     dataset_of,
     fails,
     passes,
@@ -57,11 +59,11 @@ class Lake:
         self.time = NOON + timedelta(**passed)
         return self
 
-    def checks(self, scope: str, *results: Result) -> Outcome:
-        """Flights are checked; what was posted before is not looked at again."""
+    def checks(self, scope: str, *results: Result, table: str = "flights") -> Outcome:
+        """A table is checked; what was posted before is not looked at again."""
         self.slack.posted.clear()
         return notify(
-            run(self.time, scope, *results),
+            run(self.time, scope, *results, table=table),
             store=self.store,
             receivers={"slack": self.slack},
             contracts=CONTRACTS,
@@ -195,7 +197,7 @@ def test_a_check_that_could_not_run_tells_nobody_that_data_is_wrong_or_right() -
     lake.at(hours=1).december_fails(DEP_DELAY)
     lake.at(hours=2).checks("month=12", errored)
     assert lake.heard() == {}
-    assert len(lake.store.incidents()) == 1
+    assert [i.check for i in lake.store.incidents() if i.state is IncidentState.OPEN] == [DEP_DELAY.id]
 
 
 def test_one_archived_channel_does_not_keep_the_others_from_hearing() -> None:
@@ -204,3 +206,121 @@ def test_one_archived_channel_does_not_keep_the_others_from_hearing() -> None:
     outcome = lake.december_fails(DEP_DELAY, CARRIER)
     assert lake.heard() == {"#flight-ops": 1, "#punctuality": 1, "#executive-reporting": 1}
     assert [(n.channel, d.reason) for n, d in outcome.unsent] == [("#finance", "is_archived")]
+
+
+# --- one root cause, one message ------------------------------------------------------------------
+
+
+def test_what_a_failure_upstream_explains_is_told_with_it_and_not_by_itself() -> None:
+    lake = Lake()
+    lake.at(hours=0).december_fails(DEP_DELAY)
+    lake.at(hours=1).checks("whole table", fails(WORST), table="carrier_scorecard")
+    assert lake.heard() == {}, "#finance has heard of the cause already"
+    lake.at(hours=2).december_passes(DEP_DELAY)
+    assert "flights is right again" in lake.text("#finance")
+    lake.at(hours=3).checks("whole table", passes(WORST), table="carrier_scorecard")
+    assert lake.heard() == {}
+
+
+def test_a_symptom_that_outlives_its_cause_stands_on_its_own() -> None:
+    lake = Lake()
+    lake.at(hours=0).december_fails(DEP_DELAY)
+    lake.at(hours=1).checks("whole table", fails(WORST), table="carrier_scorecard")
+    lake.at(hours=2).december_passes(DEP_DELAY)
+    lake.at(hours=3).checks("whole table", fails(WORST), table="carrier_scorecard")
+    assert lake.heard() == {"#finance": 1, "#executive-reporting": 1}
+    assert "although its cause is mended" in lake.text("#finance")
+    lake.at(hours=4).checks("whole table", passes(WORST), table="carrier_scorecard")
+    assert lake.heard() == {"#finance": 1, "#executive-reporting": 1}
+
+
+def test_a_failure_in_columns_that_the_cause_does_not_reach_is_told() -> None:
+    lake = Lake()
+    lake.at(hours=0).december_fails(DEP_DELAY)
+    lake.at(hours=1).checks("whole table", fails(NAMES), table="carrier_scorecard")
+    assert lake.heard() == {"#finance": 1}
+
+
+def test_a_cause_found_later_names_what_it_explains() -> None:
+    lake = Lake()
+    lake.at(hours=0).checks("whole table", fails(WORST), table="carrier_scorecard")
+    assert "#finance" in lake.heard()
+    lake.at(hours=1).december_fails(DEP_DELAY)
+    owner = lake.text("#flight-ops")
+    assert "Explains as well" in owner
+    assert "carrier_scorecard: worst_dep_delay is at most 1800" in owner
+    lake.at(hours=2).december_passes(DEP_DELAY)
+    lake.at(hours=3).checks("whole table", passes(WORST), table="carrier_scorecard")
+    assert "as promised again" in lake.text("#finance"), "who was told that it is wrong hears that it is over"
+
+
+# --- could not be checked -------------------------------------------------------------------------
+
+NOT_CHECKED = Result(check=DEP_DELAY, outcome=RunOutcome.ERRORED, reason="the bucket is gone")
+
+
+def test_the_owner_alone_hears_of_a_table_that_cannot_be_checked_three_times() -> None:
+    lake = Lake()
+    for hour in (0, 1):
+        lake.at(hours=hour).checks("month=12", NOT_CHECKED)
+        assert lake.heard() == {}
+    lake.at(hours=2).checks("month=12", NOT_CHECKED)
+    assert lake.heard() == {"#flight-ops": 1}
+    said = lake.text("#flight-ops")
+    assert "flights could not be checked 3 times in a row" in said
+    assert "the bucket is gone" in said
+    assert "not as promised" not in said
+    lake.at(hours=3).checks("month=12", NOT_CHECKED)
+    assert lake.heard() == {}
+    lake.at(hours=4).december_passes(DEP_DELAY)
+    assert lake.heard() == {"#flight-ops": 1}
+    assert "flights can be checked again" in lake.text("#flight-ops")
+
+
+def test_once_is_not_told_and_is_forgotten() -> None:
+    lake = Lake()
+    for hour in range(0, 8, 2):
+        lake.at(hours=hour).checks("month=12", NOT_CHECKED)
+        lake.at(hours=hour + 1).december_passes(DEP_DELAY)
+        assert lake.heard() == {}
+
+
+# --- coming back, and coming and going ------------------------------------------------------------
+
+
+def test_what_comes_back_within_a_day_is_the_same_incident_and_told_again() -> None:
+    lake = Lake()
+    lake.at(hours=0).december_fails(CARRIER)
+    lake.at(hours=1).december_passes(CARRIER)
+    outcome = lake.at(hours=2).december_fails(CARRIER)
+    (transition,) = outcome.transitions
+    assert transition.before is IncidentState.RESOLVED
+    assert transition.incident.reopened == 1
+    assert "failed on month=12 again" in lake.text("#flight-ops")
+
+
+def test_what_comes_back_later_is_a_new_one() -> None:
+    lake = Lake()
+    lake.at(hours=0).december_fails(CARRIER)
+    lake.at(hours=1).december_passes(CARRIER)
+    (transition,) = lake.at(hours=26).december_fails(CARRIER).transitions
+    assert transition.before is None
+    assert transition.incident.reopened == 0
+
+
+def test_what_comes_and_goes_is_told_once_as_such_and_over_when_it_has_settled() -> None:
+    lake = Lake()
+    told: list[int] = []
+    for hour in range(12):
+        turn = lake.december_passes if hour % 2 else lake.december_fails
+        lake.time = NOON + timedelta(hours=hour)
+        turn(CARRIER)
+        told.append(lake.heard().get("#flight-ops", 0))
+    assert told == [1, 1, 1, 1, 1, 0, 0, 0, 0, 0, 0, 0]
+    (incident,) = lake.store.incidents()
+    assert incident.flapping
+    for hour in range(12, 15):
+        assert lake.store.incidents()
+        lake.at(hours=hour).december_passes(CARRIER)
+    assert lake.store.incidents() == ()
+    assert "as promised again" in lake.text("#flight-ops")

@@ -20,6 +20,7 @@ FLOORS = (
         "references",
         "impact",
         "verdict",
+        "anomaly",
         "incidents",
         "routing",
         "schedule",

@@ -57,7 +57,7 @@ def follow(*runs: Run) -> tuple[list[Incident], list[str]]:
         kept |= {i.fingerprint: i for i in moved.incidents}
         told += [f"{t.before or 'new'}>{t.incident.state}" for t in moved.transitions]
         kept = {k: i for k, i in kept.items() if i.state is not IncidentState.RESOLVED}
-    return list(kept.values()), told
+    return [i for i in kept.values() if i.state is not IncidentState.PENDING], told
 
 
 Steps = Sequence[tuple[str, Result]]

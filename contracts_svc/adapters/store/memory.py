@@ -71,9 +71,14 @@ class MemoryStore:
         for incident in incidents:
             self._incidents[incident.fingerprint] = incident
 
-    def incidents(self) -> tuple[Incident, ...]:
-        """Incidents that are not resolved, longest open first."""
-        there = [i for i in self._incidents.values() if i.state is not IncidentState.RESOLVED]
+    def incidents(self, resolved_since: datetime | None = None) -> tuple[Incident, ...]:
+        """Incidents that are not resolved, or since the moment given, longest open first."""
+        there = [
+            i
+            for i in self._incidents.values()
+            if i.state is not IncidentState.RESOLVED
+            or (resolved_since is not None and i.resolved is not None and i.resolved >= resolved_since)
+        ]
         return tuple(sorted(there, key=lambda i: (i.opened, i.fingerprint)))
 
 
