@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import lru_cache
 
 from contracts_svc.compat import physical
 from contracts_svc.compat.lattice import (
@@ -68,7 +67,6 @@ def dialect_of(contract: Contract) -> str:
     return "duckdb"
 
 
-@lru_cache(maxsize=16_384)
 def relation(old: str, new: str, dialect: str = "duckdb") -> Relation:
     """The relation of two physical types as a dialect writes them.
 
