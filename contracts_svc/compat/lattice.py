@@ -92,9 +92,9 @@ class Binary:
 
 @dataclass(frozen=True, slots=True)
 class Enum:
-    """One of these strings."""
+    """One of these strings; None: not said which."""
 
-    symbols: frozenset[str]
+    symbols: frozenset[str] | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,6 +142,13 @@ class Map:
 
 
 @dataclass(frozen=True, slots=True)
+class Union:
+    """A value of one of these types; made by :func:`union`."""
+
+    branches: frozenset[Shape]
+
+
+@dataclass(frozen=True, slots=True)
 class Unknown:
     """A type that is not known, by its name in lower case."""
 
@@ -149,12 +156,18 @@ class Unknown:
 
 
 Number: TypeAlias = Integer | Decimal | Float | AnyNumber
-Shape: TypeAlias = Number | Text | Binary | Enum | Moment | Plain | Array | Struct | Map | Unknown
+Shape: TypeAlias = Number | Text | Binary | Enum | Moment | Plain | Array | Struct | Map | Union | Unknown
 
 VARIANT = Plain("variant")
 DATE = Plain("date")
 _NUMBERS = (Integer, Decimal, Float, AnyNumber)
 _STRINGS = (Text, Enum, Plain)
+
+
+def union(branches: Iterable[Shape]) -> Shape:
+    """The union of these types: each once, and a union of one type is that type."""
+    found = frozenset(branches)
+    return next(iter(found)) if len(found) == 1 else Union(found)
 
 
 def relate(old: Shape, new: Shape) -> Relation:
@@ -165,12 +178,14 @@ def relate(old: Shape, new: Shape) -> Relation:
         return Relation.UNKNOWN
     if VARIANT in (old, new):
         return Relation.WIDENED if new == VARIANT else Relation.NARROWED
+    if isinstance(old, Union) or isinstance(new, Union):
+        return _unions(_branches(old), _branches(new))
     if isinstance(old, _NUMBERS) and isinstance(new, _NUMBERS):
         return _by_sets(_holds_number(new, old), _holds_number(old, new))
     if isinstance(old, _STRINGS) and isinstance(new, _STRINGS):
         return _strings(old, new)
     if isinstance(old, Binary) and isinstance(new, Binary):
-        return _by_sets(_longer(new, old), _longer(old, new))
+        return _by_sets(_more_bytes(new, old), _more_bytes(old, new))
     if isinstance(old, Moment) and isinstance(new, Moment):
         return _moments(old, new)
     if isinstance(old, Array) and isinstance(new, Array):
@@ -240,6 +255,11 @@ def _decimal_holds(outer: Decimal, inner: Number) -> bool:
     return whole and outer.scale >= inner.scale
 
 
+def _more_bytes(outer: Binary, inner: Binary) -> bool:
+    """Whether every byte string of ``inner`` is one of ``outer``: fixed ones are never padded."""
+    return _longer(outer, inner) and (not outer.fixed or outer.length == inner.length)
+
+
 def _longer(outer: Text | Binary, inner: Text | Binary) -> bool:
     """Whether every string of ``inner`` is one of ``outer``."""
     if outer.fixed and not inner.fixed:
@@ -253,6 +273,8 @@ def _strings(old: Text | Enum | Plain, new: Text | Enum | Plain) -> Relation:
     if isinstance(old, Text) and isinstance(new, Text):
         return _by_sets(_longer(new, old), _longer(old, new))
     if isinstance(old, Enum) and isinstance(new, Enum):
+        if old.symbols is None or new.symbols is None:
+            return _by_sets(new.symbols is None, old.symbols is None)
         return _by_sets(new.symbols >= old.symbols, old.symbols >= new.symbols)
     if isinstance(old, Text):
         return _text_to(old, new).mirrored
@@ -264,7 +286,8 @@ def _strings(old: Text | Enum | Plain, new: Text | Enum | Plain) -> Relation:
 def _text_to(text: Text, other: Text | Enum | Plain) -> Relation:
     """From ``other`` to text: an enum's symbols and JSON documents are strings."""
     if isinstance(other, Enum):
-        fits = text.length is None or all(len(s) <= text.length for s in other.symbols)
+        length = max((len(s) for s in other.symbols), default=0) if other.symbols is not None else None
+        fits = text.length is None or (length is not None and length <= text.length)
         return Relation.WIDENED if fits else Relation.LOSSY
     if other == Plain("json"):
         return Relation.WIDENED if text.length is None else Relation.LOSSY
@@ -317,6 +340,25 @@ def _maps(old: Map, new: Map) -> Relation:
     if old.parts is None or new.parts is None:
         return _by_sets(new.parts is None, old.parts is None)
     return combined(relate(o, n) for o, n in zip(old.parts, new.parts, strict=True))
+
+
+def _branches(shape: Shape) -> frozenset[Shape]:
+    return shape.branches if isinstance(shape, Union) else frozenset({shape})
+
+
+def _unions(olds: frozenset[Shape], news: frozenset[Shape]) -> Relation:
+    """Branch by branch: what every branch of one finds in the other, that other holds."""
+    pairs = {(o, n): relate(o, n) for o in olds for n in news}
+    kept, held = (Relation.EQUAL, Relation.WIDENED), (Relation.EQUAL, Relation.NARROWED)
+    new_holds = all(any(pairs[o, n] in kept for n in news) for o in olds)
+    old_holds = all(any(pairs[o, n] in held for o in olds) for n in news)
+    if new_holds or old_holds:
+        return _by_sets(new_holds, old_holds)
+    found = set(pairs.values())
+    for worst in (Relation.UNKNOWN, Relation.REINTERPRETED):
+        if worst in found:
+            return worst
+    return Relation.INCOMPATIBLE if found == {Relation.INCOMPATIBLE} else Relation.LOSSY
 
 
 def _across(old: Shape, new: Shape) -> Relation:

@@ -1,6 +1,6 @@
 """Physical types, as a dialect or a file format writes them, brought to one lattice.
 
-SQL types are parsed by sqlglot; Parquet, Avro and Protobuf types are known by their own names.
+SQL types are parsed by sqlglot; Parquet, Avro and Protobuf types are known by their own names (``formats``).
 Nothing here raises: what is not known is ``Unknown`` and is compared by name.
 """
 
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from functools import lru_cache
+from hashlib import sha256
 from typing import ClassVar
 
 from sqlglot import exp
@@ -16,10 +17,10 @@ from sqlglot.errors import SqlglotError
 from sqlglot.parser import Parser
 from sqlglot.parsers.duckdb import DuckDBParser
 
+from contracts_svc.compat.formats import FORMATS, format_type
 from contracts_svc.compat.lattice import (
     DATE,
     VARIANT,
-    AnyNumber,
     Array,
     Binary,
     Decimal,
@@ -33,10 +34,8 @@ from contracts_svc.compat.lattice import (
     Struct,
     Text,
     Unknown,
+    union,
 )
-
-FORMATS = frozenset({"avro", "protobuf", "parquet"})
-"""The dialects that are file formats with type names of their own."""
 
 _RAW = re.compile(r"(?:long )?raw(?: ?\((\d{1,9})\))?")
 """Oracle's byte strings, which the parser does not know."""
@@ -86,6 +85,7 @@ _ALWAYS: dict[exp.DType, Shape] = {
     T.GEOGRAPHY: Plain("geography"),
     T.GEOMETRY: Plain("geometry"),
     T.INET: Plain("inet"),
+    T.NULL: Plain("null"),
     T.TINYTEXT: Text(255),
     T.NAME: Text(63),
     T.TINYBLOB: Binary(255),
@@ -130,35 +130,40 @@ class _LakeParser(DuckDBParser):
     TYPE_CONVERTERS: ClassVar = {k: v for k, v in DuckDBParser.TYPE_CONVERTERS.items() if k is not T.TEXT}
 
 
-@lru_cache(maxsize=16_384)
 def parse(text: str, dialect: str) -> Shape:
     """The type that this text means in a dialect of sqlglot's, or in one of FORMATS.
 
-    Never raises: junk is ``Unknown``.
+    Never raises: junk is ``Unknown``. What is longer than any type is not parsed, nor kept.
     """
+    if len(text) > _LONGEST:
+        folded = " ".join(text.split()).lower()
+        return Unknown(f"{folded[:100]}... ({sha256(folded.encode(errors='replace')).hexdigest()})")
+    return _parse(text, dialect)
+
+
+@lru_cache(maxsize=16_384)
+def _parse(text: str, dialect: str) -> Shape:
     name = " ".join(text.split()).lower()
     if not _sane(name):
-        return Unknown(name[:200])
+        return Unknown(name)
     if dialect in FORMATS:
-        return _format_type(name, dialect) or _sql_type(text, name, "duckdb") or Unknown(name)
+        return format_type(text, dialect) or _sql_type(text, name, "duckdb") or Unknown(name)
     shape = _sql_type(text, name, dialect)
     if shape is None and dialect == "oracle" and (raw := _RAW.fullmatch(name)):
         return Binary(int(raw[1]) if raw[1] else None)
     for other in () if shape else ("parquet", "avro", "protobuf"):
-        shape = shape or _format_type(name, other)
+        shape = shape or format_type(text, other)
     return shape or Unknown(name)
 
 
 def _sane(name: str) -> bool:
     """Whether a parser can be let loose on it: not endless, not bottomless, brackets closed."""
-    if not name or len(name) > _LONGEST:
-        return False
     depth = 0
     for char in name:
-        depth += (char in "<([") - (char in ">)]")
+        depth += (char in "<([{") - (char in ">)]}")
         if not 0 <= depth <= _DEEPEST:
             return False
-    return depth == 0
+    return bool(name) and depth == 0
 
 
 def _sql_type(text: str, name: str, dialect: str) -> Shape | None:
@@ -246,6 +251,8 @@ def _nested(node: exp.DataType, dialect: str) -> Shape | None:
         sizes = node.args.get("values") or []
         size = int(sizes[0].name) if sizes and sizes[0].name.isdigit() else None
         return Array(_member(inside[0], dialect) if inside else None, size)
+    if kind is T.UNION and inside:
+        return union(_member(branch, dialect) for branch in inside)
     if kind is T.MAP:
         if len(inside) != 2:
             return Map(None)
@@ -266,105 +273,3 @@ def _member(node: exp.Expression, dialect: str) -> Shape:
     inner = node.args.get("kind") if isinstance(node, exp.ColumnDef) else node
     shape = _shape(inner, dialect) if isinstance(inner, exp.DataType) else None
     return shape or Unknown(node.sql().lower())
-
-
-_AVRO: dict[str, Shape] = {
-    "boolean": Plain("boolean"),
-    "int": Integer.bits(32),
-    "long": Integer.bits(64),
-    "float": Float(32),
-    "double": Float(64),
-    "bytes": Binary(),
-    "string": Text(),
-    "fixed": Binary(),
-    "record": Struct(None),
-    "map": Map(None),
-    "array": Array(None),
-    "date": DATE,
-    "uuid": Plain("uuid"),
-    "duration": Plain("interval"),
-    "time-millis": Moment("time", 3, zoned=False, raw=True),
-    "time-micros": Moment("time", 6, zoned=False, raw=True),
-    **{
-        f"{prefix}timestamp-{unit}": Moment("timestamp", digits, zoned=not prefix, raw=True)
-        for prefix in ("", "local-")
-        for unit, digits in (("millis", 3), ("micros", 6), ("nanos", 9))
-    },
-}
-"""Avro 1.12: primitive, complex and logical types."""
-
-_PROTOBUF: dict[str, Shape] = {
-    "double": Float(64),
-    "float": Float(32),
-    "bool": Plain("boolean"),
-    "string": Text(),
-    "bytes": Binary(),
-    "message": Struct(None),
-    **{name: Integer.bits(32) for name in ("int32", "sint32", "sfixed32")},
-    **{name: Integer.bits(64) for name in ("int64", "sint64", "sfixed64")},
-    **{name: Integer.bits(32, signed=False) for name in ("uint32", "fixed32")},
-    **{name: Integer.bits(64, signed=False) for name in ("uint64", "fixed64")},
-    "google.protobuf.timestamp": Moment("timestamp", 9, zoned=True),
-}
-"""Scalar value types of the Protocol Buffers language guide."""
-
-_PARQUET: dict[str, Shape] = {
-    "boolean": Plain("boolean"),
-    "int32": Integer.bits(32),
-    "int64": Integer.bits(64),
-    "int96": Moment("timestamp", 9, zoned=False),
-    "float": Float(32),
-    "double": Float(64),
-    "float16": Float(16),
-    "byte_array": Binary(),
-    "fixed_len_byte_array": Binary(),
-    "string": Text(),
-    "utf8": Text(),
-    "enum": Text(),
-    "date": DATE,
-    "uuid": Plain("uuid"),
-    "json": Plain("json"),
-    "bson": Binary(),
-    "interval": Plain("interval"),
-    "list": Array(None),
-    "map": Map(None),
-    "decimal": AnyNumber(),
-    **{f"int_{bits}": Integer.bits(bits) for bits in (8, 16, 32, 64)},
-    **{f"uint_{bits}": Integer.bits(bits, signed=False) for bits in (8, 16, 32, 64)},
-    **{f"time_{u}": Moment("time", d, zoned=True) for u, d in (("millis", 3), ("micros", 6))},
-    **{f"timestamp_{u}": Moment("timestamp", d, zoned=True) for u, d in (("millis", 3), ("micros", 6))},
-}
-"""Parquet's LogicalTypes.md: physical types, and annotations in their old spelling."""
-
-_UNITS = {"millis": 3, "micros": 6, "nanos": 9}
-
-
-def _format_type(name: str, dialect: str) -> Shape | None:
-    table = {"avro": _AVRO, "protobuf": _PROTOBUF, "parquet": _PARQUET}[dialect]
-    if name in table:
-        return table[name]
-    match = re.fullmatch(r"([a-z_0-9]+)\s*\((.*)\)", name)
-    if match is None:
-        return None
-    kind, words = match[1], [w.strip() for w in match[2].split(",")]
-    if kind == "decimal" and all(re.fullmatch(r"\d{1,9}", w) for w in words) and len(words) <= 2:
-        return Decimal(int(words[0]), int(words[1]) if len(words) == 2 else 0)
-    if dialect == "avro" and kind == "fixed" and words[0].isdigit():
-        return Binary(int(words[0]), fixed=True)
-    return _parquet_annotation(kind, words) if dialect == "parquet" else None
-
-
-def _parquet_annotation(kind: str, words: list[str]) -> Shape | None:
-    """Annotations with parameters: ``INT(8,true)``, ``TIMESTAMP(MICROS,true)``."""
-    adjusted = words[-1].split("=")[-1] == "true"
-    first = words[0].split("=")[-1]
-    if kind == "int" and first in ("8", "16", "32", "64"):
-        return Integer.bits(int(first), signed=adjusted)
-    if kind == "fixed_len_byte_array" and first.isdigit():
-        return Binary(int(first), fixed=True)
-    if kind in ("time", "timestamp"):
-        unit = next((d for u, d in _UNITS.items() for w in words if w.endswith(u)), None)
-        if unit is not None:
-            zoned = any(w.split("=")[-1] == "true" for w in words)
-            return Moment(kind, unit, zoned=zoned, short=unit == 9 and kind == "timestamp")
-    return None

@@ -31,7 +31,8 @@ def column_added(change: Change, scope: Scope) -> Draft | None:
         return None
     return Draft(
         message=f"column {subject(change)} is added" + _type_of(change.new),
-        why="readers that name their columns do not notice; old data reads as NULL there",
+        why="readers that name their columns do not notice; old data reads as "
+        f"{'its default' if _has_default(change.new) else 'NULL'} there",
         fix="nothing to do; readers that use SELECT * get one more column",
     )
 
@@ -158,8 +159,18 @@ def column_undeprecated(change: Change, scope: Scope) -> Draft | None:
     )
 
 
+_DEFAULTS = ("default", "defaultValue", "avroDefault")
+"""Custom properties that say what readers take where data has no value. ODCS has no field for it;
+datacontract-cli keeps the default of an Avro field in the last one."""
+
+
 def _demanded(column: Column) -> bool:
-    return column.required or column.primary_key
+    """Whether data without the column breaks the contract. A default fills it, but no key can be one."""
+    return column.primary_key or (column.required and not _has_default(column))
+
+
+def _has_default(column: Column) -> bool:
+    return any(c.property in _DEFAULTS for c in column.custom)
 
 
 def _type_of(column: Column) -> str:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from contracts_svc.compat import physical
+from contracts_svc.compat.lattice import Shape, Unknown
+from contracts_svc.compat.readers import KEPT, breaking, differing, readers_of
 from contracts_svc.compat.rule import (
     ERROR,
     INFO,
@@ -86,18 +89,39 @@ def type_unknown(change: Change, scope: Scope) -> Draft | None:
         change,
         scope,
         Relation.UNKNOWN,
-        why="unknown type, compared by name: whether values of one fit the other cannot be told",
+        why="whether values of one type fit the other cannot be told",
         fix="write both types as the server's engine spells them, or have readers agree",
     )
 
 
 def physical_type_changed(change: Change, scope: Scope) -> Draft | None:
+    shapes = _shapes(change, scope)
+    known = shapes is None or not any(isinstance(shape, Unknown) for shape in shapes)
     return _draft(
         change,
         scope,
         Relation.EQUAL,
-        why="both hold the same values, so readers do not notice",
-        fix="nothing to do",
+        why="both hold the same values, so readers do not notice"
+        if known
+        else "unknown type, compared by name: the names differ in case or spacing only",
+        fix="nothing to do" if known else "make sure that the server's engine takes both for the same type",
+    )
+
+
+def widening_not_read(change: Change, scope: Scope) -> Draft | None:
+    old, new = scope.columns(change)
+    shapes = _shapes(change, scope)
+    if old is None or new is None or shapes is None or not _decides(change, old, new):
+        return None
+    readers = readers_of(scope.new)
+    if shape_relation(old, new, scope.dialect) not in KEPT or not breaking(readers, *shapes):
+        return None
+    return Draft(
+        message=f"{subject(change)}: reading old data of type {_type(old, new)} as {_type(new, old)}, "
+        + differing(readers, *shapes),
+        why="the new type holds every old value, but files written before are of the old type, and not every "
+        "reader converts them",
+        fix="rewrite old files with the new type, or have these readers read the old type and cast",
     )
 
 
@@ -130,11 +154,36 @@ def _draft(change: Change, scope: Scope, relation: Relation, *, why: str, fix: s
         return None
     if not _decides(change, old, new) or shape_relation(old, new, scope.dialect) is not relation:
         return None
+    how = "unknown type, compared by name" if relation is Relation.UNKNOWN else relation.value
     return Draft(
-        message=f"{subject(change)}: type {_type(old, new)} -> {_type(new, old)} ({relation})",
+        message=f"{subject(change)}: type {_type(old, new)} -> {_type(new, old)} ({how})"
+        + _readers(change, scope, old, new),
         why=why,
         fix=fix,
     )
+
+
+def _shapes(change: Change, scope: Scope) -> tuple[Shape, Shape] | None:
+    """What is stored before and after, where both versions say so in the column itself."""
+    old, new = scope.columns(change)
+    if old is None or new is None or not (old.physical_type and new.physical_type):
+        return None
+    if old.children() or new.children():
+        return None
+    return physical.parse(old.physical_type, scope.dialect), physical.parse(new.physical_type, scope.dialect)
+
+
+def _readers(change: Change, scope: Scope, old: Column, new: Column) -> str:
+    """Who keeps the values and who breaks, where that is not what the relation says of every reader."""
+    shapes = _shapes(change, scope)
+    if shapes is None:
+        return ""
+    readers, (before, after) = readers_of(scope.new), shapes
+    told = (
+        (f"old data as {new.physical_type}", differing(readers, before, after)),
+        (f"new data as {old.physical_type}", differing(readers, after, before)),
+    )
+    return "".join(f"; reading {what}, {who}" for what, who in told if who)
 
 
 def _states(column: Column) -> bool:
@@ -169,6 +218,14 @@ RULES = (
         severities=loosens(ERROR),
         handler=type_widened,
         mirror="type-narrowed",
+    ),
+    Rule(
+        id="widening-not-read",
+        purpose="Checks that the readers of the files can read old data as the wider type.",
+        on=_ON,
+        severities=tightens(ERROR),
+        handler=widening_not_read,
+        mirror="the opposite is type-narrowed, where readers fail or change values anyway",
     ),
     Rule(
         id="type-narrowed",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import lru_cache
 
 from contracts_svc.compat import physical
 from contracts_svc.compat.lattice import (
@@ -68,7 +67,6 @@ def dialect_of(contract: Contract) -> str:
     return "duckdb"
 
 
-@lru_cache(maxsize=16_384)
 def relation(old: str, new: str, dialect: str = "duckdb") -> Relation:
     """The relation of two physical types as a dialect writes them.
 
@@ -114,8 +112,8 @@ def column_relation(old: Column, new: Column, dialect: str) -> Relation:
 def shape_relation(old: Column, new: Column, dialect: str) -> Relation:
     """The relation of two versions of a column, without the columns nested in it.
 
-    Physical types decide where both versions have one; where they agree, or are missing, the
-    logical types do. A side that states no type at all allows any.
+    Physical types decide where both versions have one; where they agree, are unknown, or are
+    missing, the logical types do. A side that states no type at all allows any.
     """
     if not (old.physical_type and new.physical_type):
         return _without_physical(old, new, dialect)
@@ -123,7 +121,11 @@ def shape_relation(old: Column, new: Column, dialect: str) -> Relation:
     # What is nested is spelt out as columns too, and compared there.
     detailed = bool(old.children()) and bool(new.children())
     found = relate(_bare(before), _bare(after)) if detailed else relate(before, after)
-    if found is not Relation.EQUAL or old.logical_type is None or new.logical_type is None:
+    if old.logical_type is None or new.logical_type is None:
+        return found
+    if found is Relation.UNKNOWN:
+        return combined([found, relate(_logical(old), _logical(new))])
+    if found is not Relation.EQUAL:
         return found
     if old.logical_type == new.logical_type:
         return _options_relation(old, new)
