@@ -13,8 +13,9 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from contracts_svc.findings import Change, Finding
-from contracts_svc.impact_effects import Effect, Gone, Noted, changed_columns, effect_of
+from contracts_svc.impact_effects import Effect, changed_columns, effect_of
 from contracts_svc.impact_judge import judge
+from contracts_svc.impact_sla import tables_of
 from contracts_svc.impact_walk import Hit, Level, ResultType, Stop, Walk, World, walk
 from contracts_svc.lineage.graph import (
     Channel,
@@ -154,11 +155,11 @@ def assess(
         starts = _starts(finding, world, dataset_of)
         for start in starts:
             changed.add(start.dataset)
-            found = _walked(world, start)
+            found = walk(world, start.refs, start.effect, judge)
             touched |= found.touched
             impacts += _impacts(finding, found.hits, start.dataset, by_dataset)
             absorbed += _absorbed(finding, found)
-        if starts and not any(world.leaving(r) for s in starts for r in (*s.refs, *s.wholes)):
+        if starts and not any(graph.readers(r) for s in starts for r in s.refs):
             unread.append(finding)
     merged = _merged(impacts)
     old = now - stale_after if now else None
@@ -176,13 +177,11 @@ def assess(
 
 @dataclass(frozen=True, slots=True)
 class _Start:
-    """Where an effect begins. ``wholes`` are the objects around a nested column: who reads one of
-    these as a whole may read the column."""
+    """Where an effect begins."""
 
     dataset: DatasetId
     effect: Effect
     refs: tuple[ColumnRef, ...]
-    wholes: tuple[ColumnRef, ...] = ()
 
 
 def _starts(finding: Finding, world: World, dataset_of: DatasetOf) -> list[_Start]:
@@ -200,10 +199,7 @@ def _starts(finding: Finding, world: World, dataset_of: DatasetOf) -> list[_Star
             continue
         columns = changed_columns(change, table)
         refs = tuple(ColumnRef(dataset, c) for c in columns) or (ColumnRef(dataset, None),)
-        parents = columns[0].split(".")[:-1] if columns else []
-        around = [".".join(parents[: n + 1]).removesuffix("[]") for n in range(len(parents))]
-        wholes = tuple(ColumnRef(dataset, a) for a in around)
-        starts.append(_Start(dataset, effect, refs, wholes))
+        starts.append(_Start(dataset, effect, refs))
     return starts
 
 
@@ -211,21 +207,8 @@ def _tables(finding: Finding, change: Change, world: World) -> list[str]:
     """The tables that a change outside of them concerns: those an SLA property names, else all."""
     every = [t.name for c, t in world.promises.values() if c.id == finding.contract]
     sla = change.old if isinstance(change.old, SlaProperty) else None
-    named = {e.strip().partition(".")[0] for e in ((sla and sla.element) or "").split(",")}
+    named = tables_of(sla)
     return [name for name in every if name in named] or every
-
-
-def _walked(world: World, start: _Start) -> Walk:
-    found = walk(world, start.refs, start.effect, judge)
-    if start.wholes:
-        how = f"{start.refs[0]} in it changes"
-        if isinstance(start.effect, Gone):
-            how = f"{start.refs[0]} in it {start.effect.how}"
-        around = walk(world, start.wholes, Noted(how, may_break=True), judge)
-        found.hits += around.hits
-        found.stops += around.stops
-        found.touched |= around.touched
-    return found
 
 
 def _impacts(
