@@ -141,7 +141,10 @@ class Walk:
     hits: list[Hit] = field(default_factory=list)
     stops: list[Stop] = field(default_factory=list)
     retyped: dict[ColumnRef, Retyped] = field(default_factory=dict)
-    touched: set[DatasetId] = field(default_factory=set)
+    walked: dict[Edge, None] = field(default_factory=dict)
+    """Every edge that was looked at."""
+    parts: dict[ColumnRef, set[ColumnRef]] = field(default_factory=dict)
+    """The parts that are followed through copies of their wholes, by where the whole goes."""
 
 
 Judge: TypeAlias = Callable[[Walk, Edge, Effect, bool], Step]
@@ -176,8 +179,8 @@ def walk(world: World, starts: Iterable[ColumnRef], effect: Effect, judge: Judge
         send(start, effect, ())
     while queue:
         ref, effect, path = queue.popleft()
-        found.touched.add(ref.dataset)
         for edge in _ways(world, ref, effect):
+            found.walked.setdefault(edge)
             step, seen = _judged(found, ref, edge, effect, not path, judge)
             here = (*path, edge)
             at = _reached(seen, effect)
@@ -192,6 +195,8 @@ def walk(world: World, starts: Iterable[ColumnRef], effect: Effect, judge: Judge
 
 _MOST_DELAYS = 64
 """How many growing delays are followed on from one dataset."""
+_MOST_PARTS = 16
+"""How many parts of one column are followed: a cycle through ``x -> x.p`` makes ever deeper ones."""
 
 
 def _most(world: World, ref: ColumnRef, effect: Effect) -> int:
@@ -226,9 +231,11 @@ def _judged(
         inner = part_effect(effect, ref, edge.source, edge.dialect)
         return (judge(found, edge, inner, first) if inner else Step()), edge
     copied = copied_part(edge, ref)
-    if copied is None:
+    parts = found.parts.setdefault(edge.target, set())
+    if copied is None or (copied.target not in parts and len(parts) == _MOST_PARTS):
         outer = whole_effect(effect, ref, edge)
         return (judge(found, edge, outer, first) if outer else Step()), edge
+    parts.add(copied.target)
     step = judge(found, copied, effect, first)
     if step.level is Level.BREAKS and found.world.column(copied.target) is None:
         # Nobody promises the part there, so whether anybody misses it shows further down.

@@ -199,6 +199,18 @@ class Graph:
                 longer += [(*path, e) for e in self.onward(target)]
             paths = longer
 
+    def makers(self, ref: ColumnRef) -> tuple[Edge, ...]:
+        """The edges that end at this column, or at one nested in it."""
+        return (*self.feeds(ref), *self._made_parts.get(ref, ()))
+
+    @cached_property
+    def _made_parts(self) -> dict[ColumnRef, tuple[Edge, ...]]:
+        return _index(
+            (ColumnRef(e.target.dataset, whole), e)
+            for e in self.edges
+            for whole in around_of(e.target.column or "")
+        )
+
     def onward(self, ref: ColumnRef) -> tuple[Edge, ...]:
         """The edges an effect on this column (or, column None, on the dataset) travels along."""
         if ref.column is not None:
