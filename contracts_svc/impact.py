@@ -13,8 +13,9 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from contracts_svc.findings import Change, Finding
-from contracts_svc.impact_effects import Effect, Gone, Noted, changed_columns, effect_of
+from contracts_svc.impact_effects import Effect, changed_columns, effect_of
 from contracts_svc.impact_judge import judge
+from contracts_svc.impact_sla import tables_of
 from contracts_svc.impact_walk import Hit, Level, ResultType, Stop, Walk, World, walk
 from contracts_svc.lineage.graph import (
     Channel,
@@ -25,6 +26,7 @@ from contracts_svc.lineage.graph import (
     Edge,
     Graph,
 )
+from contracts_svc.lineage.reach import Extent
 from contracts_svc.lineage.sql_types import result_type
 from contracts_svc.model import Contract, SlaProperty, Table
 
@@ -37,6 +39,7 @@ __all__ = [
     "ResultType",
     "assess",
     "consumers_of",
+    "starts_of",
 ]
 
 DatasetOf = Callable[[str, str], DatasetId]
@@ -133,13 +136,16 @@ def assess(
     result_type: ResultType = result_type,
     now: datetime | None = None,
     stale_after: timedelta = timedelta(days=30),
+    extent: Extent | None = None,
 ) -> Assessment:
     """Judge every finding against everybody downstream of it.
 
     ``promises`` are the contracts as they will be: a consumer that the same pull request changes is
     judged by its new promises. ``result_type`` gives the type of an edge's expression. With ``now``
     (with its zone), lineage that was last seen more than ``stale_after`` ago is named in the
-    coverage; it still counts as evidence.
+    coverage; it still counts as evidence. ``graph`` may be only the part that is reachable from
+    :func:`starts_of` these findings (see :mod:`contracts_svc.lineage.reach`), then ``extent`` tells
+    what is known of the whole.
     """
     world = World(graph, promises, result_type)
     by_dataset: defaultdict[DatasetId, list[Consumer]] = defaultdict(list)
@@ -148,41 +154,52 @@ def assess(
     impacts: list[Impact] = []
     absorbed: list[Absorbed] = []
     unread: list[Finding] = []
-    touched: set[DatasetId] = set()
+    walked: dict[Edge, None] = {}
     changed: set[DatasetId] = set()
     for finding in findings:
         starts = _starts(finding, world, dataset_of)
         for start in starts:
             changed.add(start.dataset)
-            found = _walked(world, start)
-            touched |= found.touched
+            found = walk(world, start.refs, start.effect, judge)
+            walked.update(found.walked)
             impacts += _impacts(finding, found.hits, start.dataset, by_dataset)
             absorbed += _absorbed(finding, found)
-        if starts and not any(world.leaving(r) for s in starts for r in (*s.refs, *s.wholes)):
+        if starts and not any(graph.readers(r) for s in starts for r in s.refs):
             unread.append(finding)
     merged = _merged(impacts)
     old = now - stale_after if now else None
+    whole = extent or Extent.of(graph)
     return Assessment(
         impacts=merged,
         absorbed=tuple(absorbed),
         unread=tuple(unread),
         coverage=Coverage(
-            datasets_known=len(graph.datasets),
+            datasets_known=whole.datasets,
             consumers=len(consumers),
-            unknown=_unknown(graph, changed, touched, consumers, merged, old),
+            unknown=_unknown(whole, changed, walked, consumers, merged, old),
         ),
     )
 
 
+def starts_of(
+    findings: Iterable[Finding],
+    *,
+    dataset_of: DatasetOf,
+    promises: Mapping[DatasetId, tuple[Contract, Table]],
+) -> tuple[ColumnRef, ...]:
+    """The columns (or, column None, datasets) from which these findings have an effect on readers."""
+    world = World(Graph(), promises, result_type)
+    found = (r for f in findings for s in _starts(f, world, dataset_of) for r in s.refs)
+    return tuple(dict.fromkeys(found))
+
+
 @dataclass(frozen=True, slots=True)
 class _Start:
-    """Where an effect begins. ``wholes`` are the objects around a nested column: who reads one of
-    these as a whole may read the column."""
+    """Where an effect begins."""
 
     dataset: DatasetId
     effect: Effect
     refs: tuple[ColumnRef, ...]
-    wholes: tuple[ColumnRef, ...] = ()
 
 
 def _starts(finding: Finding, world: World, dataset_of: DatasetOf) -> list[_Start]:
@@ -200,10 +217,7 @@ def _starts(finding: Finding, world: World, dataset_of: DatasetOf) -> list[_Star
             continue
         columns = changed_columns(change, table)
         refs = tuple(ColumnRef(dataset, c) for c in columns) or (ColumnRef(dataset, None),)
-        parents = columns[0].split(".")[:-1] if columns else []
-        around = [".".join(parents[: n + 1]).removesuffix("[]") for n in range(len(parents))]
-        wholes = tuple(ColumnRef(dataset, a) for a in around)
-        starts.append(_Start(dataset, effect, refs, wholes))
+        starts.append(_Start(dataset, effect, refs))
     return starts
 
 
@@ -211,21 +225,8 @@ def _tables(finding: Finding, change: Change, world: World) -> list[str]:
     """The tables that a change outside of them concerns: those an SLA property names, else all."""
     every = [t.name for c, t in world.promises.values() if c.id == finding.contract]
     sla = change.old if isinstance(change.old, SlaProperty) else None
-    named = {e.strip().partition(".")[0] for e in ((sla and sla.element) or "").split(",")}
+    named = tables_of(sla)
     return [name for name in every if name in named] or every
-
-
-def _walked(world: World, start: _Start) -> Walk:
-    found = walk(world, start.refs, start.effect, judge)
-    if start.wholes:
-        how = f"{start.refs[0]} in it changes"
-        if isinstance(start.effect, Gone):
-            how = f"{start.refs[0]} in it {start.effect.how}"
-        around = walk(world, start.wholes, Noted(how, may_break=True), judge)
-        found.hits += around.hits
-        found.stops += around.stops
-        found.touched |= around.touched
-    return found
 
 
 def _impacts(
@@ -291,28 +292,25 @@ def _merged(impacts: Iterable[Impact]) -> tuple[Impact, ...]:
 
 
 def _unknown(
-    graph: Graph,
+    whole: Extent,
     changed: set[DatasetId],
-    touched: set[DatasetId],
+    walked: Iterable[Edge],
     consumers: Sequence[Consumer],
     impacts: Sequence[Impact],
     old: datetime | None,
 ) -> tuple[str, ...]:
     """Sentences on what the lineage does not tell, as far as it concerns these changes."""
     said: list[str] = []
-    for dataset in sorted(changed - graph.datasets):
+    for dataset in sorted(d for d in changed if not whole.named(d)):
         said.append(f"no lineage names {dataset.name}: who reads it is not known")
-    for edge in graph.edges:
-        if edge.source.dataset not in touched:
-            continue
+    for edge in walked:
         reads = f"{edge.target.dataset.name} reads {edge.source.dataset.name}"
-        if edge.source.column is None:
+        if edge.blind:
             said.append(f"{reads}, but which columns is not known: {edge.reason or 'no reason given'}")
         if old and edge.seen and edge.seen < old:
             said.append(f"{reads}: last seen on {edge.seen:%Y-%m-%d}, so it may have ended")
-    fed = {e.target.dataset for e in graph.edges}
     for consumer in consumers:
-        if consumer.kind is not ConsumerKind.CONTRACT and consumer.dataset not in fed:
+        if consumer.kind is not ConsumerKind.CONTRACT and not whole.fed(consumer.dataset):
             said.append(f"what the {consumer.kind} {consumer.name} reads is not known")
     unclaimed = {i.consumer.name for i in impacts if not (i.consumer.team or i.consumer.contract)}
     said += [f"nobody is known to own {name}" for name in sorted(unclaimed)]

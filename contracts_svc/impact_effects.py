@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from contracts_svc.findings import Change, ChangeKind, Finding, Severity
+from contracts_svc.impact_sla import UNKNOWN_DELAY, Delay, adds_up, amount_of, sla_holds
 from contracts_svc.impact_types import logical_as_stored, same_type
 from contracts_svc.model import Column, Json, QualityRule, SlaProperty, Table
 
@@ -51,10 +52,24 @@ class Loosened:
 
 @dataclass(frozen=True, slots=True)
 class Late:
-    """An SLA property of a whole dataset is loosened, or dropped (``now`` None)."""
+    """An SLA property of a whole dataset is loosened, or dropped (``now`` None).
+
+    A latency adds up on the way: ``least`` with the time that the datasets passed take until they
+    run again (``frequency``), ``most`` also with the latency of those that promise no frequency.
+    ``hops`` are these in words; ``complete`` says whether each one on the way had either.
+    """
 
     property: str
     now: SlaProperty | None
+    least: Delay = UNKNOWN_DELAY
+    most: Delay = UNKNOWN_DELAY
+    hops: tuple[str, ...] = ()
+    complete: bool = True
+
+    def exceeds(self, other: Late) -> bool:
+        """Whether this is a greater delay."""
+        mine, theirs = ([d.after or 0.0 for d in (x.most, x.least)] for x in (self, other))
+        return mine > theirs
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,28 +97,6 @@ _UPPER_BOUNDS = frozenset({"maximum", "exclusiveMaximum", "maxLength", "maxItems
 _UNORDERED_BOUNDS = frozenset({"pattern", "format", "multipleOf"})
 BOUNDS = _LOWER_BOUNDS | _UPPER_BOUNDS | _UNORDERED_BOUNDS
 """Options of ``logicalTypeOptions`` that limit the values."""
-
-_GREATER_IS_WORSE = frozenset(
-    {"latency", "frequency", "timetodetect", "timetonotify", "timetorepair", "errorrate"}
-)
-_LESS_IS_WORSE = frozenset({"retention", "availability", "throughput"})
-_HOURS = {
-    "s": 1 / 3600,
-    "second": 1 / 3600,
-    "min": 1 / 60,
-    "minute": 1 / 60,
-    "h": 1.0,
-    "hr": 1.0,
-    "hour": 1.0,
-    "d": 24.0,
-    "day": 24.0,
-    "w": 168.0,
-    "week": 168.0,
-    "month": 730.0,
-    "y": 8766.0,
-    "yr": 8766.0,
-    "year": 8766.0,
-}
 
 
 def effect_of(finding: Finding, table: Table | None) -> Effect | None:
@@ -288,45 +281,10 @@ def _of_sla(finding: Finding, change: Change) -> Effect | None:
     # Where the two do not compare here, what the rule calls harmless is not loosened.
     if held or (held is None and finding.severity is Severity.INFO):
         return None
-    return Late(name, new)
-
-
-def sla_holds(given: SlaProperty, wanted: SlaProperty) -> bool | None:
-    """Whether ``given`` is at least as good as ``wanted``; None when they do not compare."""
-    one, other = _amount(given), _amount(wanted)
-    if one is None or other is None:
-        return True if (given.value, given.unit) == (wanted.value, wanted.unit) else None
-    name = sla_key(wanted.property)
-    if name in _GREATER_IS_WORSE:
-        return one <= other
-    if name in _LESS_IS_WORSE:
-        return one >= other
-    return True if one == other else None
-
-
-def sla_key(name: str) -> str:
-    """An SLA property's name for comparing, with the standard's short forms spelt out."""
-    key = "".join(c for c in name.lower() if c.isalnum())
-    short = {"ly": "latency", "fy": "frequency", "re": "retention", "av": "availability", "er": "errorrate"}
-    return short.get(key, key)
-
-
-def adds_up(name: str) -> bool:
-    """Whether what upstream takes of this property comes on top of one's own, as time does."""
-    return sla_key(name) == "latency"
-
-
-def _amount(sla: SlaProperty) -> float | None:
-    """The value in hours where it has a unit of time, else as it is."""
-    try:
-        value = float(str(sla.value).rstrip("%"))
-    except ValueError:
-        return None
-    unit = (sla.unit or "").lower().strip()
-    if not unit or unit in ("%", "percent"):
-        return value
-    hours = _HOURS.get(unit) or _HOURS.get(unit.removesuffix("s"))
-    return value * hours if hours else None
+    if not adds_up(name):
+        return Late(name, new)
+    delay = Delay(old and amount_of(old), new and amount_of(new))
+    return Late(name, new, delay, delay)
 
 
 def _noted(finding: Finding) -> Noted | None:
@@ -337,16 +295,12 @@ def _noted(finding: Finding) -> Noted | None:
 
 
 def changed_columns(change: Change, table: Table | None) -> tuple[str, ...]:
-    """The stored paths of the columns that changed: the column named, then those nested in it; of a
-    key its columns. Empty: the table as a whole."""
+    """The stored path of the column that changed; of a key its columns. Empty: the table as a whole."""
     if change.element == "table" and change.field == "primaryKey":
         return tuple(change.old or ())
     if change.column is None:
         return ()
-    stored = _stored(change, table)
-    element = change.old if isinstance(change.old, Column) else None
-    nested = [c.path for c in element.walk()][1:] if element else []
-    return (stored, *(stored + p.removeprefix(change.column) for p in nested))
+    return (_stored(change, table),)
 
 
 def _stored(change: Change, table: Table | None = None) -> str:

@@ -6,6 +6,7 @@ Each says how bad it is for the reader there, in one sentence, and which effect 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from contracts_svc.impact_effects import (
@@ -19,16 +20,14 @@ from contracts_svc.impact_effects import (
     Shaken,
     Stale,
     Unclear,
-    adds_up,
-    sla_holds,
-    sla_key,
     values_of,
     within,
 )
-from contracts_svc.impact_types import compare_alike, family, same_type
+from contracts_svc.impact_sla import adds_up, amount_of, own_sla, sla_holds
+from contracts_svc.impact_types import compare_alike, family, never_null, same_type
 from contracts_svc.impact_walk import Level, Step, Walk, made, relation, used
 from contracts_svc.lineage.graph import ColumnRef, Edge, EdgeKind, EdgeType
-from contracts_svc.model import Column, Contract, SlaProperty
+from contracts_svc.model import Column, Contract, SlaProperty, Table
 
 
 def judge(walk: Walk, edge: Edge, effect: Effect, first: bool) -> Step:
@@ -155,6 +154,8 @@ def _loosened(walk: Walk, edge: Edge, effect: Loosened, first: bool) -> Step:
     # NULL in gives NULL out of most expressions; any other guarantee is the expression's own affair.
     if not copies and (edge.type is EdgeType.AGGREGATION or effect.guarantee != "required"):
         return Step(absorbed=f"{made(edge)}, which is no copy: {edge.source} {effect.how}")
+    if not copies and never_null(edge.expression, edge.dialect):
+        return Step(absorbed=f"{made(edge)}, which is never NULL: {edge.source} {effect.how}")
     onward = effect if copies else None
     name = edge.target.dataset.name
     if walk.world.contract(edge.target.dataset) is None:
@@ -165,7 +166,7 @@ def _loosened(walk: Walk, edge: Edge, effect: Loosened, first: bool) -> Step:
     kept, level = _same_promise(column, effect) if column else (None, Level.UNAFFECTED)
     if kept is not False:
         # The values go on to whoever copies them from here, whatever is promised here.
-        ends = not copies or not walk.world.leaving(edge.target)
+        ends = not copies or not walk.world.graph.readers(edge.target)
         promise = "it still keeps what {} promises" if kept else "{} promises nothing of the kind for it"
         ending = f"{made(edge)}, and {promise.format(name)}"
         return Step(absorbed=ending if ends else "", onward=onward)
@@ -210,7 +211,7 @@ def _same_promise(column: Column, effect: Loosened) -> tuple[bool | None, Level]
 _LOST_ROWS = {
     "required": "rows where it is NULL are dropped silently",
     "unique": "rows may be multiplied",
-    "enum": "rows with a new value may be dropped silently",
+    "enum": "the new value may be dropped silently",
 }
 
 
@@ -220,6 +221,8 @@ def _relied_on(edge: Edge, effect: Loosened) -> Step:
         if not filtered:
             means = _LOST_ROWS.get(effect.guarantee, "other rows may be kept or dropped")
             reason = f"{used(edge)}, which {effect.how}: {means}"
+            if edge.type is EdgeType.FILTER and effect.guarantee == "enum":
+                reason = f"`{edge.source}` is filtered in {edge.target}, and {effect.how}: {means}"
             return Step(level=Level.MAY_BREAK, reason=reason, onward=Shaken())
     if edge.type is EdgeType.CONDITIONAL and effect.guarantee in ("required", "enum"):
         reason = f"{used(edge)}, which {effect.how}: no branch may be meant for it"
@@ -228,29 +231,61 @@ def _relied_on(edge: Edge, effect: Loosened) -> Step:
 
 
 def _late(walk: Walk, edge: Edge, effect: Late, first: bool) -> Step:
-    name, source = edge.target.dataset.name, edge.source.dataset.name
-    contract = walk.world.contract(edge.target.dataset)
+    promise = walk.world.promises.get(edge.target.dataset)
     now = f"{effect.property} of {_amount(effect.now)}" if effect.now else f"no {effect.property}"
+    source = edge.source.dataset.name
     start = f"it reads {source}, for which {now} is promised now"
     if not first:
         start = f"it reads {source}, which is reached by it: {now} is promised upstream now"
-    if contract is None:
-        return Step(level=Level.NOTIFY, reason=start, onward=effect)
-    own = _own_sla(contract, effect.property)
+    if promise is None:
+        return Step(level=Level.NOTIFY, reason=start, onward=replace(effect, complete=False))
+    own = own_sla(promise, effect.property)
+    if adds_up(effect.property):
+        return _added_up(edge, effect, promise, own, start)
     if own is None:
         return Step(onward=effect)
-    promise = f"{name} promises {_amount(own)}"
+    words = f"{edge.target.dataset.name} promises {_amount(own)}"
     holds = sla_holds(effect.now, own) if effect.now else None
-    if holds is False and adds_up(effect.property):
-        return Step(level=Level.BREAKS, reason=f"{start}, but {promise}", onward=effect)
-    if holds and not adds_up(effect.property):
-        return Step(absorbed=f"{start}, and {promise}, which it still allows", onward=effect)
-    added = ", and its own time comes on top" if holds else ""
-    return Step(level=Level.MAY_BREAK, reason=f"{start}, and {promise}{added}", onward=effect)
+    if holds:
+        return Step(absorbed=f"{start}, and {words}, which it still allows")
+    if holds is None:
+        return Step(level=Level.MAY_BREAK, reason=f"{start}, and {words}", onward=effect)
+    return Step(level=Level.BREAKS, reason=f"{start}, but {words}", onward=effect)
 
 
-def _own_sla(contract: Contract, name: str) -> SlaProperty | None:
-    return next((s for s in contract.sla if sla_key(s.property) == sla_key(name)), None)
+def _added_up(
+    edge: Edge, effect: Late, promise: tuple[Contract, Table], own: SlaProperty | None, start: str
+) -> Step:
+    """A latency: what came upstream, and what the target takes on top until it runs again."""
+    name = edge.target.dataset.name
+    every = own_sla(promise, "frequency")
+    wait = amount_of(every) if every else None
+    passed = wait if wait is not None else (amount_of(own) if own else None)
+    onward = replace(
+        effect,
+        least=effect.least.plus(wait or 0.0),
+        most=effect.most.plus(passed or 0.0),
+        hops=effect.hops if passed is None else (*effect.hops, f"{passed:g} h of {name}"),
+        complete=effect.complete and passed is not None,
+    )
+    limit = amount_of(own) if own else None
+    if own is None:
+        return Step(onward=onward)
+    least, most = effect.least.plus(wait or 0.0), effect.most.plus(wait or 0.0)
+    words = f"{name} promises {_amount(own)}"
+    if limit is None or most.after is None:
+        return Step(level=Level.MAY_BREAK, reason=f"{start}, and {words}", onward=onward)
+    hops = (*effect.hops, f"{wait:g} h until {name} runs again") if wait is not None else effect.hops
+    total = f"{start}; with {' and '.join(hops)} that is {most.after:g} h" if hops else start
+    if least.goes_beyond(limit) or most.goes_beyond(limit):
+        return Step(level=Level.BREAKS, reason=f"{total}, but {words}", onward=onward)
+    if most.after > limit:
+        reason = f"{total}, and {words}, which it may have missed before"
+        return Step(level=Level.MAY_BREAK, reason=reason, onward=onward)
+    if wait is not None and effect.complete:
+        return Step(absorbed=f"{total}, and {words}, which it still allows")
+    reason = f"{start}, and {words}, and its own time comes on top"
+    return Step(level=Level.MAY_BREAK, reason=reason, onward=onward)
 
 
 def _amount(sla: SlaProperty) -> str:

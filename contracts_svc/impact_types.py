@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import lru_cache
 
-from sqlglot import exp
+from sqlglot import exp, parse_one
 from sqlglot.errors import SqlglotError
 
 from contracts_svc.model import Column
@@ -73,6 +73,43 @@ def compare_alike(one: str, other: str, dialect: str = "") -> bool:
     """
     families = {family(one, dialect), family(other, dialect)}
     return len(families) == 1 or families <= {"integer", "number"}
+
+
+def field_type(whole: str | None, path: str, dialect: str = "") -> str | None:
+    """The type of a part (``.city``, ``[].price``) of a nested type; "" when the type has no such
+    part, None when it is not known what is in it."""
+    parsed = _parsed(whole, dialect or DIALECT) if whole else None
+    for name in filter(None, path.replace("[]", ".[]").split(".")):
+        if parsed is None or not parsed.is_type(*exp.DataType.NESTED_TYPES) or not parsed.expressions:
+            return None
+        if name == "[]":
+            inner = parsed.expressions[0] if parsed.this in exp.DataType.ARRAY_TYPES else None
+        else:
+            fields = {e.name.lower(): e.args.get("kind") for e in parsed.expressions if e.name}
+            if parsed.this not in exp.DataType.STRUCT_TYPES or not fields:
+                return None
+            if name.lower() not in fields:
+                return ""
+            inner = fields[name.lower()]
+        parsed = inner if isinstance(inner, exp.DataType) else None
+    return parsed.sql(dialect or DIALECT) if parsed is not None else None
+
+
+def never_null(expression: str, dialect: str = "") -> bool:
+    """Whether an expression gives a value even where its columns are NULL, as far as its outermost
+    function tells: ``COALESCE(x, 0)``, ``COUNT(x)``, ``x IS NULL``."""
+    if not expression:
+        return False
+    try:
+        tree = parse_one(f"SELECT {expression}", dialect=dialect or DIALECT).selects[0].unnest()
+    except (SqlglotError, ValueError, RecursionError):
+        return False
+    while isinstance(tree, exp.Cast | exp.Paren):
+        tree = tree.this
+    if isinstance(tree, exp.Coalesce):
+        last = tree.expressions[-1] if tree.expressions else tree.this
+        return isinstance(last, exp.Literal | exp.Boolean)
+    return isinstance(tree, exp.Count | exp.Is)
 
 
 @lru_cache(maxsize=4096)

@@ -5,11 +5,12 @@ from __future__ import annotations
 import re
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import TypeAlias
 
 from contracts_svc.impact_effects import Effect, Late, Noted, Retyped, Shaken, Unclear
+from contracts_svc.impact_nested import copied_part, part_effect, whole_effect
 from contracts_svc.impact_types import stored_type
 from contracts_svc.lineage.graph import ColumnRef, DatasetId, Edge, EdgeKind, EdgeType, Graph
 from contracts_svc.model import Column, Contract, Table
@@ -99,13 +100,6 @@ class World:
             }
         return self._columns[ref.dataset].get(ref.column or "")
 
-    def leaving(self, ref: ColumnRef) -> Path:
-        """The edges that an effect on this column or dataset can travel along; of a column, also
-        those that do not tell which columns they read."""
-        if ref.column is None:
-            return self.graph.onward(ref)
-        return self.graph.reads(ref) + self.graph.reads(ColumnRef(ref.dataset, None))
-
     def type_of(self, ref: ColumnRef, depth: int = 0) -> str | None:
         """The stored type: as promised, else worked out from what makes the column."""
         if ref not in self._types:
@@ -147,7 +141,10 @@ class Walk:
     hits: list[Hit] = field(default_factory=list)
     stops: list[Stop] = field(default_factory=list)
     retyped: dict[ColumnRef, Retyped] = field(default_factory=dict)
-    touched: set[DatasetId] = field(default_factory=set)
+    walked: dict[Edge, None] = field(default_factory=dict)
+    """Every edge that was looked at."""
+    parts: dict[ColumnRef, set[ColumnRef]] = field(default_factory=dict)
+    """The parts that are followed through copies of their wholes, by where the whole goes."""
 
 
 Judge: TypeAlias = Callable[[Walk, Edge, Effect, bool], Step]
@@ -157,9 +154,9 @@ Judge: TypeAlias = Callable[[Walk, Edge, Effect, bool], Step]
 def walk(world: World, starts: Iterable[ColumnRef], effect: Effect, judge: Judge) -> Walk:
     """Follow an effect from the columns (or the dataset) it starts at, shortest paths first.
 
-    A place is passed once per kind of effect, so cycles end. A changed type may come to a column
-    from several of its sources, one after the other: then it is judged again, at most once per edge
-    that feeds it.
+    A place is passed once per kind of effect, so cycles end. Two effects may come to a place again:
+    a type that changes once more through another source, at most once per edge that feeds the column,
+    and a greater delay on a longer way, which never passes one dataset twice.
     """
     found = Walk(world)
     passed: Counter[tuple[ColumnRef, type[Effect]]] = Counter()
@@ -168,8 +165,9 @@ def walk(world: World, starts: Iterable[ColumnRef], effect: Effect, judge: Judge
 
     def send(ref: ColumnRef, effect: Effect, path: Path) -> None:
         key = (ref, type(effect))
-        limit = max(1, len(world.graph.feeds(ref))) if isinstance(effect, Retyped) else 1
-        if passed[key] >= limit or latest.get(key) == effect:
+        if passed[key] >= _most(world, ref, effect) or not _is_news(effect, latest.get(key)):
+            return
+        if isinstance(effect, Late) and any(e.source.dataset == ref.dataset for e in path):
             return
         passed[key] += 1
         latest[key] = effect
@@ -181,11 +179,11 @@ def walk(world: World, starts: Iterable[ColumnRef], effect: Effect, judge: Judge
         send(start, effect, ())
     while queue:
         ref, effect, path = queue.popleft()
-        found.touched.add(ref.dataset)
-        for edge in world.leaving(ref):
-            step = _judged(found, ref, edge, effect, not path, judge)
+        for edge in _ways(world, ref, effect):
+            found.walked.setdefault(edge)
+            step, seen = _judged(found, ref, edge, effect, not path, judge)
             here = (*path, edge)
-            at = _reached(edge, effect)
+            at = _reached(seen, effect)
             if step.level is not Level.UNAFFECTED:
                 found.hits.append(Hit(at, step.level, here, step.reason))
             if step.absorbed:
@@ -195,15 +193,64 @@ def walk(world: World, starts: Iterable[ColumnRef], effect: Effect, judge: Judge
     return found
 
 
-def _judged(found: Walk, ref: ColumnRef, edge: Edge, effect: Effect, first: bool, judge: Judge) -> Step:
+_MOST_DELAYS = 64
+"""How many growing delays are followed on from one dataset."""
+_MOST_PARTS = 16
+"""How many parts of one column are followed: a cycle through ``x -> x.p`` makes ever deeper ones."""
+
+
+def _most(world: World, ref: ColumnRef, effect: Effect) -> int:
+    if isinstance(effect, Retyped):
+        return max(1, len(world.graph.feeds(ref)))
+    return _MOST_DELAYS if isinstance(effect, Late) else 1
+
+
+def _is_news(effect: Effect, before: Effect | None) -> bool:
+    if isinstance(effect, Late) and isinstance(before, Late):
+        return effect.exceeds(before)
+    return effect != before
+
+
+def _ways(world: World, ref: ColumnRef, effect: Effect) -> Path:
+    """The edges to follow: to what comes late, one of a dataset's edges is as good as another."""
+    edges = world.graph.readers(ref)
+    if isinstance(effect, Late):
+        return tuple({e.target.dataset: e for e in reversed(edges)}.values())[::-1]
+    return edges
+
+
+def _judged(
+    found: Walk, ref: ColumnRef, edge: Edge, effect: Effect, first: bool, judge: Judge
+) -> tuple[Step, Edge]:
+    """The step, and the edge as it concerns what is affected: the edge of a part, where it is one."""
+    if ref.column is None or edge.source == ref:
+        return judge(found, edge, effect, first), edge
+    if edge.source.column is None:
+        return _blind(found, edge, effect, first, judge), edge
+    if len(edge.source.column) > len(ref.column):
+        inner = part_effect(effect, ref, edge.source, edge.dialect)
+        return (judge(found, edge, inner, first) if inner else Step()), edge
+    copied = copied_part(edge, ref)
+    parts = found.parts.setdefault(edge.target, set())
+    if copied is None or (copied.target not in parts and len(parts) == _MOST_PARTS):
+        outer = whole_effect(effect, ref, edge)
+        return (judge(found, edge, outer, first) if outer else Step()), edge
+    parts.add(copied.target)
+    step = judge(found, copied, effect, first)
+    if step.level is Level.BREAKS and found.world.column(copied.target) is None:
+        # Nobody promises the part there, so whether anybody misses it shows further down.
+        step = replace(step, level=Level.MAY_BREAK)
+    return step, copied
+
+
+def _blind(found: Walk, edge: Edge, effect: Effect, first: bool, judge: Judge) -> Step:
     # An effect on one column, and a reader of whom it is not known which columns it reads. What is
     # only to be told is told all the same.
-    told = isinstance(effect, Shaken) or (isinstance(effect, Noted) and not effect.may_break)
-    if edge.source.column is None and ref.column is not None and not told:
-        why = edge.reason or f"{edge.origin or 'the lineage'} does not say"
-        reads = f"which columns of {edge.source.dataset.name} {edge.target.dataset.name} reads"
-        return Step(level=Level.UNKNOWN, reason=f"it is not known {reads}: {why}", onward=Unclear())
-    return judge(found, edge, effect, first)
+    if isinstance(effect, Shaken) or (isinstance(effect, Noted) and not effect.may_break):
+        return judge(found, edge, effect, first)
+    why = edge.reason or f"{edge.origin or 'the lineage'} does not say"
+    reads = f"which columns of {edge.source.dataset.name} {edge.target.dataset.name} reads"
+    return Step(level=Level.UNKNOWN, reason=f"it is not known {reads}: {why}", onward=Unclear())
 
 
 def _reached(edge: Edge, effect: Effect) -> ColumnRef:
@@ -220,6 +267,8 @@ def made(edge: Edge) -> str:
     name = edge.target.column or edge.target.dataset.name
     if edge.type is EdgeType.IDENTITY:
         return f"{name} is {edge.source}"
+    if edge.rows_only:
+        return f"{name} depends on which rows {edge.source} has"
     if not edge.expression:
         return f"{name} is made from {edge.source}"
     datasets = {m["dataset"] for m in _QUALIFIED.finditer(edge.expression)}

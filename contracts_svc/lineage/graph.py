@@ -63,7 +63,8 @@ class Edge:
     """``target`` is made from ``source``.
 
     A target with column None is an effect on the whole dataset (a filter or join decides which rows
-    there are). An edge whose two columns are None is table-level: which columns is not known, and
+    there are). A source with column None is either a dataset of which only the rows count, no column
+    (see ``rows_only``), or one of which it is not known which columns are read (``blind``); then
     ``reason`` says why. ``expression`` is the SQL that makes the target column, its source columns
     written as ``"dataset name"."column"``; with ``dialect`` it lets a type change be followed.
     """
@@ -78,6 +79,19 @@ class Edge:
     expression: str = ""
     dialect: str = ""
     reason: str = ""
+
+    @property
+    def rows_only(self) -> bool:
+        """Whether the target depends on which rows its source has, and on none of its columns: that
+        is so of ``count(*)`` and of a table that is only joined for its rows."""
+        if self.source.column is not None or self.type is EdgeType.UNKNOWN:
+            return False
+        return self.kind is EdgeKind.INDIRECT or self.target.column is not None
+
+    @property
+    def blind(self) -> bool:
+        """Whether it is not known which columns of the source are read."""
+        return self.source.column is None and not self.rows_only
 
 
 class ConsumerKind(StrEnum):
@@ -145,6 +159,27 @@ class Graph:
         """The edges that end at exactly this column."""
         return self._in.get(ref, ())
 
+    def readers(self, ref: ColumnRef) -> tuple[Edge, ...]:
+        """The edges that an effect on this column, or (column None) on the dataset, can travel along.
+
+        Of a column these are its own, those of the columns nested in it and of the objects around it,
+        and those that do not tell which columns they read. Who reads only the rows reads no column.
+        """
+        if ref.column is None:
+            return self.onward(ref)
+        around = (e for whole in around_of(ref.column) for e in self.reads(ColumnRef(ref.dataset, whole)))
+        blind = (e for e in self.reads(ColumnRef(ref.dataset, None)) if e.blind)
+        return (*self.reads(ref), *self._parts.get(ref, ()), *around, *blind)
+
+    @cached_property
+    def _parts(self) -> dict[ColumnRef, tuple[Edge, ...]]:
+        """The edges that start at a column nested in this one."""
+        return _index(
+            (ColumnRef(e.source.dataset, whole), e)
+            for e in self.edges
+            for whole in around_of(e.source.column or "")
+        )
+
     def downstream(self, ref: ColumnRef) -> Iterator[tuple[Edge, ...]]:
         """Every shortest path of edges that starts at this column, nearest first; ends on cycles.
 
@@ -164,6 +199,18 @@ class Graph:
                 longer += [(*path, e) for e in self.onward(target)]
             paths = longer
 
+    def makers(self, ref: ColumnRef) -> tuple[Edge, ...]:
+        """The edges that end at this column, or at one nested in it."""
+        return (*self.feeds(ref), *self._made_parts.get(ref, ()))
+
+    @cached_property
+    def _made_parts(self) -> dict[ColumnRef, tuple[Edge, ...]]:
+        return _index(
+            (ColumnRef(e.target.dataset, whole), e)
+            for e in self.edges
+            for whole in around_of(e.target.column or "")
+        )
+
     def onward(self, ref: ColumnRef) -> tuple[Edge, ...]:
         """The edges an effect on this column (or, column None, on the dataset) travels along."""
         if ref.column is not None:
@@ -176,6 +223,11 @@ class Graph:
         for edge in self.edges:
             found[edge.source.dataset].append(edge)
         return {k: tuple(v) for k, v in found.items()}
+
+
+def around_of(path: str) -> tuple[str, ...]:
+    """The paths of the objects, arrays and maps around a nested column: ``a`` and ``a[]`` of ``a[].b``."""
+    return tuple(path[:at] for at, char in enumerate(path) if at and char in ".[{")
 
 
 def _index(pairs: Iterable[tuple[ColumnRef, Edge]]) -> dict[ColumnRef, tuple[Edge, ...]]:

@@ -7,7 +7,9 @@ written here has no known type: None, never a guess. Types are written as DuckDB
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
+from functools import lru_cache
 
 from sqlglot import exp
 from sqlglot.errors import SqlglotError
@@ -36,9 +38,39 @@ def result_type(expression: str, dialect: str, types: Mapping[tuple[str, str], s
     is not known: an unknown function or column, an expression that would fail with these types, or
     one in another dialect whose rules differ from DuckDB's.
     """
-    tree = _parsed(expression, dialect)
+    if not expression or len(expression) > MAX_BYTES:
+        return None
+    numbers: dict[tuple[str, str], int] = {}
+
+    def numbered(match: re.Match[str]) -> str:
+        column = (_unquoted(match["dataset"]), _unquoted(match["column"]))
+        if column not in types:
+            return match[0]
+        parts = (_NUMBERED, str(numbers.setdefault(column, len(numbers))))
+        return ".".join(f"{match['quote']}{part}{match['quote']}" for part in parts)
+
+    # Most expressions of a lineage differ in nothing but the names of their columns.
+    shape = _QUALIFIED.sub(numbered, expression)
+    return _of_shape(shape, dialect, tuple(types[column] for column in numbers))
+
+
+_NUMBERED = "#column"
+_QUALIFIED = re.compile(
+    r"""(?P<quote>["`])(?P<dataset>(?:(?!(?P=quote)).|(?P=quote){2})+)(?P=quote)\."""
+    r"""(?P=quote)(?P<column>(?:(?!(?P=quote)).|(?P=quote){2})+)(?P=quote)"""
+)
+
+
+def _unquoted(name: str) -> str:
+    return name.replace('""', '"').replace("``", "`")
+
+
+@lru_cache(maxsize=8192)
+def _of_shape(shape: str, dialect: str, known: tuple[str, ...]) -> str | None:
+    tree = _parsed(shape, dialect)
     if tree is None:
         return None
+    types = {(_NUMBERED, str(number)): type_ for number, type_ in enumerate(known)}
     try:
         if not _is_duckdb(dialect) and not all(isinstance(n, _PORTABLE) for n in tree.walk()):
             return None
@@ -48,9 +80,10 @@ def result_type(expression: str, dialect: str, types: Mapping[tuple[str, str], s
     return None if found is None or found is NULL else found.name
 
 
+@lru_cache(maxsize=2048)
 def _parsed(expression: str, dialect: str) -> exp.Expr | None:
     found = dialect_of(dialect)
-    if found is None or not expression or len(expression) > MAX_BYTES:
+    if found is None:
         return None
     try:
         return found.parser().parse(found.tokenize(f"SELECT {expression}"), expression)[0]
