@@ -320,6 +320,7 @@ _NEVER = {"duplicates": Merge.NEVER, "groups": Merge.NEVER, "involved": Merge.NE
 KINDS: tuple[CheckKind, ...] = (
     CheckKind(
         key="unique",
+        inside=False,
         purpose="Checks that no value is there twice (NULLs are never equal).",
         source="schema.properties.unique",
         origin=Origin.GROUP,
@@ -335,6 +336,7 @@ KINDS: tuple[CheckKind, ...] = (
     ),
     CheckKind(
         key="duplicate-values",
+        inside=False,
         purpose="Checks that rows that repeat a value, or a combination of columns, keep the thresholds.",
         source="quality.metric duplicateValues, of a table with arguments.properties",
         origin=Origin.GROUP,
@@ -351,6 +353,7 @@ KINDS: tuple[CheckKind, ...] = (
     ),
     CheckKind(
         key="primary-key",
+        inside=False,
         purpose="Checks that the key columns together identify a row: no NULL in them, no duplicates.",
         source="schema.properties.primaryKey, primaryKeyPosition",
         origin=Origin.GROUP,

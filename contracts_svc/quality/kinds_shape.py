@@ -51,7 +51,8 @@ def _no_extra_columns(promises: Promises) -> Iterator[Check]:
 
 def _logical_types(promises: Promises) -> Iterator[Check]:
     for column in promises.table.walk():
-        if column.logical_type:
+        # A text file keeps no types: there, the values are looked at (value-type).
+        if column.logical_type and not promises.reading.text:
             yield column_check(
                 "logical-type",
                 promises.table,
@@ -64,7 +65,7 @@ def _logical_types(promises: Promises) -> Iterator[Check]:
 
 def _physical_types(promises: Promises) -> Iterator[Check | Unsupported]:
     for column in promises.table.walk():
-        if not column.physical_type:
+        if not column.physical_type or promises.reading.text:
             continue
         if types.parse(column.physical_type) is None:
             yield Unsupported(

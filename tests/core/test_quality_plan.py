@@ -145,7 +145,7 @@ def test_rules_of_the_table_that_cannot_be_checked(rule: dict[str, Any], reason:
         (
             {
                 "logicalType": "array",
-                "items": {"logicalType": "integer", "logicalTypeOptions": {"minimum": 1}},
+                "items": {"logicalType": "integer", "unique": True},
             },
             "inside an array or a map",
         ),
