@@ -8,6 +8,7 @@ from types import MappingProxyType
 from contracts_svc.quality import (
     kinds_files,
     kinds_keys,
+    kinds_lists,
     kinds_shape,
     kinds_sql,
     kinds_text,
@@ -23,6 +24,7 @@ KINDS: tuple[CheckKind, ...] = (
     *kinds_files.KINDS,
     *kinds_values.KINDS,
     *kinds_text.KINDS,
+    *kinds_lists.KINDS,
     *kinds_keys.KINDS,
     *kinds_time.KINDS,
     *kinds_sql.KINDS,

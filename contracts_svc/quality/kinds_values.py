@@ -39,8 +39,15 @@ from contracts_svc.runs import Check
 
 
 def _required(promises: Promises) -> Iterator[Check]:
+    listed = {
+        child.path
+        for parent in promises.table.walk()
+        for name in parent.logical_type_options.get("required") or ()
+        for child in parent.columns
+        if child.name == name
+    }
     for column in promises.table.walk():
-        if column.required:
+        if column.required or column.path in listed:
             yield column_check(
                 "required",
                 promises.table,
@@ -251,7 +258,7 @@ KINDS: tuple[CheckKind, ...] = (
     CheckKind(
         key="required",
         purpose="Checks that no value is NULL.",
-        source="schema.properties.required",
+        source="schema.properties.required, logicalTypeOptions.required of an object",
         origin=Origin.SCAN,
         promised=_required,
         subject=partial(where, text="where {column} is NULL"),
