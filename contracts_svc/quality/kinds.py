@@ -7,6 +7,7 @@ from types import MappingProxyType
 
 from contracts_svc.quality import (
     kinds_files,
+    kinds_format,
     kinds_keys,
     kinds_lists,
     kinds_shape,
@@ -24,6 +25,7 @@ KINDS: tuple[CheckKind, ...] = (
     *kinds_files.KINDS,
     *kinds_values.KINDS,
     *kinds_text.KINDS,
+    *kinds_format.KINDS,
     *kinds_lists.KINDS,
     *kinds_keys.KINDS,
     *kinds_time.KINDS,

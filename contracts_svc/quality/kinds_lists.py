@@ -33,28 +33,42 @@ def _size(reads: Reads, comparison: type[exp.Binary]) -> exp.Expr:
 
 
 def _repeats(reads: Reads) -> exp.Expr:
-    """True where two elements are equal; two that are NULL are too, as in JSON Schema."""
+    """True where two elements are equal; two NULLs are too, as in JSON Schema, and two NaNs, as in keys."""
     _must_be(reads, Family.LIST, "elements")
     if not reads.check.arguments["value"]:
         return exp.false()
     listed = _comparable(reads)
-    # The engine counts no NULL among the distinct elements: one is allowed.
-    nulls = exp.Sub(this=call("len", listed.copy()), expression=call("list_count", listed.copy()))
-    one = call("least", nulls, exp.Literal.number(1))
-    distinct = exp.Add(this=call("list_unique", listed.copy()), expression=one)
-    return exp.GT(this=call("len", listed.copy()), expression=distinct)
+    size = call("len", listed.copy())
+    # The engine counts no NULL among the distinct elements, and each NaN as another: one of each may be.
+    nulls = exp.Sub(this=size.copy(), expression=call("list_count", listed.copy()))
+    distinct: exp.Expr = _at_most_one(nulls)
+    if _has_floats(reads):
+        is_nan = call("isnan", exp.column(_ITEM))
+        distinct = exp.Add(this=distinct, expression=_at_most_one(call("len", _those(listed, is_nan))))
+        listed = _those(listed, exp.not_(is_nan.copy()))
+    distinct = exp.Add(this=distinct, expression=call("list_unique", listed.copy()))
+    return exp.GT(this=size, expression=distinct)
+
+
+def _at_most_one(count: exp.Expr) -> exp.Expr:
+    return call("least", count, exp.Literal.number(1))
+
+
+def _those(listed: exp.Expr, test: exp.Expr) -> exp.Expr:
+    return call("list_filter", listed.copy(), exp.Lambda(this=test, expressions=[exp.to_identifier(_ITEM)]))
 
 
 def _comparable(reads: Reads) -> exp.Expr:
     stored = reads.column
     if stored.raw is not None and stored.json:
         return call("json_extract", stored.raw.copy(), exp.Literal.string("$[*]"))
-    parts = [types.family(p) for v in stored.variants if v.parsed for p in types.inner(v.parsed)[:1]]
-    if Family.FLOAT not in parts:
-        return reads.value
-    # Plus zero, -0.0 is 0.0: equal as numbers, but two values to the engine's sets.
-    plus = exp.Add(this=exp.column(_ITEM), expression=exp.Literal.number("0.0"))
-    return call("list_transform", reads.value, exp.Lambda(this=plus, expressions=[exp.to_identifier(_ITEM)]))
+    return reads.value
+
+
+def _has_floats(reads: Reads) -> bool:
+    stored = reads.column
+    parts = [p for v in stored.variants if v.parsed for p in types.inner(v.parsed)[:1]]
+    return stored.raw is None and any(types.family(p) is Family.FLOAT for p in parts)
 
 
 def _fields(reads: Reads, comparison: type[exp.Binary]) -> exp.Expr:

@@ -187,11 +187,12 @@ def _is_no_multiple(reads: Reads) -> exp.Expr:
         divisor = literals.common_multiple(step, reads.column)
         rest = reads.value if divisor is None else exp.Mod(this=reads.value, expression=divisor)
         return exp.NEQ(this=rest, expression=exp.Literal.number(0))
-    # Binary floats hold no 0.1: a multiple is what is within rounding of one.
+    # Binary floats hold no 0.1: a multiple is what is within the rounding of its width of one.
+    rounding = "2.4e-7" if reads.column.single else "1e-15"
     ratio = exp.Div(this=reads.value, expression=exp.cast(exp.Literal.string(str(step)), "DOUBLE"))
     off = exp.Abs(this=exp.Sub(this=ratio, expression=call("round", ratio.copy())))
     allowed = exp.Mul(
-        this=exp.Literal.number("1e-9"),
+        this=exp.Literal.number(rounding),
         expression=call("greatest", exp.Literal.number(1), exp.Abs(this=ratio.copy())),
     )
     finite = call("isfinite", reads.value)
