@@ -11,6 +11,7 @@ from typing import BinaryIO, Protocol
 from sqlglot import exp
 
 from contracts_svc.alerts import Incident, Notification
+from contracts_svc.files import PARQUET, Reading
 from contracts_svc.files import DataFile as DataFile
 from contracts_svc.files import Footer as Footer
 from contracts_svc.files import StoredColumn as StoredColumn
@@ -48,14 +49,14 @@ class S3Access:
 
 
 class Storage(Protocol):
-    """Lists files and reads Parquet footers. Raises CouldNotCheck when it cannot."""
+    """Lists files and reads Parquet footers and the heads of text files. Raises CouldNotCheck."""
 
     def files(self, location: str) -> tuple[DataFile, ...]:
         """The files that match a location: a file, a folder, or a glob (``*``, ``**``), sorted."""
         ...
 
-    def footers(self, files: Sequence[DataFile]) -> tuple[Footer, ...]:
-        """The footers of these files, in the same order, read in parallel."""
+    def footers(self, files: Sequence[DataFile], reading: Reading = PARQUET) -> tuple[Footer, ...]:
+        """What these files say of themselves, in the same order, read in parallel."""
         ...
 
 
@@ -85,9 +86,13 @@ class Source:
 
     name: str
     files: tuple[DataFile, ...]
-    format: str = "parquet"
+    reading: Reading = PARQUET
     partition_types: Mapping[str, str] = field(default_factory=dict)
     """Hive partition column -> its DuckDB type."""
+    names: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Of text files: path -> the names of its columns, in order."""
+    columns: Mapping[str, exp.Expr] = field(default_factory=dict)
+    """Of text files: column -> its value, made from the text column of that name."""
 
 
 class Session(Protocol):

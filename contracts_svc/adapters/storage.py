@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from typing import BinaryIO
 from urllib.parse import unquote
 
@@ -19,13 +19,16 @@ import pyarrow.parquet as pq
 from sqlglot import exp
 
 from contracts_svc.errors import CouldNotCheck, UserMistake
+from contracts_svc.files import PARQUET, Reading
 from contracts_svc.ports import DataFile, Footer, S3Access, StoredColumn
+from contracts_svc.quality import heads
 
 S3_SCHEMES = ("s3", "s3a", "s3n")
 CONNECT_SECONDS = 3
 REQUEST_SECONDS = 10
 ATTEMPTS = 2
 PARALLEL_FOOTERS = 16
+_COMPRESSIONS = {"gz": "gzip", "zst": "zstd", "bz2": "bz2"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,13 +87,18 @@ class ArrowStorage:
             raise CouldNotCheck(location, *_no_bucket(place.bucket), retryable=False)
         return tuple(sorted((_data_file(place.prefix, i) for i in found), key=lambda f: f.path))
 
-    def footers(self, files: Sequence[DataFile]) -> tuple[Footer, ...]:
-        """The footers of these files, in the same order, read in parallel. Raises CouldNotCheck."""
+    def footers(self, files: Sequence[DataFile], reading: Reading = PARQUET) -> tuple[Footer, ...]:
+        """What these files say of themselves, in the same order, read in parallel.
+
+        Of CSV and JSON files (``.gz``, ``.zst`` and ``.bz2`` are decompressed) that is their first
+        megabyte. Raises CouldNotCheck.
+        """
         if not files:
             return ()
         pool = ThreadPoolExecutor(min(PARALLEL_FOOTERS, len(files)))
         try:
-            return tuple(pool.map(self._footer, files))
+            read = partial(self._head, reading=reading) if reading.text else self._footer
+            return tuple(pool.map(read, files))
         finally:
             pool.shutdown(cancel_futures=True)
 
@@ -136,6 +144,21 @@ class ArrowStorage:
             raise self._failure(file.path, error, place.bucket) from error
         return Footer(file=file, rows=metadata.num_rows, columns=columns)
 
+    def _head(self, file: DataFile, *, reading: Reading) -> Footer:
+        place = _parse(file.path)
+        try:
+            compression = _COMPRESSIONS.get(place.path.rpartition(".")[2].lower())
+            with self._system(place).open_input_stream(place.path, compression=compression) as stream:
+                head = stream.read(heads.BYTES + 1)
+            whole = len(head) <= heads.BYTES
+            names, complete = heads.columns(head[: heads.BYTES], reading, whole=whole)
+        except heads.NoHead as error:
+            raise CouldNotCheck(file.path, str(error), "write the file again", retryable=False) from error
+        except (pa.ArrowException, OSError, ValueError) as error:
+            raise self._failure(file.path, error, place.bucket, "compressed") from error
+        columns = tuple(StoredColumn(name=n, type="VARCHAR") for n in names)
+        return Footer(file=file, rows=None, columns=columns, complete=complete)
+
     def _system(self, place: _Place) -> pafs.FileSystem:
         return self._s3 if place.remote else self._local
 
@@ -165,9 +188,9 @@ class ArrowStorage:
             retry_strategy=pafs.AwsStandardS3RetryStrategy(max_attempts=ATTEMPTS),
         )
 
-    def _failure(self, what: str, error: Exception, bucket: str) -> CouldNotCheck:
+    def _failure(self, what: str, error: Exception, bucket: str, kind: str = "Parquet") -> CouldNotCheck:
         text = self._access.scrub(str(error)) if self._access else str(error)
-        cause, hint, retryable = _classify(error, text, bucket)
+        cause, hint, retryable = _classify(error, text, bucket, kind)
         return CouldNotCheck(what, cause, hint, retryable=retryable)
 
 
@@ -177,7 +200,7 @@ _DENIED = re.compile(
 _UNREACHABLE = re.compile(r"AWS Error (NETWORK_CONNECTION|REQUEST_TIMEOUT)|curlCode")
 
 
-def _classify(error: Exception, text: str, bucket: str) -> tuple[str, str, bool]:
+def _classify(error: Exception, text: str, bucket: str, kind: str) -> tuple[str, str, bool]:
     """Cause, hint and whether trying again can help."""
     if "NO_SUCH_BUCKET" in text:
         return *_no_bucket(bucket), False
@@ -195,7 +218,7 @@ def _classify(error: Exception, text: str, bucket: str) -> tuple[str, str, bool]
         return f"access denied: {text}", "check the permissions of the file and its folders", False
     if "AWS Error" in text or (isinstance(error, OSError) and error.errno is not None):
         return text, "", True
-    return f"not a Parquet file, or a damaged one: {text}", "write the file again", False
+    return f"not a {kind} file, or a damaged one: {text}", "write the file again", False
 
 
 def _no_bucket(bucket: str) -> tuple[str, str]:

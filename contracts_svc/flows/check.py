@@ -9,15 +9,16 @@ from datetime import datetime
 from sqlglot import exp
 
 from contracts_svc.errors import CouldNotCheck, UserMistake
-from contracts_svc.files import DataFile, natural
+from contracts_svc.files import DataFile, Footer, natural
 from contracts_svc.model import Contract, Json, Server, Table
 from contracts_svc.ports import Clock, CustomChecks, Engine, Session, Source, Storage
-from contracts_svc.quality import details, fuse, masking, types
+from contracts_svc.quality import details, fuse, masking, text_sources, types
 from contracts_svc.quality.judge import judge
 from contracts_svc.quality.kind import TargetOf
 from contracts_svc.quality.kinds import KIND_OF, Origin
 from contracts_svc.quality.layout import Layout, layout
 from contracts_svc.quality.plan import plan
+from contracts_svc.quality.reading import reading_of
 from contracts_svc.runs import WHOLE_TABLE, Breakdown, Check, Measurement, Plan, Result, Run
 
 LocationOf = Callable[[Contract, Table, Server], str]
@@ -65,14 +66,14 @@ def check(
     """
     started = clock.now()
     scope = dict(partition or {})
-    planned = plan(contract, table, target_of=target_of)
+    reading = reading_of(server, table)
+    planned = plan(contract, table, target_of=target_of, reading=reading)
     place = location_of(contract, table, server)
-    _readable(server)
     tell = progress or (lambda phase, done, total: None)
     try:
         files = _in_scope(storage.files(place), scope, table, place)
         tell("footers", 0, len(files))
-        found = layout(table, storage.footers(files))
+        found = layout(table, storage.footers(files, reading), reading)
         tell("footers", len(files), len(files))
     except CouldNotCheck as error:
         results = judge(planned, _errors(planned.checks, error), started)
@@ -97,7 +98,13 @@ def check(
         measured += _errors(todo.checks, error)
         results = judge(planned, _shown(table, planned, [*known, *measured]), clock.now())
     run = _run(planned, server, scope, started, clock.now(), results, scans=asker.asked)
-    return replace(run, files=len(files), bytes=sum(f.size for f in files), rows=found.rows)
+    return replace(run, files=len(files), bytes=sum(f.size for f in files), rows=_rows(found, measured))
+
+
+def _rows(found: Layout, measured: Iterable[Measurement]) -> int | None:
+    """From the footers; text files have none, and are counted while they are read."""
+    counted = (m.values["rows"] for m in measured if m.values.get("rows") is not None)
+    return found.rows if found.rows is not None else next(counted, None)
 
 
 def _shown(table: Table, planned: Plan, measured: Iterable[Measurement]) -> list[Measurement]:
@@ -134,16 +141,6 @@ def _run(
 
 
 # --- which files ----------------------------------------------------------------------------------
-
-
-def _readable(server: Server) -> None:
-    kind = server.fields.get("format") or "parquet"
-    if kind != "parquet":
-        raise UserMistake.of(
-            f"the server {server.server} has the format {kind}, which is not checked",
-            "parquet is",
-            server.place("format"),
-        )
 
 
 def _in_scope(
@@ -200,7 +197,7 @@ def _sources(
     scans: Sequence[fuse.Scan], planned: Plan, found: Layout, within: _Within
 ) -> tuple[list[Source], dict[str, CouldNotCheck]]:
     """The tables that these scans read, and those that cannot be listed, each with the cause."""
-    sources = [_source(found.table, found.files, found.table.name)]
+    sources = [_source(found, found.table.name)]
     unreachable: dict[str, CouldNotCheck] = {}
     for scan in scans:
         asking = next(c for c in planned.checks if c.id in scan.checks)
@@ -222,8 +219,15 @@ def _other_source(name: str, asking: Check, within: _Within) -> Source:
     contract, table = (target[0], target[1]) if target else (within.contract, within.contract.table(name))
     assert table is not None, "the plan named a table that its contract does not have"
     server = within.server if contract.id == within.contract.id else _server_like(contract, within.server)
+    reading = reading_of(server, table)
     files = within.storage.files(within.location_of(contract, table, server))
-    return _source(table, files, name)
+    # Parquet files are read as they are; of text files, the columns have to be known.
+    footers = within.storage.footers(files, reading) if reading.text else _no_columns(files)
+    return _source(layout(table, footers, reading), name)
+
+
+def _no_columns(files: Sequence[DataFile]) -> tuple[Footer, ...]:
+    return tuple(Footer(file=f, rows=None, columns=()) for f in files)
 
 
 def _server_like(contract: Contract, server: Server) -> Server:
@@ -237,7 +241,8 @@ def _server_like(contract: Contract, server: Server) -> Server:
     )
 
 
-def _source(table: Table, files: Sequence[DataFile], name: str) -> Source:
+def _source(found: Layout, name: str) -> Source:
+    table, files = found.table, found.files
     keys = {k for f in files for k in f.partition}
     texts = {k: {f.partition[k] for f in files if k in f.partition} for k in keys}
     columns = {c.stored_name: c for c in table.columns if c.stored_name in keys}
@@ -247,7 +252,14 @@ def _source(table: Table, files: Sequence[DataFile], name: str) -> Source:
         # A value that does not read as its type is a finding; the engine would give up on all rows.
         if all(types.reads_as(text, column) for text in texts[key])
     }
-    return Source(name=name, files=tuple(files), partition_types={k: kinds.get(k, "VARCHAR") for k in keys})
+    return Source(
+        name=name,
+        files=files,
+        reading=found.reading,
+        partition_types={k: kinds.get(k, "VARCHAR") for k in keys},
+        names=found.names,
+        columns=text_sources.columns_of(found) if found.reading.text else {},
+    )
 
 
 # --- measuring ------------------------------------------------------------------------------------
@@ -340,6 +352,8 @@ def _measure_custom(
             continue
         if custom is None:
             yield Measurement(check=each.id, skipped="custom checks are not set up here")
+        elif found.reading.text:
+            yield Measurement(check=each.id, skipped="custom checks are run on Parquet files only")
         else:
             yield custom.run(each, found.table, found.files, samples)
 
@@ -390,4 +404,5 @@ def _breakdowns(bad: Sequence[Check], found: Layout, asker: _Asker) -> dict[str,
 
 
 def _of_footers(result: Result) -> tuple[Breakdown, ...]:
-    return details.ordered(result.values.get("parts") or {}) if result.bad else ()
+    parts: Mapping[str, int] = result.values.get("parts") or {}
+    return details.ordered({k: n for k, n in parts.items() if n}) if result.bad else ()

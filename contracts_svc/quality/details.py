@@ -42,7 +42,7 @@ def sample_query(check: Check, layout: Layout, count: int) -> exp.Query | None:
     if failing is None or count < 1:
         return None
     paths = _shown(check, layout)
-    stored = [(p, layout.columns[p].expression) for p in paths]
+    stored = [(p, layout.columns[p].shown) for p in paths]
     columns = [exp.alias_(e.copy(), p, quoted=True) for p, e in stored if e is not None]
     query = exp.select(*columns).from_(table_named(layout.table.name)).where(failing).limit(count)
     # Rows of one file come in its order; rows of a join come in none, so give them one.

@@ -17,6 +17,7 @@ from contracts_svc.quality.kinds import KIND_OF
 from contracts_svc.quality.kinds_sql import WrongAnswer
 from contracts_svc.quality.layout import Layout
 from contracts_svc.quality.literals import NotComparable
+from contracts_svc.quality.reach import any_element
 from contracts_svc.runs import Check, Measurement, Plan
 
 
@@ -96,15 +97,23 @@ def aggregates(check: Check, layout: Layout) -> Mapping[str, exp.Expr]:
     if kind.aggregates is not None:
         return kind.aggregates(reads(check, layout))
     if kind.origin is Origin.SCAN and kind.failing is not None:
-        failing = kind.failing(reads(check, layout))
-        return {"failing": count_where(failing), "rows": exp.Count(this=exp.Star())}
+        test = failing(check, layout)
+        assert test is not None
+        return {"failing": count_where(test), "rows": exp.Count(this=exp.Star())}
     return {}
 
 
 def failing(check: Check, layout: Layout) -> exp.Expr | None:
     """True for the rows that break the check, or None where it is not about single rows."""
     kind = KIND_OF[check.kind]
-    return None if kind.failing is None else kind.failing(reads(check, layout))
+    if kind.failing is None:
+        return None
+    given = reads(check, layout)
+    elements = next((c.elements for c in given.columns if c.elements is not None), None)
+    if elements is None:
+        return kind.failing(given)
+    # A join cannot be asked of the elements of a list.
+    return any_element(elements, kind.failing(given)) if kind.origin is Origin.SCAN else None
 
 
 def scan(checks: Iterable[Check], layout: Layout) -> Scan | None:

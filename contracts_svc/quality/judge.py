@@ -121,6 +121,8 @@ def found(check: Check, kind: CheckKind, values: Values, now: datetime) -> str:
     if kind.found is not None:
         return kind.found(check, values, now)
     if "failing" in values:
-        return texts.share(int(values["failing"]), values.get("rows"))
+        text = texts.share(int(values["failing"]), values.get("rows"))
+        empty = check.unit is Unit.PERCENT and values.get("rows") == 0
+        return f"{text}, which is 0 % by definition" if empty else text
     text = texts.figure(values.get("value"))
     return f"{text} rows" if check.kind == "row-count" else text

@@ -10,6 +10,7 @@ from enum import StrEnum
 from sqlglot import exp
 
 from contracts_svc.errors import Location
+from contracts_svc.files import PARQUET, Reading
 from contracts_svc.findings import Severity
 from contracts_svc.model import Column, Contract, Json, QualityRule, Table
 from contracts_svc.quality.layout import Layout, Stored
@@ -52,6 +53,8 @@ class Promises:
     contract: Contract
     table: Table
     target_of: TargetOf
+    reading: Reading = PARQUET
+    """How the files are read that the promises are checked on."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,6 +97,13 @@ class Reads:
     def value(self) -> exp.Expr:
         """The only column as a fresh expression."""
         return self.values[0]
+
+    @property
+    def is_null(self) -> exp.Expr:
+        """True where the only column has no value."""
+        found = self.column.is_null
+        assert found is not None, "the column cannot be read"
+        return found
 
     @property
     def source(self) -> exp.Table:
@@ -152,6 +162,9 @@ class CheckKind:
     merge: Mapping[str, Merge] = field(default_factory=lambda: {"failing": Merge.SUM})
     typed: bool = False
     """Whether it compares values, so that every file must store the promised kind of value."""
+    inside: bool = True
+    """Whether it can be asked of values inside arrays and maps; a row then fails once, however many of
+    its values do."""
     whole_table: Callable[[Check], bool] = lambda check: False
     """Whether the promise is such that a part of the table says nothing about it."""
 

@@ -23,10 +23,12 @@ from contracts_svc.quality.kind import (
     RuleAt,
     Terms,
     Values,
+    call,
     column_check,
     count_where,
     table_named,
 )
+from contracts_svc.quality.reach import each_element
 from contracts_svc.quality.texts import share
 from contracts_svc.runs import Check, Unsupported
 
@@ -95,6 +97,10 @@ def _relationship(
     elif len(found) < len(targets) or not found:
         unknown = [r for r, t in zip(relationship.target, targets, strict=True) if t is None]
         reason = f"no contract has {', '.join(unknown) or 'a target for it'}"
+    elif len(paths) > 1 and any(_is_inside(p) for p in paths):
+        reason = "a key of several columns cannot be inside an array or a map"
+    elif any(_is_inside(path) for _, _, path in found):
+        reason = "its target is inside an array or a map"
     elif len(found) != len(paths):
         reason = f"it has {len(paths)} columns on one side and {len(found)} on the other"
     elif len({(c.id, t.name) for c, t, _ in found}) > 1:
@@ -120,6 +126,11 @@ def _relationship(
         title=f"every {', '.join(paths)} is in {label}",
         at=relationship.at,
     )
+
+
+def _is_inside(path: str) -> bool:
+    """Whether a column is inside an array or a map, so that a row has many of its values."""
+    return "[]" in path or "{" in path
 
 
 def _stored_path(columns: Sequence[Column], path: str) -> list[str]:
@@ -192,11 +203,16 @@ def _count_rows(reads: Reads) -> Mapping[str, exp.Expr]:
 def _orphans(reads: Reads) -> Own:
     """The distinct keys without a match, those of most rows first, with the totals on each row."""
     names = [f"k{i}" for i in range(len(reads.columns))]
+    values: Sequence[exp.Expr] = reads.values
+    source: exp.Table | exp.Subquery = reads.source
+    if reads.columns[0].elements is not None:
+        every = call("unnest", each_element(reads.columns[0].elements, reads.value))
+        values, source = (exp.column("v"),), exp.select(exp.alias_(every, "v")).from_(source).subquery("v")
     keys = exp.select(
-        *(exp.alias_(v, n) for v, n in zip(reads.values, names, strict=True)),
+        *(exp.alias_(v.copy(), n) for v, n in zip(values, names, strict=True)),
         exp.alias_(exp.Count(this=exp.Star()), "n"),
     )
-    keys = keys.from_(reads.source).where(_no_nulls(reads.values)).group_by(*reads.values)
+    keys = keys.from_(source).where(_no_nulls(values)).group_by(*(v.copy() for v in values))
     lost = (
         exp.select(*names, "n")
         .from_(keys.subquery("keys"))
@@ -204,13 +220,13 @@ def _orphans(reads: Reads) -> Own:
     )
     # Not window functions: over an anti-join, DuckDB 1.5.5 fails with an internal error now and then.
     rows = exp.select(exp.Sum(this=exp.column("n"))).from_("lost")
-    every = exp.select(exp.Count(this=exp.Star())).from_("lost")
+    distinct = exp.select(exp.Count(this=exp.Star())).from_("lost")
     query = (
         exp.select(
             *names,
             "n",
             exp.alias_(rows.subquery(), "orphans"),
-            exp.alias_(every.subquery(), "distinct_orphans"),
+            exp.alias_(distinct.subquery(), "distinct_orphans"),
         )
         .from_("lost")
         .order_by(exp.Ordered(this=exp.column("n"), desc=True), *names)
@@ -218,6 +234,15 @@ def _orphans(reads: Reads) -> Own:
         .with_("lost", as_=lost, materialized=True)
     )
     return Own(query=query, sources=(reads.layout.table.name, str(reads.check.arguments["source"])))
+
+
+def _count_values(reads: Reads) -> Mapping[str, exp.Expr]:
+    """The rows; of a column inside an array, its values, which are what may have no match."""
+    elements = reads.columns[0].elements
+    if elements is None:
+        return _count_rows(reads)
+    total = exp.Sum(this=call("len", elements.copy()))
+    return {"rows": exp.cast(exp.Coalesce(this=total, expressions=[exp.Literal.number(0)]), "BIGINT")}
 
 
 def _is_orphan(reads: Reads) -> exp.Expr:
@@ -302,7 +327,8 @@ def _found_duplicates(check: Check, values: Values, now: datetime) -> str:
 
 
 def _found_orphans(check: Check, values: Values, now: datetime) -> str:
-    text = share(values["failing"], values.get("rows"))
+    inside = any(_is_inside(c) for c in check.columns)
+    text = share(values["failing"], values.get("rows"), "values" if inside else "rows")
     if not values["failing"]:
         return text
     distinct = values["distinct"]
@@ -320,6 +346,7 @@ _NEVER = {"duplicates": Merge.NEVER, "groups": Merge.NEVER, "involved": Merge.NE
 KINDS: tuple[CheckKind, ...] = (
     CheckKind(
         key="unique",
+        inside=False,
         purpose="Checks that no value is there twice (NULLs are never equal).",
         source="schema.properties.unique",
         origin=Origin.GROUP,
@@ -335,6 +362,7 @@ KINDS: tuple[CheckKind, ...] = (
     ),
     CheckKind(
         key="duplicate-values",
+        inside=False,
         purpose="Checks that rows that repeat a value, or a combination of columns, keep the thresholds.",
         source="quality.metric duplicateValues, of a table with arguments.properties",
         origin=Origin.GROUP,
@@ -351,6 +379,7 @@ KINDS: tuple[CheckKind, ...] = (
     ),
     CheckKind(
         key="primary-key",
+        inside=False,
         purpose="Checks that the key columns together identify a row: no NULL in them, no duplicates.",
         source="schema.properties.primaryKey, primaryKeyPosition",
         origin=Origin.GROUP,
@@ -372,7 +401,7 @@ KINDS: tuple[CheckKind, ...] = (
         promised=_relationships,
         subject=lambda check: f"without a match in {check.arguments['target']}",
         failing=_is_orphan,
-        aggregates=_count_rows,
+        aggregates=_count_values,
         own=_orphans,
         read=_read_orphans,
         found=_found_orphans,

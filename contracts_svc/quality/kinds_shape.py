@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from datetime import datetime
 
 from contracts_svc.files import DataFile, natural
@@ -26,32 +27,76 @@ def _table_present(promises: Promises) -> Iterator[Check]:
     )
 
 
-def _columns_present(promises: Promises) -> Iterator[Check]:
+POLICIES = {"allowed": None, "warned": Severity.WARNING, "forbidden": Severity.ERROR}
+"""What the custom properties ``missingColumns`` and ``extraColumns`` may say."""
+
+
+def _policy(promises: Promises, name: str, default: str) -> Severity | Unsupported | None:
+    """What a custom property of the table, else of the contract, says of columns; None: all is allowed."""
+    stated = (*promises.table.custom, *promises.contract.custom)
+    found = next((c for c in stated if c.property == name), None)
+    value = str(found.value).strip().lower() if found else default
+    if value in POLICIES:
+        return POLICIES[value]
+    reason = f"{value} is none of {', '.join(POLICIES)}"
+    at = found.at if found else promises.table.at
+    return Unsupported(what=f"{promises.table.name}: customProperties {name}", reason=reason, at=at)
+
+
+def _columns_present(promises: Promises) -> Iterator[Check | Unsupported]:
+    severity = _policy(promises, "missingColumns", "forbidden")
+    if isinstance(severity, Unsupported):
+        yield severity
+        severity = Severity.ERROR
     for column in promises.table.walk():
-        yield column_check(
+        if severity is None:
+            continue
+        check = column_check(
             "missing-column",
             promises.table,
             column,
             at=column.at,
             title=f"{promises.table.name} has the column {column.path}",
         )
+        yield replace(check, severity=severity)
 
 
-def _no_extra_columns(promises: Promises) -> Iterator[Check]:
+def _no_extra_columns(promises: Promises) -> Iterator[Check | Unsupported]:
     table = promises.table
+    severity = _policy(promises, "extraColumns", "warned")
+    if isinstance(severity, Unsupported):
+        yield severity
+        severity = Severity.WARNING
+    if severity is None:
+        return
     yield Check(
         id=f"{table.name}.extra-column",
         kind="extra-column",
         table=table.name,
-        severity=Severity.WARNING,
+        severity=severity,
         title=f"{table.name} has no column that its contract does not list",
         at=table.at,
     )
 
 
+def _partition_layout(promises: Promises) -> Iterator[Check]:
+    table = promises.table
+    keys = sorted((c for c in table.columns if c.partitioned), key=lambda c: c.partition_key_position)
+    if keys:
+        yield Check(
+            id=f"{table.name}.partition-layout",
+            kind="partition-layout",
+            table=table.name,
+            arguments={"keys": [c.stored_name for c in keys]},
+            title=f"the files of {table.name} are in folders by {', '.join(c.path for c in keys)}",
+            at=keys[0].place("partitioned"),
+        )
+
+
 def _logical_types(promises: Promises) -> Iterator[Check]:
     for column in promises.table.walk():
-        if column.logical_type:
+        # A text file keeps no types: there, the values are looked at (value-type).
+        if column.logical_type and not promises.reading.text:
             yield column_check(
                 "logical-type",
                 promises.table,
@@ -64,7 +109,7 @@ def _logical_types(promises: Promises) -> Iterator[Check]:
 
 def _physical_types(promises: Promises) -> Iterator[Check | Unsupported]:
     for column in promises.table.walk():
-        if not column.physical_type:
+        if not column.physical_type or promises.reading.text:
             continue
         if types.parse(column.physical_type) is None:
             yield Unsupported(
@@ -102,6 +147,22 @@ def _measure_missing(check: Check, layout: Layout) -> Values:
 
 def _measure_extra(check: Check, layout: Layout) -> Values:
     return {"failing": len(layout.extra), "columns": sorted(layout.extra)}
+
+
+def _measure_partitions(check: Check, layout: Layout) -> Values:
+    wanted = [str(k).casefold() for k in check.arguments["keys"]]
+    wrong = [
+        f
+        for f in layout.files
+        # A folder of the location itself may look like a key (env=prod), and is none of the table.
+        if [k for k in map(str.casefold, f.partition) if k in wanted] != wanted
+    ]
+    return {
+        "failing": len(wrong),
+        "files": len(layout.files),
+        "found": sorted({"/".join(f"{k}=" for k in f.partition) or "no such folder" for f in wrong})[:3],
+        "parts": _parts(wrong, layout),
+    }
 
 
 def _measure_logical(check: Check, layout: Layout) -> Values:
@@ -177,6 +238,16 @@ def _found_missing(check: Check, values: Values, now: datetime) -> str:
     return f"missing from {of_files(values['failing'], values['files'])}" + (_since(values) if part else "")
 
 
+def _found_partitions(check: Check, values: Values, now: datetime) -> str:
+    if not values["failing"]:
+        return f"{of_files(values['files'], values['files'])}"
+    return f"{' and '.join(values['found'])} in {of_files(values['failing'], values['files'])}"
+
+
+def _expected_partitions(check: Check) -> str:
+    return "folders " + "/".join(f"{k}=" for k in check.arguments["keys"])
+
+
 def _found_extra(check: Check, values: Values, now: datetime) -> str:
     return "extra: " + ", ".join(values["columns"]) if values["columns"] else "none"
 
@@ -213,7 +284,7 @@ KINDS: tuple[CheckKind, ...] = (
     CheckKind(
         key="missing-column",
         purpose="Checks that columns are there: required and key ones in every file, others in some file.",
-        source="schema.properties",
+        source="schema.properties; customProperties missingColumns (allowed, warned, forbidden)",
         origin=Origin.FOOTER,
         promised=_columns_present,
         subject=_present,
@@ -224,8 +295,8 @@ KINDS: tuple[CheckKind, ...] = (
     ),
     CheckKind(
         key="extra-column",
-        purpose="Checks that the files have no column that the contract does not list (a warning).",
-        source="schema.properties",
+        purpose="Checks that the files have no column that the contract lacks (by default a warning).",
+        source="schema.properties; customProperties extraColumns (allowed, warned, forbidden)",
         origin=Origin.FOOTER,
         promised=_no_extra_columns,
         subject=lambda check: "columns that the contract does not list",
@@ -233,6 +304,18 @@ KINDS: tuple[CheckKind, ...] = (
         expected=lambda check: "only columns of the contract",
         found=_found_extra,
         merge={"failing": Merge.NEVER},
+    ),
+    CheckKind(
+        key="partition-layout",
+        purpose="Checks that every file is in Hive folders (key=value) of the partition keys, in order.",
+        source="schema.properties.partitioned, partitionKeyPosition",
+        origin=Origin.FOOTER,
+        promised=_partition_layout,
+        subject=_expected_partitions,
+        measure=_measure_partitions,
+        expected=_expected_partitions,
+        found=_found_partitions,
+        merge=_FILES,
     ),
     CheckKind(
         key="logical-type",

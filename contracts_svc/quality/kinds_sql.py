@@ -90,6 +90,7 @@ def _found_custom(check: Check, values: Values, now: datetime) -> str:
 KINDS: tuple[CheckKind, ...] = (
     CheckKind(
         key="sql",
+        inside=False,
         purpose="Checks that the one value a SELECT gives keeps the rule's thresholds.",
         source="quality type sql with query ({object}, {property}, ${table}, ${column})",
         origin=Origin.GROUP,
@@ -103,6 +104,7 @@ KINDS: tuple[CheckKind, ...] = (
     ),
     CheckKind(
         key="custom",
+        inside=False,
         purpose="Checks that the rows keep a pandera schema of checks/ (in a bounded child process).",
         source="quality type custom with engine pandera and implementation",
         origin=Origin.CUSTOM,

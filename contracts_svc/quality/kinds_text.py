@@ -31,7 +31,7 @@ def _length(reads: Reads, comparison: type[exp.Binary]) -> exp.Expr:
     """Characters are Unicode code points, as in JSON Schema."""
     if reads.column.family is not Family.TEXT:
         raise NotComparable(f"a column of {reads.column.family} has no length")
-    size = exp.Length(this=_as_text(reads))
+    size = exp.Length(this=as_text(reads))
     return comparison(this=size, expression=exp.Literal.number(reads.check.arguments["value"]))
 
 
@@ -41,10 +41,11 @@ def does_not_match(reads: Reads) -> exp.Expr:
         raise NotComparable(f"a column of {reads.column.family} has no pattern")
     arguments = reads.check.arguments
     pattern = patterns.to_re2(str(arguments.get("pattern", arguments.get("value"))))
-    return exp.not_(call("regexp_matches", _as_text(reads), exp.Literal.string(pattern)))
+    return exp.not_(call("regexp_matches", as_text(reads), exp.Literal.string(pattern)))
 
 
-def _as_text(reads: Reads) -> exp.Expr:
+def as_text(reads: Reads) -> exp.Expr:
+    """The only column as text; a UUID or an enumeration is stored as something else."""
     plain = all(v.type == "VARCHAR" for v in reads.column.variants)
     return reads.value if plain else exp.cast(reads.value, "TEXT")
 

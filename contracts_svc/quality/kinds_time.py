@@ -119,6 +119,7 @@ def _expected_age(check: Check) -> str:
 KINDS: tuple[CheckKind, ...] = (
     CheckKind(
         key="freshness",
+        inside=False,
         purpose="Checks that the latest row is not older than promised (a date counts from its midnight).",
         source="slaProperties latency (ly, freshness) with value, unit, element",
         origin=Origin.SCAN,

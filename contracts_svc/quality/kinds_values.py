@@ -8,13 +8,13 @@ order, in which NaN is the greatest, is not used), and it is no multiple of anyt
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 
 from sqlglot import exp
 
 from contracts_svc.model import Json
-from contracts_svc.quality import literals
+from contracts_svc.quality import literals, text_values
 from contracts_svc.quality.kind import (
     CheckKind,
     Merge,
@@ -30,6 +30,7 @@ from contracts_svc.quality.kind import (
     where,
 )
 from contracts_svc.quality.kinds_text import does_not_match, pattern_problem
+from contracts_svc.quality.layout import Stored
 from contracts_svc.quality.literals import NotComparable
 from contracts_svc.quality.types import Family
 from contracts_svc.runs import Check
@@ -38,8 +39,15 @@ from contracts_svc.runs import Check
 
 
 def _required(promises: Promises) -> Iterator[Check]:
+    listed = {
+        child.path
+        for parent in promises.table.walk()
+        for name in parent.logical_type_options.get("required") or ()
+        for child in parent.columns
+        if child.name == name
+    }
     for column in promises.table.walk():
-        if column.required:
+        if column.required or column.path in listed:
             yield column_check(
                 "required",
                 promises.table,
@@ -119,7 +127,7 @@ def _row_count_terms(at: RuleAt) -> Terms | str:
 
 
 def _is_null(reads: Reads) -> exp.Expr:
-    null = _null(reads.value)
+    null = reads.is_null
     parent = reads.column.parent
     # A field of a struct that is NULL as a whole is not there, so it cannot be NULL itself.
     return null if parent is None else exp.and_(_null(parent.copy()).not_(), null)
@@ -129,11 +137,23 @@ def _is_missing(reads: Reads) -> exp.Expr:
     listed = reads.check.arguments["values"]
     tests: list[exp.Expr] = []
     if any(v is None for v in listed):
-        tests.append(_null(reads.value))
+        tests.append(reads.is_null)
+    if reads.column.raw is not None:
+        tests += _is_text(listed, reads.column)
     found = literals.members(listed, reads.column)
     if found:
         tests.append(exp.In(this=reads.value, expressions=list(found)))
     return exp.or_(*tests) if tests else exp.false()
+
+
+def _is_text(listed: Sequence[Json], stored: Stored) -> Iterator[exp.Expr]:
+    """In a text file, N/A is found in a column of numbers too."""
+    if stored.raw is None:
+        return
+    text = text_values.json_text(stored.raw) if stored.json else stored.raw.copy()
+    wanted = [exp.Literal.string(literals.text(v)) for v in listed if v is not None]
+    if wanted:
+        yield exp.In(this=text, expressions=wanted)
 
 
 def _is_not_listed(reads: Reads) -> exp.Expr:
@@ -167,11 +187,12 @@ def _is_no_multiple(reads: Reads) -> exp.Expr:
         divisor = literals.common_multiple(step, reads.column)
         rest = reads.value if divisor is None else exp.Mod(this=reads.value, expression=divisor)
         return exp.NEQ(this=rest, expression=exp.Literal.number(0))
-    # Binary floats hold no 0.1: a multiple is what is within rounding of one.
+    # Binary floats hold no 0.1: a multiple is what is within the rounding of its width of one.
+    rounding = "2.4e-7" if reads.column.single else "1e-15"
     ratio = exp.Div(this=reads.value, expression=exp.cast(exp.Literal.string(str(step)), "DOUBLE"))
     off = exp.Abs(this=exp.Sub(this=ratio, expression=call("round", ratio.copy())))
     allowed = exp.Mul(
-        this=exp.Literal.number("1e-9"),
+        this=exp.Literal.number(rounding),
         expression=call("greatest", exp.Literal.number(1), exp.Abs(this=ratio.copy())),
     )
     finite = call("isfinite", reads.value)
@@ -238,7 +259,7 @@ KINDS: tuple[CheckKind, ...] = (
     CheckKind(
         key="required",
         purpose="Checks that no value is NULL.",
-        source="schema.properties.required",
+        source="schema.properties.required, logicalTypeOptions.required of an object",
         origin=Origin.SCAN,
         promised=_required,
         subject=partial(where, text="where {column} is NULL"),

@@ -8,9 +8,10 @@ from dataclasses import dataclass, field
 
 from sqlglot import exp
 
-from contracts_svc.files import DataFile, Footer, StoredColumn
+from contracts_svc.files import PARQUET, DataFile, Footer, Reading, StoredColumn
 from contracts_svc.model import Column, Table
-from contracts_svc.quality import types
+from contracts_svc.quality import text_values, types
+from contracts_svc.quality.reach import Reach, each_element
 from contracts_svc.quality.types import Family
 
 
@@ -31,12 +32,53 @@ class Stored:
     variants: tuple[Variant, ...] = ()
     missing: tuple[DataFile, ...] = ()
     """Files that do not have it."""
-    expression: exp.Expr | None = None
-    """How a query reads it; None where it is inside an array or a map, or in no file."""
-    parent: exp.Expr | None = None
-    """The struct that holds it, which may be NULL as a whole."""
+    reach: Reach | None = None
+    """How a query reads it; None where it is in no file, or where the files cannot hold it."""
     partition: bool = False
     """Whether its values are in the paths (``month=12``), not in the files."""
+
+    @property
+    def expression(self) -> exp.Expr | None:
+        """Its value; inside arrays and maps, one of the ``elements``."""
+        return self.reach.value if self.reach else None
+
+    @property
+    def elements(self) -> exp.Expr | None:
+        """Inside arrays and maps: the list of all its values in a row."""
+        return self.reach.elements if self.reach else None
+
+    @property
+    def raw(self) -> exp.Expr | None:
+        """Of text files: the text that the value is read from."""
+        return self.reach.raw if self.reach else None
+
+    @property
+    def json(self) -> bool:
+        """Whether ``raw`` is a JSON value."""
+        return bool(self.reach and self.reach.json)
+
+    @property
+    def is_null(self) -> exp.Expr | None:
+        """True where there is no value. A text that is there, but does not read as its type, is no NULL."""
+        if self.reach is None:
+            return None
+        found = self.reach.value if self.raw is None else self.raw
+        found = text_values.json_text(found) if self.json else found.copy()
+        return exp.Is(this=found, expression=exp.null())
+
+    @property
+    def shown(self) -> exp.Expr | None:
+        """What a person is shown of a row: the text as it was written, every value in an array."""
+        if self.elements is not None and self.expression is not None:
+            return self.elements if self.raw is not None else each_element(self.elements, self.expression)
+        if self.raw is not None:
+            return text_values.json_text(self.raw) if self.json else self.raw
+        return self.expression
+
+    @property
+    def parent(self) -> exp.Expr | None:
+        """The struct that holds it, which may be NULL as a whole."""
+        return self.reach.parent if self.reach else None
 
     @property
     def families(self) -> frozenset[Family]:
@@ -78,13 +120,16 @@ class Layout:
 
     table: Table
     files: tuple[DataFile, ...]
-    rows: int
+    rows: int | None
     rows_of: Mapping[str, int]
-    """File path -> rows, from the footers."""
+    """File path -> rows, from the footers. Text files do not say."""
     columns: Mapping[str, Stored]
     """By the column's dotted path in the contract."""
     extra: Mapping[str, tuple[DataFile, ...]] = field(default_factory=dict)
     """Stored columns that the contract does not have."""
+    reading: Reading = PARQUET
+    names: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Of text files: path -> the names of its columns, in order."""
 
     def why_not(self, path: str, *, typed: bool) -> str | None:
         """Why a check cannot read this column, or None when it can.
@@ -95,7 +140,7 @@ class Layout:
         if found is None or not found.variants:
             return "the column is missing"
         if found.expression is None:
-            return "values inside arrays and maps are not read"
+            return f"a {self.reading.format.upper()} file has no nested values"
         misfit = found.misfit() if typed else ()
         if misfit:
             names = " and ".join(sorted(v.type for v in misfit))
@@ -107,15 +152,17 @@ class Layout:
         return None
 
 
-def layout(table: Table, footers: Sequence[Footer]) -> Layout:
+def layout(table: Table, footers: Sequence[Footer], reading: Reading = PARQUET) -> Layout:
     """Find every column of the table in the files that these footers belong to."""
     # Files of one table mostly share one schema: look at each schema once, not at each file.
-    schemas: defaultdict[tuple[StoredColumn, ...], list[DataFile]] = defaultdict(list)
+    schemas: defaultdict[tuple[tuple[StoredColumn, ...], bool], list[DataFile]] = defaultdict(list)
     for footer in footers:
-        schemas[footer.columns].append(footer.file)
+        schemas[footer.columns, footer.complete].append(footer.file)
     parsed = [
-        ({c.name: (c.type, types.parse(c.type)) for c in columns}, tuple(files))
-        for columns, files in schemas.items()
+        _Schema(
+            {c.name: (c.type, types.parse(c.type)) for c in columns}, tuple(files), complete, reading.format
+        )
+        for (columns, complete), files in schemas.items()
     ]
     files = tuple(f.file for f in footers)
     columns: dict[str, Stored] = {}
@@ -127,19 +174,30 @@ def layout(table: Table, footers: Sequence[Footer]) -> Layout:
     return Layout(
         table=table,
         files=files,
-        rows=sum(f.rows for f in footers),
-        rows_of={f.file.path: f.rows for f in footers},
+        rows=None if any(f.rows is None for f in footers) else sum(f.rows or 0 for f in footers),
+        rows_of={f.file.path: f.rows for f in footers if f.rows is not None},
         columns=columns,
         extra=_extra(used, parsed, files),
+        reading=reading,
+        names={f.file.path: tuple(c.name for c in f.columns) for f in footers} if reading.text else {},
     )
 
 
-_Schema = dict[str, tuple[str, exp.DataType | None]]
+@dataclass(frozen=True, slots=True)
+class _Schema:
+    """What some files have in common."""
+
+    columns: Mapping[str, tuple[str, exp.DataType | None]]
+    files: tuple[DataFile, ...]
+    complete: bool
+    format: str
+
+
 _Found = list[tuple[str, exp.DataType | None, tuple[DataFile, ...]]]
 
 
 def _place(
-    column: Column, schemas: Sequence[tuple[_Schema, tuple[DataFile, ...]]], files: tuple[DataFile, ...]
+    column: Column, schemas: Sequence[_Schema], files: tuple[DataFile, ...]
 ) -> Iterator[tuple[Stored, set[str]]]:
     name = column.stored_name
     keyed = tuple(f for f in files if _match(name, f.partition) is not None)
@@ -152,7 +210,7 @@ def _place(
                 column=column,
                 variants=(Variant(type=text, parsed=types.parse(text), files=keyed),),
                 missing=tuple(f for f in files if f.path not in having),
-                expression=_name(key),
+                reach=Reach(value=_name(key)),
                 partition=True,
             ),
             {key},
@@ -161,24 +219,30 @@ def _place(
     found: _Found = []
     missing: list[DataFile] = []
     names: set[str] = set()
-    for schema, same in schemas:
-        stored_name = _match(name, schema)
-        if stored_name is None:
-            missing += same
+    text = text_values.text_type(column)
+    for schema in schemas:
+        stored_name = _match(name, schema.columns)
+        if stored_name is None and schema.complete:
+            missing += schema.files
             continue
-        names.add(stored_name)
-        found.append((*schema[stored_name], same))
-    expression = _name(min(names)) if names else None
-    for stored in _nested(column, found, tuple(missing), expression, None):
-        yield stored, names
+        names.add(stored_name or name)
+        stored = (
+            (text, types.parse(text)) if schema.format != "parquet" else schema.columns[stored_name or ""]
+        )
+        found.append((*stored, schema.files))
+    format_ = schemas[0].format if schemas else "parquet"
+    reach = _top(column, min(names), format_) if names else None
+    for each in _nested(column, found, tuple(missing), reach, format_):
+        yield each, names
+
+
+def _top(column: Column, name: str, format_: str) -> Reach:
+    value, raw = _name(name), _name(name + text_values.TEXT)
+    return Reach(value=value) if format_ == "parquet" else Reach(value=value, raw=raw, json=format_ == "json")
 
 
 def _nested(
-    column: Column,
-    found: _Found,
-    missing: tuple[DataFile, ...],
-    expression: exp.Expr | None,
-    parent: exp.Expr | None,
+    column: Column, found: _Found, missing: tuple[DataFile, ...], reach: Reach | None, format_: str
 ) -> Iterator[Stored]:
     by_type: defaultdict[str, list[DataFile]] = defaultdict(list)
     kinds: dict[str, exp.DataType | None] = {}
@@ -189,8 +253,7 @@ def _nested(
         column=column,
         variants=tuple(Variant(type=t, parsed=kinds[t], files=tuple(f)) for t, f in by_type.items()),
         missing=missing,
-        expression=expression if found else None,
-        parent=parent,
+        reach=reach if found else None,
     )
     for child in column.children():
         inside: _Found = []
@@ -201,14 +264,8 @@ def _nested(
                 without += files
             else:
                 inside.append((part.sql("duckdb"), part, files))
-        reachable = child in column.columns and expression is not None
-        yield from _nested(
-            child,
-            inside,
-            tuple(without),
-            _field(expression, child.stored_name) if reachable and expression is not None else None,
-            expression,
-        )
+        inner = reach.into(column, child) if reach is not None and format_ != "csv" else None
+        yield from _nested(child, inside, tuple(without), inner, format_)
 
 
 def _part(column: Column, child: Column, kind: exp.DataType | None) -> exp.DataType | None:
@@ -235,20 +292,14 @@ def _name(name: str) -> exp.Expr:
     return exp.column(exp.to_identifier(name, quoted=True))
 
 
-def _field(struct: exp.Expr | None, name: str) -> exp.Expr | None:
-    if struct is None:
-        return None
-    return exp.Anonymous(this="struct_extract", expressions=[struct.copy(), exp.Literal.string(name)])
-
-
 def _extra(
-    used: set[str], schemas: Sequence[tuple[_Schema, tuple[DataFile, ...]]], files: tuple[DataFile, ...]
+    used: set[str], schemas: Sequence[_Schema], files: tuple[DataFile, ...]
 ) -> dict[str, tuple[DataFile, ...]]:
     extra: defaultdict[str, list[DataFile]] = defaultdict(list)
-    for schema, having in schemas:
-        for name in schema:
+    for schema in schemas:
+        for name in schema.columns:
             if name not in used:
-                extra[name] += having
+                extra[name] += schema.files
     for file in files:
         for key in file.partition:
             if key not in used:

@@ -72,7 +72,7 @@ def common_multiple(step: Decimal, stored: Stored) -> exp.Expr | None:
 def _member(value: Json, stored: Stored) -> exp.Expr | None:
     family = stored.family
     if family is Family.TEXT:
-        return exp.Literal.string(_text(value))
+        return exp.Literal.string(text(value))
     if family is Family.BOOLEAN:
         return exp.convert(value) if isinstance(value, bool) else None
     if family.numeric:
@@ -100,7 +100,8 @@ def _number_member(value: Json, stored: Stored) -> exp.Expr | None:
     return _number(exact, stored, upward=True)
 
 
-def _text(value: Json) -> str:
+def text(value: Json) -> str:
+    """A value as a column of text holds it."""
     if isinstance(value, bool):
         return "true" if value else "false"
     return str(value)

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
 
+from contracts_svc.files import PARQUET, Reading
 from contracts_svc.model import Contract, QualityRule, Table
 from contracts_svc.quality.judge import expected
 from contracts_svc.quality.kind import (
@@ -29,13 +30,14 @@ _OLD_NAMES = {"duplicateCount": "duplicateValues"}
 _BY_TYPE = {kind.rule_type: kind for kind in KINDS if kind.rule_type}
 
 
-def plan(contract: Contract, table: Table, *, target_of: TargetOf) -> Plan:
+def plan(contract: Contract, table: Table, *, target_of: TargetOf, reading: Reading = PARQUET) -> Plan:
     """Every check that the contract states for the table, and what it states that cannot be checked.
 
     Checks of the table as a whole come first, then those of each column in written order.
     ``target_of`` finds what a relationship's reference names (see ``quality.references.resolver``).
+    ``reading`` is how the files are read: text files keep no types, so their values are looked at.
     """
-    promises = Promises(contract=contract, table=table, target_of=target_of)
+    promises = Promises(contract=contract, table=table, target_of=target_of, reading=reading)
     stated = [c for kind in KINDS if kind.promised is not None for c in kind.promised(promises)]
     stated += _rules(contract, table)
     stated = [_outside_lists(s) for s in stated]
@@ -56,14 +58,14 @@ def plan(contract: Contract, table: Table, *, target_of: TargetOf) -> Plan:
 
 
 def _outside_lists(stated: Check | Unsupported) -> Check | Unsupported:
-    if isinstance(stated, Unsupported) or KIND_OF[stated.kind].origin is Origin.FOOTER:
+    if isinstance(stated, Unsupported) or KIND_OF[stated.kind].inside:
         return stated
     inside = [c for c in stated.columns if "[]" in c or "{" in c]
     if not inside:
         return stated
     return Unsupported(
         what=f"{stated.table}: {stated.title}",
-        reason=f"{', '.join(inside)} is inside an array or a map, whose values are not read",
+        reason=f"{', '.join(inside)} is inside an array or a map, of whose values this cannot be asked",
         at=stated.at,
     )
 

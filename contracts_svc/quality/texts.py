@@ -27,11 +27,11 @@ def percent(part: int, whole: int) -> float:
     return 100 * part / whole if whole else 0.0
 
 
-def share(part: int, whole: int | None) -> str:
+def share(part: int, whole: int | None, noun: str = "rows") -> str:
     """``7,602 of 336,776 rows (2.26 %)``; no percentage where nothing fails."""
     if whole is None:
-        return f"{part:,} rows"
-    text = f"{part:,} of {whole:,} rows"
+        return f"{part:,} {noun}"
+    text = f"{part:,} of {whole:,} {noun}"
     if not part:
         return text
     value = percent(part, whole)

@@ -85,7 +85,7 @@ _LOGICAL: dict[str, tuple[Family, ...]] = {
     "map": (Family.MAP,),
     "vector": (Family.LIST,),
 }
-_LOGICAL_TO_DUCKDB = {
+LOGICAL_TO_DUCKDB = {
     "string": "VARCHAR",
     "integer": "BIGINT",
     "number": "DOUBLE",
@@ -199,7 +199,7 @@ def promised_type(column: Column) -> str:
     physical = column.physical_type
     if physical and parse(physical) is not None:
         return physical
-    return _LOGICAL_TO_DUCKDB.get((column.logical_type or "").lower(), "VARCHAR")
+    return LOGICAL_TO_DUCKDB.get((column.logical_type or "").lower(), "VARCHAR")
 
 
 _READERS: dict[Family, Callable[[str], object]] = {

@@ -23,6 +23,7 @@ from contracts_svc.adapters.engines.duckdb import DuckDBEngine, httpfs_file
 from contracts_svc.adapters.storage import ArrowStorage
 from contracts_svc.demo.lake import Lake
 from contracts_svc.errors import CouldNotCheck
+from contracts_svc.files import Reading
 from contracts_svc.ports import DataFile, Session, Source
 from tests.fixtures_s3 import put
 
@@ -204,7 +205,7 @@ def test_one_source_that_cannot_be_read_leaves_the_others(
         Source(name="gone_here", files=(DataFile(path=f"{tmp_path}/gone.parquet", size=1),)),
         Source(name="damaged", files=(DataFile(path=damaged, size=1),)),
         Source(name="empty", files=()),
-        Source(name="table_format", files=trips.files, format="delta"),
+        Source(name="table_format", files=trips.files, reading=Reading(format="delta")),
     ]
     with DuckDBEngine(s3_server.access).open(sources) as session:
         assert session.rows(query("SELECT count(*) AS n FROM trips")) == [{"n": 3}]

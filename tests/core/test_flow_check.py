@@ -16,7 +16,7 @@ from sqlglot import exp
 from contracts_svc.adapters.engines.duckdb import DuckDBEngine
 from contracts_svc.adapters.storage import ArrowStorage
 from contracts_svc.errors import CouldNotCheck, ExitCode, UserMistake
-from contracts_svc.files import DataFile, Footer
+from contracts_svc.files import PARQUET, DataFile, Footer, Reading
 from contracts_svc.ports import Session, Source
 from contracts_svc.runs import Breakdown, Outcome, Run
 from tests.core.quality import FixedClock, contract, results, run, write
@@ -200,8 +200,8 @@ def test_details_that_cannot_be_had_leave_the_verdict(lake: Path) -> None:
 class Shifting(ArrowStorage):
     """Storage whose files are replaced after the footers are read."""
 
-    def footers(self, files: Sequence[DataFile]) -> tuple[Footer, ...]:
-        found = super().footers(files)
+    def footers(self, files: Sequence[DataFile], reading: Reading = PARQUET) -> tuple[Footer, ...]:
+        found = super().footers(files, reading)
         path = Path(files[0].path)
         write(path, {"id": ["INTEGER", 1], "x": ["INTEGER", 1]})
         return found
@@ -216,9 +216,9 @@ def test_files_that_change_while_being_read_are_no_verdict(lake: Path) -> None:
 
 def test_new_files_while_reading_do_not_matter(lake: Path) -> None:
     class Growing(ArrowStorage):
-        def footers(self, files: Sequence[DataFile]) -> tuple[Footer, ...]:
+        def footers(self, files: Sequence[DataFile], reading: Reading = PARQUET) -> tuple[Footer, ...]:
             shutil.copy(files[0].path, files[0].path.replace("a.parquet", "b.parquet"))
-            return super().footers(files)
+            return super().footers(files, reading)
 
     assert results(run(contract(lake, T), storage=Growing()))["t.x.required"].outcome is Outcome.FAILED
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from contracts_svc.errors import UserMistake
 from contracts_svc.findings import Severity
 from contracts_svc.model import Contract, QualityRule
 from contracts_svc.quality import texts
@@ -145,7 +146,7 @@ def test_rules_of_the_table_that_cannot_be_checked(rule: dict[str, Any], reason:
         (
             {
                 "logicalType": "array",
-                "items": {"logicalType": "integer", "logicalTypeOptions": {"minimum": 1}},
+                "items": {"logicalType": "integer", "unique": True},
             },
             "inside an array or a map",
         ),
@@ -193,6 +194,18 @@ def test_operators(operator: str, limit: Any, kept: list[Any], broken: list[Any]
 def test_all_operators_of_a_rule_hold() -> None:
     found = thresholds_of(QualityRule(operators={"mustBeGreaterThan": 1, "mustBeLessThan": 9}))
     assert found == (Threshold(Operator.GREATER_THAN, 1), Threshold(Operator.LESS_THAN, 9))
+
+
+def test_only_odcs_3_0_lets_a_rule_have_several_operators(tmp_path: Path) -> None:
+    rule = {"type": "library", "rule": "rowCount", "mustBeGreaterThan": 1, "mustBeLessThan": 9}
+    given = contract(
+        tmp_path, {"name": "t", "quality": [rule], "properties": [{"name": "x"}]}, version="v3.0.2"
+    )
+    found = plan(given, given.tables[0], target_of=resolver(given, {})).checks
+    assert [len(c.thresholds) for c in found if c.kind == "row-count"] == [2]
+    newer = {**rule, "metric": rule.pop("rule")}
+    with pytest.raises(UserMistake, match="exclude each other"):
+        contract(tmp_path, {"name": "t", "quality": [newer], "properties": [{"name": "x"}]})
 
 
 @pytest.mark.parametrize(

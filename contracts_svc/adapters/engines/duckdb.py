@@ -1,4 +1,4 @@
-"""Scans on DuckDB: Parquet files read where they lie, on S3 and on local disks.
+"""Scans on DuckDB: Parquet, CSV and JSON files read where they lie, on S3 and on local disks.
 
 A session may read the files of its sources and nothing else: DuckDB is told the exact list, other
 access to files and networks is switched off, and the configuration is locked. SQL that somebody
@@ -25,6 +25,8 @@ from sqlglot import exp
 from contracts_svc.errors import CouldNotCheck
 from contracts_svc.model import Json
 from contracts_svc.ports import DataFile, S3Access, Session, Source
+from contracts_svc.quality import text_sources
+from contracts_svc.quality.reading import FORMATS
 
 WHEEL = "duckdb-extension-httpfs"
 FILENAME = "filename"
@@ -201,29 +203,44 @@ class _DuckDBSession:
         for name in names:
             if name in self._unreadable:
                 raise self._unreadable[name]
+        if text_sources.REJECTS in names and self._unreadable:
+            raise next(iter(self._unreadable.values()))
         columns, rows = self._execute(", ".join(names) or "query", query)
         return [dict(zip(columns, map(_json, row), strict=True)) for row in rows]
 
     def _make_view(self, source: Source) -> None:
-        if source.format != "parquet":
-            raise CouldNotCheck(
-                source.name, f"DuckDB is not used for the format {source.format}", retryable=False
-            )
+        if source.reading.format not in FORMATS:
+            what = f"DuckDB is not used for the format {source.reading.format}"
+            raise CouldNotCheck(source.name, what, retryable=False)
         if not source.files:
             raise CouldNotCheck(source.name, "there are no files", "publish it, or check its location")
         # DuckDB takes a local file that is not there for a folder, and says that it may not look into it.
         for file in source.files:
             if not file.path.startswith(_REMOTE) and not Path(file.path).is_file():
                 raise CouldNotCheck(source.name, f"not found: {file.path}", _GONE)
-        columns: list[exp.Expr] = [exp.Star()]
-        if not self._has_filename(source):
-            columns.append(exp.column(FILENAME))
         view = exp.Create(
             this=exp.to_table(exp.to_identifier(source.name, quoted=True).sql("duckdb"), dialect="duckdb"),
             kind="VIEW",
-            expression=exp.select(*columns).from_(read_parquet(source)),
+            expression=self._text(source) if source.reading.text else self._parquet(source),
         )
         self._execute(source.name, view)
+
+    def _parquet(self, source: Source) -> exp.Query:
+        columns: list[exp.Expr] = [exp.Star()]
+        if not self._has_filename(source):
+            columns.append(exp.column(FILENAME))
+        return exp.select(*columns).from_(read_parquet(source))
+
+    def _text(self, source: Source) -> exp.Query:
+        folders = {key for file in source.files for key in file.partition}
+        return text_sources.select(
+            files=source.files,
+            reading=source.reading,
+            names=source.names,
+            columns=source.columns,
+            partitions={k: t for k, t in source.partition_types.items() if k in folders},
+            address=_readable,
+        )
 
     def _has_filename(self, source: Source) -> bool:
         """Whether the files have a column of that name themselves; theirs then wins."""

@@ -1,0 +1,299 @@
+"""CSV and JSON files: what reads as a row, as a column and as a value of its type, in one scan."""
+
+from __future__ import annotations
+
+import gzip
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from contracts_svc.adapters.engines.duckdb import DuckDBEngine
+from contracts_svc.adapters.storage import ArrowStorage
+from contracts_svc.demo.lake import Lake
+from contracts_svc.errors import UserMistake
+from contracts_svc.model import Contract
+from contracts_svc.runs import Outcome, Result, Run
+from tests.core.quality import contract, results, run
+from tests.fixtures_s3 import put as put_s3
+
+
+def text_contract(
+    folder: Path,
+    kind: str,
+    *tables: Mapping[str, Any],
+    custom: Mapping[str, Any] | None = None,
+    **server: Any,
+) -> Contract:
+    options = [{"property": k, "value": v} for k, v in (custom or {}).items()]
+    place = {"type": "local", "path": f"{folder}/{{table}}/**/*.*"}
+    found = {
+        "server": "local",
+        "format": kind,
+        **(server if "type" in server else {**place, **server}),
+        **({"customProperties": options} if options else {}),
+    }
+    return contract(folder, *tables, version="v3.2.0", servers=[found])
+
+
+def put(folder: Path, files: Mapping[str, bytes]) -> None:
+    for name, content in files.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(gzip.compress(content) if name.endswith(".gz") else content)
+
+
+def figures(found: Run) -> dict[str, tuple[str, int | None]]:
+    """Check -> outcome and failing rows, of what did not pass."""
+    return {
+        r.check.id: (r.outcome.value, r.failing) for r in found.results if r.outcome is not Outcome.PASSED
+    }
+
+
+ID = {"name": "id", "logicalType": "integer", "required": True, "unique": True}
+
+
+def test_every_value_of_csv_files_that_does_not_read_is_counted(tmp_path: Path) -> None:
+    put(
+        tmp_path / "t",
+        {
+            "a.csv": b"id,name,day,amount\n"
+            b"1,x,2026-01-01,1.50\n"
+            b"x,y,2026-02-30,1.239\n"
+            b'3,"",2026-01-03,2\n'
+            b'4,"a,b"\n'
+            b"5,q,2026-01-01,1,9\n"
+            b"1.7,zz,01/02/2026,-.5\n"
+            b"6.0,w,,\n",
+            "b.csv.gz": b"amount,id,extra\n5,8,1\n,9,2\n",
+        },
+    )
+    columns = [
+        ID,
+        {"name": "name", "logicalType": "string", "required": True},
+        {"name": "day", "logicalType": "date"},
+        {
+            "name": "amount",
+            "logicalType": "number",
+            "physicalType": "DECIMAL(9,2)",
+            "logicalTypeOptions": {"minimum": 0},
+        },
+    ]
+    rule = {"type": "sql", "query": "SELECT SUM(amount) FROM t", "mustBe": 8}
+    found = run(text_contract(tmp_path, "csv", {"name": "t", "properties": columns, "quality": [rule]}))
+    assert figures(found) == {
+        "t.extra-column": ("warned", 1),
+        "t.readable-lines": ("failed", 2),
+        "t.id.value-type": ("failed", 2),
+        "t.name.missing-column": ("failed", 1),
+        "t.name.required": ("failed", 3),
+        "t.day.value-type": ("failed", 2),
+        "t.amount.value-type": ("failed", 1),
+        "t.amount.minimum": ("failed", 1),
+    }
+    said = results(found)
+    assert said["t.readable-lines"].found == "2 of 9 rows (22.22 %); first line 5 of a.csv: missing columns"
+    assert said["t.name.missing-column"].found == "missing from 1 of 2 files, first b.csv.gz"
+    # What was written, and not the NULL that it reads as.
+    assert [s["id"] for s in said["t.id.value-type"].samples] == ["x", "1.7"]
+    assert (found.rows, found.files) == (7, 2)
+
+
+def test_the_whole_of_a_text_table_is_read_in_one_scan(tmp_path: Path) -> None:
+    put(tmp_path / "t", {"a.csv": b"id,name\n1,x\n2,y\n"})
+    columns = [{"name": "id", "logicalType": "integer", "required": True}, {"name": "name", "required": True}]
+    found = run(text_contract(tmp_path, "csv", {"name": "t", "properties": columns}))
+    # The shared scan, and the question which lines it rejected.
+    assert (figures(found), found.scans) == ({}, 2)
+
+
+@pytest.mark.parametrize(
+    ("content", "options", "server"),
+    [
+        (b"id;name\n1;x\n", {"csvDelimiter": ";"}, {}),
+        (b"1\tx\n", {"csvDelimiter": "\t", "csvHeader": False}, {}),
+        (b"id,name\n1,'x'\n", {"csvQuote": "'"}, {}),
+        (b"id,name\n1,x\nNA,NA\n", {"csvNull": "NA"}, {}),
+        ("id,name\n1,x\n".encode("utf-16"), {}, {"encoding": "UTF-16"}),
+        ("id,näme\n1,x\n".encode("latin-1"), {}, {"encoding": "ISO-8859-1"}),
+        (b"\xef\xbb\xbfid,name\r\n1,x\r\n", {}, {}),
+        (b"ID,Name\n1,x\n", {}, {}),
+    ],
+)
+def test_csv_as_the_server_says(
+    tmp_path: Path, content: bytes, options: Mapping[str, Any], server: Mapping[str, Any]
+) -> None:
+    put(tmp_path / "t", {"a.csv": content})
+    name = "näme" if "ISO-8859-1" in server.values() else "name"
+    columns = [
+        {"name": "id", "logicalType": "integer"},
+        {"name": name, "logicalType": "string", "logicalTypeOptions": {"pattern": "^x$"}},
+    ]
+    table = {"name": "t", "properties": columns}
+    found = run(text_contract(tmp_path, "csv", table, custom=options, **server))
+    assert figures(found) == {}
+
+
+def test_invalid_utf_8_is_a_line_that_cannot_be_read(tmp_path: Path) -> None:
+    put(tmp_path / "t", {"a.csv": b"id,name\n1,\xff\xfe\n2,\xc3\xa9\n"})
+    columns = [ID, {"name": "name", "logicalType": "string", "logicalTypeOptions": {"maxLength": 1}}]
+    found = run(text_contract(tmp_path, "csv", {"name": "t", "properties": columns}))
+    assert figures(found) == {"t.readable-lines": ("failed", 1)}
+    assert results(found)["t.readable-lines"].found.endswith("line 2 of a.csv: invalid encoding")
+
+
+@pytest.mark.parametrize(
+    ("head", "cause"),
+    [(b"id,ID\n1,2\n", "names the column ID twice"), (b'"' + b"x" * 2_000_000, "")],
+)
+def test_a_head_that_cannot_be_read_is_no_verdict(tmp_path: Path, head: bytes, cause: str) -> None:
+    put(tmp_path / "t", {"a.csv": head})
+    found = run(text_contract(tmp_path, "csv", {"name": "t", "properties": [ID]}))
+    assert {r.outcome for r in found.results} == {Outcome.ERRORED}
+    assert cause in found.results[0].reason
+
+
+def test_a_damaged_gz_file_is_no_verdict(tmp_path: Path) -> None:
+    (tmp_path / "t").mkdir()
+    (tmp_path / "t" / "a.csv.gz").write_bytes(b"this is not compressed")
+    found = run(text_contract(tmp_path, "csv", {"name": "t", "properties": [ID]}))
+    assert {r.outcome for r in found.results} == {Outcome.ERRORED}
+    assert "damaged" in found.results[0].reason
+
+
+ADDRESS = {
+    "name": "address",
+    "logicalType": "object",
+    "properties": [
+        {"name": "zip", "logicalType": "string", "required": True},
+        {"name": "n", "logicalType": "integer"},
+    ],
+}
+TAGS = {
+    "name": "tags",
+    "logicalType": "array",
+    "items": {"logicalType": "string", "required": True, "logicalTypeOptions": {"maxLength": 3}},
+}
+ITEMS = {
+    "name": "items",
+    "logicalType": "array",
+    "items": {
+        "logicalType": "object",
+        "properties": [{"name": "p", "logicalType": "integer", "logicalTypeOptions": {"minimum": 0}}],
+    },
+}
+DOCUMENTS = (
+    b'{"id":1,"tags":["a",null,5],"address":{"zip":"x","n":1}}',
+    b'{"id":"2","tags":null,"address":null}',
+    b'{"id":3.0,"tags":"no","address":{"n":"1"},"items":[{"p":-1},{"p":"x"},null],"more":1}',
+)
+WRONG = {
+    "t.extra-column": ("warned", 1),
+    "t.id.value-type": ("failed", 1),
+    "t.tags.value-type": ("failed", 1),
+    "t.tags[].value-type": ("failed", 1),
+    "t.tags[].required": ("failed", 1),
+    "t.address.zip.required": ("failed", 1),
+    "t.address.n.value-type": ("failed", 1),
+    "t.items[].p.value-type": ("failed", 1),
+    "t.items[].p.minimum": ("failed", 1),
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "delimiter"),
+    [
+        ("a.json", b"\n".join(DOCUMENTS), "new_line"),
+        ("a.json.gz", b"\n\n".join(DOCUMENTS), None),
+        ("a.json", b"[" + b",\n".join(DOCUMENTS) + b"]", "array"),
+        ("a.json", b"[" + b",\n".join(DOCUMENTS) + b"]", None),
+    ],
+)
+def test_every_value_of_json_files_is_read_as_its_type(
+    tmp_path: Path, name: str, content: bytes, delimiter: str | None
+) -> None:
+    put(tmp_path / "t", {name: content})
+    server: dict[str, Any] = {"type": "custom", "format": "json", "path": f"{tmp_path}/t/{name}"}
+    table = {"name": "t", "properties": [ID, TAGS, ADDRESS, ITEMS]}
+    given = text_contract(
+        tmp_path, "json", table, **({**server, "delimiter": delimiter} if delimiter else {})
+    )
+    assert figures(run(given)) == WRONG
+
+
+def test_documents_that_are_no_objects_are_counted(tmp_path: Path) -> None:
+    put(tmp_path / "t", {"a.json": b'{"id":1}\nnot json\n5\n{"id":"\xff"}\n{"id":2}\n'})
+    found = run(text_contract(tmp_path, "json", {"name": "t", "properties": [{**ID, "required": False}]}))
+    assert figures(found) == {"t.readable-documents": ("failed", 3)}
+    assert found.rows == 5
+
+
+def test_a_key_that_a_long_json_file_may_have_further_on_is_not_missing(tmp_path: Path) -> None:
+    line = b'{"id": %d, "pad": "' + b"x" * 1000 + b'"}\n'
+    put(tmp_path / "t", {"a.json": b"".join(line % n for n in range(1200)) + b'{"id": 1200, "late": 7}\n'})
+    columns = [ID, {"name": "late", "logicalType": "integer", "logicalTypeOptions": {"maximum": 6}}]
+    found = run(text_contract(tmp_path, "json", {"name": "t", "properties": columns}))
+    assert figures(found) == {"t.extra-column": ("warned", 1), "t.late.maximum": ("failed", 1)}
+
+
+def test_partitions_relationships_and_missing_values_of_csv(tmp_path: Path) -> None:
+    put(
+        tmp_path,
+        {
+            "t/day=2026-01-01/a.csv": b"id,ref\n1,10\n2,11\n",
+            "t/day=2026-01-02/a.csv": b"id,ref\n3,N/A\n4,\n",
+            "other/a.csv": b"key,x\n10,1\n",
+        },
+    )
+    ref = {
+        "name": "ref",
+        "logicalType": "integer",
+        "relationships": [{"to": "other.key"}],
+        "quality": [
+            {"metric": "missingValues", "arguments": {"missingValues": [None, "N/A"]}, "mustBe": 0},
+        ],
+    }
+    day = {"name": "day", "logicalType": "date", "partitioned": True}
+    tables = (
+        {"name": "t", "properties": [ID, ref, day]},
+        {"name": "other", "properties": [{"name": "key", "logicalType": "integer"}, {"name": "x"}]},
+    )
+    found = run(text_contract(tmp_path, "csv", *tables))
+    assert figures(found) == {
+        "t.ref.value-type": ("failed", 1),
+        "t.ref.missing-values": ("failed", 2),
+        "t.relationship.ref->other.key": ("failed", 1),
+    }
+    orphan: Result = results(found)["t.relationship.ref->other.key"]
+    assert orphan.values["orphans"] == [{"value": 11, "rows": 1}]
+    assert [b.where for b in orphan.breakdown] == ["day=2026-01-01"]
+
+
+def test_csv_on_s3(s3_server: Lake) -> None:
+    put_s3(s3_server, "texts", "t/a.csv", b"id\n1\nx\n")
+    put_s3(s3_server, "texts", "t/b.csv.gz", gzip.compress(b"id\n2\n"))
+    server = {"type": "s3", "location": "s3://texts/t/"}
+    given = text_contract(Path("unused"), "csv", {"name": "t", "properties": [ID]}, **server)
+    access = s3_server.access
+    found = run(given, storage=ArrowStorage(access), engine=DuckDBEngine(access))
+    assert figures(found) == {"t.id.value-type": ("failed", 1)}
+
+
+@pytest.mark.parametrize(
+    ("kind", "custom", "server", "message"),
+    [
+        ("avro", {}, {}, "has the format avro, which is not checked"),
+        ("csv", {"csvDelimiter": ""}, {}, "csvDelimiter '' is not 1 to 4 characters"),
+        ("csv", {"csvQuote": 5}, {}, "csvQuote 5 is not"),
+        ("csv", {"csvHeader": "yes"}, {}, "csvHeader 'yes' is not true or false"),
+        ("csv", {}, {"encoding": "EBCDIC"}, "the encoding EBCDIC cannot be read"),
+        ("json", {}, {"type": "s3", "location": "s3://b/t/", "delimiter": "tab"}, "the delimiter tab"),
+    ],
+)
+def test_what_a_server_says_wrongly_is_the_users_mistake(
+    tmp_path: Path, kind: str, custom: Mapping[str, Any], server: Mapping[str, Any], message: str
+) -> None:
+    given = text_contract(tmp_path, kind, {"name": "t", "properties": [ID]}, custom=custom, **server)
+    with pytest.raises(UserMistake, match=message.replace("(", r"\(")):
+        run(given)
