@@ -1,35 +1,18 @@
-"""Rules for what values are: formats, zones, uniqueness, what an object must have."""
+"""Rules for what values are: formats, zones, what an object must have."""
 
 from __future__ import annotations
 
 from contracts_svc.compat.fields import OPTION
 from contracts_svc.compat.options import ITSELF, on, pair
+from contracts_svc.compat.promised import required_of
 from contracts_svc.compat.rule import ERROR, WARNING, Draft, Rule, Scope, both_ways, shown, subject
 from contracts_svc.findings import Change
 
 
-def unique_items_added(change: Change, scope: Scope) -> Draft | None:
-    if not change.new:
-        return None
-    return Draft(
-        message=f"{subject(change)}: uniqueItems false -> true",
-        why="lists written before may hold an entry twice, so they do not keep the new contract",
-        fix="remove the duplicates of old data first",
-    )
-
-
-def unique_items_removed(change: Change, scope: Scope) -> Draft | None:
-    if change.new or not change.old:
-        return None
-    return Draft(
-        message=f"{subject(change)}: uniqueItems true -> false",
-        why="an entry may come twice now, so readers that unnest the list count double",
-        fix="keep the entries unique",
-    )
-
-
 def object_required_added(change: Change, scope: Scope) -> Draft | None:
-    added = [n for n in change.new or () if n not in (change.old or ())]
+    old, _ = scope.columns(change)
+    known = required_of(old) if old else ()
+    added = [n for n in change.new or () if n not in known]
     if not added:
         return None
     return Draft(
@@ -40,7 +23,9 @@ def object_required_added(change: Change, scope: Scope) -> Draft | None:
 
 
 def object_required_removed(change: Change, scope: Scope) -> Draft | None:
-    gone = [n for n in change.old or () if n not in (change.new or ())]
+    _, new = scope.columns(change)
+    known = required_of(new) if new else ()
+    gone = [n for n in change.old or () if n not in known]
     if not gone:
         return None
     return Draft(
@@ -107,7 +92,6 @@ def _numeric(change: Change, scope: Scope) -> bool:
 
 
 RULES = (
-    *pair(unique_items_removed, unique_items_added, on("uniqueItems"), "the uniqueness of entries"),
     *pair(object_required_removed, object_required_added, on("required"), "what an object must have"),
     *pair(format_removed, format_added, on("format"), "how values are written"),
     Rule(
