@@ -8,6 +8,7 @@ from pathlib import Path
 
 from contracts_svc.adapters.engines.duckdb import DuckDBEngine
 from contracts_svc.adapters.pandera_checks import PanderaChecks
+from contracts_svc.adapters.pattern_process import PatternProcess
 from contracts_svc.adapters.storage import ArrowStorage
 from contracts_svc.ports import FileOpener, S3Access
 from contracts_svc.settings import Settings
@@ -56,6 +57,11 @@ def engine(settings: Settings, access: S3Access | None) -> DuckDBEngine:
 def custom_checks(folder: Path, opener: FileOpener) -> PanderaChecks:
     """Runs the trusted checks of a folder, each in a bounded child process."""
     return PanderaChecks(folder, opener)
+
+
+def pattern_inclusion() -> PatternProcess:
+    """Compares patterns in a bounded child process, which starts when one is needed."""
+    return PatternProcess()
 
 
 def storage(access: S3Access | None) -> ArrowStorage:

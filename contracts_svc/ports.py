@@ -11,6 +11,7 @@ from typing import BinaryIO, Protocol
 from sqlglot import exp
 
 from contracts_svc.alerts import Incident, Notification
+from contracts_svc.compat.patterns import Compared
 from contracts_svc.files import PARQUET, Reading
 from contracts_svc.files import DataFile as DataFile
 from contracts_svc.files import Footer as Footer
@@ -100,6 +101,17 @@ class Session(Protocol):
 
     def rows(self, query: exp.Query) -> list[dict[str, Json]]:
         """Run one query over the sources. Raises CouldNotCheck."""
+        ...
+
+
+class PatternInclusion(Protocol):
+    """Compares what regular expressions let through."""
+
+    def compare(self, old: str, new: str) -> Compared:
+        """How a new pattern compares with an old one, in bounded time and memory.
+
+        UNDECIDED, with the reason, for what cannot be compared within the bounds. Never raises.
+        """
         ...
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from contracts_svc.adapters.pattern_process import PatternProcess
 from contracts_svc.cli.output import count, print_findings, print_json
 from contracts_svc.cli.workspace import read_file
 from contracts_svc.compat.diff import diff
@@ -11,6 +12,7 @@ from contracts_svc.compat.modes import Mode
 from contracts_svc.compat.rules import judge
 from contracts_svc.errors import ExitCode, Problem, UserMistake
 from contracts_svc.findings import Severity
+from contracts_svc.flows.compatibility import pattern_answers
 from contracts_svc.model import Contract
 from contracts_svc.render.finding import finding_json
 
@@ -19,7 +21,9 @@ def run(old: Path, new: Path, mode: str, format: str) -> ExitCode:
     """Judge every change between two versions; 1 when one of them breaks readers."""
     before, after = _both(old, new)
     changes = diff(before, after)
-    findings = judge(changes, before, after, Mode(mode))
+    with PatternProcess() as inclusion:
+        known = pattern_answers(changes, inclusion)
+    findings = judge(changes, before, after, Mode(mode), patterns=known)
     errors = [f for f in findings if f.severity is Severity.ERROR]
     code = ExitCode.BROKEN if errors else ExitCode.OK
     if format == "json":

@@ -9,7 +9,7 @@ from typing import Any
 from contracts_svc import settings
 from contracts_svc.adapters.git import GitRepository
 from contracts_svc.adapters.openlineage import read_events
-from contracts_svc.app import SystemClock
+from contracts_svc.app import SystemClock, pattern_inclusion
 from contracts_svc.cli.output import count, print_json
 from contracts_svc.cli.workspace import CONTRACT_SUFFIXES, lineage_texts, read_text
 from contracts_svc.compat.modes import Mode
@@ -40,7 +40,8 @@ def run(
     )
     sql, events = _lineage(code_host, base_commit, lineage or settings.load().lineage)
     known = gather(sides.base.values(), sql=sql, events=events, read_events=read_events, dialect=dialect)
-    done = preflight(sides, known, now=SystemClock().now(), mode=Mode(mode))
+    with pattern_inclusion() as inclusion:
+        done = preflight(sides, known, now=SystemClock().now(), mode=Mode(mode), inclusion=inclusion)
     code = done.verdict.exit_code
     if format == "json":
         print_json(

@@ -11,6 +11,7 @@ from contracts_svc.compat import columns
 from contracts_svc.compat.diff import pair_tables
 from contracts_svc.compat.fields import labels
 from contracts_svc.compat.modes import Mode
+from contracts_svc.compat.patterns import Answers
 from contracts_svc.compat.thresholds import as_date
 from contracts_svc.compat.types import dialect_of
 from contracts_svc.errors import Location
@@ -42,6 +43,7 @@ class Scope:
     today: date | None = None
     found: list[Finding] = field(default_factory=list)
     """The findings so far; complete when the version is judged, which comes last."""
+    patterns: Answers = field(default_factory=dict)
 
     @cached_property
     def dialect(self) -> str:

@@ -10,7 +10,9 @@ from contracts_svc.compat import (
     rules_columns,
     rules_constraints,
     rules_contract,
+    rules_limits,
     rules_meaning,
+    rules_patterns,
     rules_people,
     rules_quality,
     rules_servers,
@@ -22,6 +24,7 @@ from contracts_svc.compat import (
 from contracts_svc.compat.derived import derived
 from contracts_svc.compat.diff import diff
 from contracts_svc.compat.modes import Mode
+from contracts_svc.compat.patterns import Answers
 from contracts_svc.compat.rule import Rule, Scope, at_of, trigger
 from contracts_svc.compat.thresholds import as_date
 from contracts_svc.findings import Change, Finding, ordered
@@ -34,7 +37,9 @@ RULES: tuple[Rule, ...] = (
     *rules_columns.RULES,
     *rules_types.RULES,
     *rules_constraints.RULES,
+    *rules_limits.RULES,
     *rules_values.RULES,
+    *rules_patterns.RULES,
     *rules_quality.RULES,
     *rules_sla.RULES,
     *rules_servers.RULES,
@@ -63,14 +68,17 @@ def judge(
     mode: Mode = Mode.FORWARD,
     *,
     today: date | None = None,
+    patterns: Answers | None = None,
 ) -> tuple[Finding, ...]:
     """What the rules say about these changes between two versions, worst first.
 
     ``changes`` are those of :func:`contracts_svc.compat.diff.diff`. Under NONE everything is told and
     nothing is worse than INFO. ``today`` tells whether an announced removal date has come; without it
-    the new contract's ``contractCreatedTs`` does.
+    the new contract's ``contractCreatedTs`` does. ``patterns`` tells how the pairs compare that
+    :func:`contracts_svc.compat.patterns.open_pairs` names; one that is not told is undecided.
     """
-    scope = Scope(old, new, mode, tuple(changes), today or as_date(new.extra.get("contractCreatedTs")))
+    day = today or as_date(new.extra.get("contractCreatedTs"))
+    scope = Scope(old, new, mode, tuple(changes), day, patterns=patterns or {})
     if not scope.changes:
         return ()
     for change in scope.changes:
@@ -82,7 +90,12 @@ def judge(
 
 
 def judge_versions(
-    versions: Sequence[Contract], new: Contract, mode: Mode = Mode.FORWARD, *, today: date | None = None
+    versions: Sequence[Contract],
+    new: Contract,
+    mode: Mode = Mode.FORWARD,
+    *,
+    today: date | None = None,
+    patterns: Answers | None = None,
 ) -> tuple[Finding, ...]:
     """What the rules say about a new version after these, oldest first: against the last one, or in a
     ``_TRANSITIVE`` mode against every one. What is the same change to several is told once.
@@ -90,7 +103,9 @@ def judge_versions(
     Raises UserMistake when one of them is not a version of the same contract.
     """
     asked = versions if mode.transitive else versions[-1:]
-    return ordered(f for old in asked for f in judge(diff(old, new), old, new, mode, today=today))
+    return ordered(
+        f for old in asked for f in judge(diff(old, new), old, new, mode, today=today, patterns=patterns)
+    )
 
 
 def _findings(change: Change, scope: Scope) -> Iterator[Finding]:

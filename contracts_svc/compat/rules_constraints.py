@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from contracts_svc.compat.promised import among, values_of
 from contracts_svc.compat.rule import (
     ERROR,
     INFO,
@@ -18,6 +19,7 @@ from contracts_svc.compat.rule import (
     tightens,
 )
 from contracts_svc.findings import Change
+from contracts_svc.model import Column, Json
 
 
 def required_added(change: Change, scope: Scope) -> Draft | None:
@@ -131,7 +133,7 @@ def partitioning_changed(change: Change, scope: Scope) -> Draft | None:
 
 
 def enum_added(change: Change, scope: Scope) -> Draft | None:
-    if change.old or not change.new:
+    if change.old or not change.new or not _enum_move(change, scope)[0]:
         return None
     return Draft(
         message=f"{subject(change)}: only these values are allowed now: {shown(change.new)}",
@@ -141,7 +143,7 @@ def enum_added(change: Change, scope: Scope) -> Draft | None:
 
 
 def enum_removed(change: Change, scope: Scope) -> Draft | None:
-    if change.new or not change.old:
+    if change.new or not change.old or not _enum_move(change, scope)[1]:
         return None
     return Draft(
         message=f"{subject(change)}: any value is allowed now, before only {shown(change.old)}",
@@ -151,8 +153,8 @@ def enum_removed(change: Change, scope: Scope) -> Draft | None:
 
 
 def enum_extended(change: Change, scope: Scope) -> Draft | None:
-    added = [v for v in change.new if v not in change.old]
-    if not added or not change.old:
+    added = _enum_move(change, scope)[1] if change.old and change.new else ()
+    if not added:
         return None
     return Draft(
         message=f"{subject(change)}: values added to enum: {shown(added)} (before: {shown(change.old)})",
@@ -162,14 +164,40 @@ def enum_extended(change: Change, scope: Scope) -> Draft | None:
 
 
 def enum_shrunk(change: Change, scope: Scope) -> Draft | None:
-    gone = [v for v in change.old if v not in change.new]
-    if not gone or not change.new:
+    gone = _enum_move(change, scope)[0] if change.old and change.new else ()
+    if not gone:
         return None
     return Draft(
         message=f"{subject(change)}: values removed from enum: {shown(gone)} (left: {shown(change.new)})",
         why="data written before may hold the removed values, so it does not keep the new contract",
         fix="replace the removed values in old data first",
     )
+
+
+def enum_rewritten(change: Change, scope: Scope) -> Draft | None:
+    if any(_enum_move(change, scope)):
+        return None
+    return Draft(
+        message=f"{subject(change)}: enum {shown(change.old)} is written {shown(change.new)} now",
+        why="everything that the column says lets through the same values as before",
+        fix="nothing to do",
+    )
+
+
+def _enum_move(change: Change, scope: Scope) -> tuple[tuple[Json, ...], tuple[Json, ...]]:
+    """Values that may have come and no longer may, and the other way round; ``any other`` for what
+    no list names."""
+    old, new = scope.columns(change)
+    if old is None or new is None:
+        return (), ()
+    return _beyond(old, new.enum), _beyond(new, old.enum)
+
+
+def _beyond(column: Column, allowed: Sequence[Json]) -> tuple[Json, ...]:
+    if not allowed:
+        return ()
+    values = values_of(column)
+    return ("any other",) if values is None else tuple(v for v in values if not among(v, allowed))
 
 
 def _key(columns: Sequence[str]) -> str:
@@ -298,5 +326,13 @@ RULES = (
         severities=tightens(ERROR),
         handler=enum_shrunk,
         mirror="enum-extended",
+    ),
+    Rule(
+        id="enum-rewritten",
+        purpose="Checks that a list of allowed values written another way still allows the same.",
+        on=("column.enum",),
+        severities=both_ways(INFO),
+        handler=enum_rewritten,
+        mirror=_ITSELF,
     ),
 )

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from datetime import UTC, date, datetime, time
 from enum import StrEnum
+from fractions import Fraction
 from typing import TypeAlias
 
 from contracts_svc.model import Json
 
-_End: TypeAlias = tuple[float, int]
+_End: TypeAlias = tuple[float | Fraction, int]
 """A value, and -1 just below it, 0 at it, 1 just above it."""
 _Interval: TypeAlias = tuple[_End, _End]
 Permitted: TypeAlias = tuple[_Interval, ...]
@@ -36,7 +37,7 @@ def compared(old: Permitted | None, new: Permitted | None) -> Strictness:
     """What became of a set of permitted values; None: it cannot be told what is permitted."""
     if old is None or new is None:
         return Strictness.CHANGED
-    return by_sets(_within(old, new), _within(new, old))
+    return by_sets(within(old, new), within(new, old))
 
 
 def by_sets(new_holds_old: bool, old_holds_new: bool) -> Strictness:
@@ -48,7 +49,8 @@ def by_sets(new_holds_old: bool, old_holds_new: bool) -> Strictness:
     return Strictness.TIGHTENED if old_holds_new else Strictness.CHANGED
 
 
-def _within(inner: Permitted, outer: Permitted) -> bool:
+def within(inner: Permitted, outer: Permitted) -> bool:
+    """Whether the outer set holds all of the inner one."""
     return all(any(o[0] <= i[0] and i[1] <= o[1] for o in outer) for i in inner)
 
 

@@ -142,7 +142,8 @@ class Demo:
         sides = read_sides(
             code_host.texts(base, (".odcs.yaml",)), code_host.texts(head, (".odcs.yaml",)), read=self.read
         )
-        return preflight(sides, lineage, now=self.clock.now())
+        with app.pattern_inclusion() as inclusion:
+            return preflight(sides, lineage, now=self.clock.now(), inclusion=inclusion)
 
     def check(self, contract: Contract, partition: Mapping[str, str] | None = None) -> Run:
         """Check a contract's table on the lake."""

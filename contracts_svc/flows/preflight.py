@@ -11,12 +11,14 @@ from contracts_svc.compat.modes import Mode
 from contracts_svc.compat.rules import judge
 from contracts_svc.errors import Problem, UserMistake
 from contracts_svc.findings import Finding, ordered
+from contracts_svc.flows.compatibility import pattern_answers
 from contracts_svc.flows.lineage import Lineage
 from contracts_svc.flows.register import Reader
 from contracts_svc.impact import assess
 from contracts_svc.lineage.graph import DatasetId
 from contracts_svc.lineage.identity import Identities
 from contracts_svc.model import Contract, Table
+from contracts_svc.ports import PatternInclusion
 from contracts_svc.verdict import Policy, Verdict, Waiver, decide
 
 
@@ -114,17 +116,22 @@ def _pair(olds: Mapping[str, Contract], news: Mapping[str, Contract]) -> tuple[C
     return tuple(changes)
 
 
-def findings_of(changes: Sequence[ContractChange], mode: Mode) -> tuple[Finding, ...]:
+def findings_of(
+    changes: Sequence[ContractChange], mode: Mode, inclusion: PatternInclusion | None = None
+) -> tuple[Finding, ...]:
     """What the compatibility rules say about all changed contracts, as one ordered set.
 
-    A removed contract is judged as one that has lost all its tables.
+    A removed contract is judged as one that has lost all its tables. Without ``inclusion``, changed
+    patterns are undecided.
     """
     found: list[Finding] = []
     for change in changes:
         if change.old is None:
             continue
         new = change.new or _emptied(change.old)
-        found += judge(diff(change.old, new), change.old, new, mode)
+        differing = diff(change.old, new)
+        known = pattern_answers(differing, inclusion)
+        found += judge(differing, change.old, new, mode, patterns=known)
     return ordered(found)
 
 
@@ -141,6 +148,7 @@ def preflight(
     policy: Policy | None = None,
     waivers: Sequence[Waiver] = (),
     could_not_check: Sequence[str] = (),
+    inclusion: PatternInclusion | None = None,
     progress: Callable[[str], None] = lambda step: None,
 ) -> Preflight:
     """Diff the changed contracts, walk the lineage, decide.
@@ -149,7 +157,7 @@ def preflight(
     both ends is fine. Names are resolved on the base side, where today's readers still find them.
     """
     progress("diff")
-    findings = findings_of(sides.changed, mode)
+    findings = findings_of(sides.changed, mode, inclusion)
     progress("impact")
     named = Identities.of([*sides.base.values(), *_only_new(sides)])
     promised = Identities.of([*sides.head.values(), *_gone(sides)])

@@ -248,3 +248,32 @@ def test_routes_check_tells_what_is_there_and_what_is_wrong(
 def test_routes_test_says_what_is_wrong_with_what_it_is_given(argv: list[str], tmp_path: Path) -> None:
     write(tmp_path / "routes.yaml", ROUTES)
     assert main(["routes", "test", *argv]) == 2
+
+
+@pytest.mark.parametrize(
+    ("rule", "mode", "code"),
+    [
+        ("pattern-widened", "FORWARD", 1),
+        ("pattern-widened", "BACKWARD", 0),
+        ("pattern-narrowed", "BACKWARD", 1),
+        ("pattern-changed", "FULL", 1),
+        ("pattern-undecided", "FULL", 0),
+        ("pattern-rewritten", "FULL", 0),
+    ],
+)
+def test_patterns_are_compared_by_diff(
+    rule: str, mode: str, code: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = ROOT / "tests" / "data" / "compat" / rule
+    argv = ["diff", str(folder / "old.yaml"), str(folder / "new.yaml"), "--mode", mode, "--format", "json"]
+    assert main(argv) == code
+    assert rule in [f["rule"] for f in json.loads(capsys.readouterr().out)["findings"]]
+
+
+def test_patterns_are_compared_by_preflight(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = ROOT / "tests" / "data" / "compat" / "pattern-widened"
+    sides = [{"orders.odcs.yaml": (folder / name).read_bytes()} for name in ("old.yaml", "new.yaml")]
+    build_history(tmp_path / "git", *sides)
+    argv = ["preflight", "--repository", str(tmp_path / "git"), "--base", "main", "--head", "pull-request"]
+    main([*argv, "--format", "json"])
+    assert '"pattern-widened"' in capsys.readouterr().out

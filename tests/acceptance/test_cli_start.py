@@ -11,7 +11,7 @@ import pytest
 from tests.support import ROOT
 
 HEAVY = {
-    "boto3", "botocore", "datacontract", "duckdb", "dulwich", "fastapi", "jinja2", "narwhals", "numpy",
+    "boto3", "botocore", "datacontract", "duckdb", "dulwich", "fastapi", "interegular", "jinja2", "narwhals", "numpy",
     "open_data_contract_standard", "pandas", "pandera", "polars", "pyarrow", "pydantic", "requests",
     "slack_sdk", "sqlglot", "uvicorn",
 }  # fmt: skip

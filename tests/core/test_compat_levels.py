@@ -1,4 +1,4 @@
-"""Promises that are amounts: service levels, thresholds, bounds; and patterns."""
+"""Promises that are amounts: service levels, thresholds, bounds."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import hypothesis.strategies as st
 import pytest
 from hypothesis import given
 
-from contracts_svc.compat import patterns, thresholds
+from contracts_svc.compat import thresholds
 from contracts_svc.compat.service_levels import LESS_IS_BETTER, MORE_IS_BETTER, SYNONYMS, moved
 from contracts_svc.compat.thresholds import COUNTS, EVERYTHING, Strictness
 from contracts_svc.model import Json, SlaProperty
@@ -173,39 +173,3 @@ def test_thresholds_are_what_they_let_through(old: dict[str, Json], new: dict[st
 )
 def test_what_counts_as_a_number(text: Json, expected: float | None) -> None:
     assert thresholds.as_number(text) == expected
-
-
-@pytest.mark.parametrize(
-    ("pattern", "expected"),
-    [
-        ("^a$", "a"),
-        ("a", ".*a.*"),
-        ("^a", "a.*"),
-        ("a$", ".*a"),
-        (r"^a\$", r"a\$.*"),
-        (r"^a\\$", r"a\\"),
-        ("^a.*", "a.*"),
-        ("^.*a$", ".*a"),
-        ("^a|b$", ".*(?:^a|b$).*"),
-        ("^(a|b)$", "(a|b)"),
-        ("^[|]$", "[|]"),
-        (r"^\|$", r"\|"),
-    ],
-)
-def test_patterns_in_full_match_form(pattern: str, expected: str) -> None:
-    assert patterns.full_match(pattern) == expected
-
-
-@pytest.mark.parametrize(
-    ("pattern", "valid"),
-    [
-        ("^[A-Z]{2}$", True),
-        ("(?<year>\\d{4})", True),
-        (r"\u0041\/b", True),
-        ("(", False),
-        ("[", False),
-        ("*a", False),
-    ],
-)
-def test_what_is_a_regular_expression(pattern: str, valid: bool) -> None:
-    assert patterns.valid(pattern) is valid

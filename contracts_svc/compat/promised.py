@@ -1,0 +1,170 @@
+"""Whether all values that a column lets through keep a limit, by everything that its contract says.
+
+A limit is often implied by another: values of an enum lie within bounds, whole numbers above 5 are from
+6 on, and an object with a required property has at least one. A limit that is implied breaks nobody.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from fractions import Fraction
+
+from contracts_svc.compat.thresholds import EVERYTHING, Permitted, as_number, is_number, of_bounds, within
+from contracts_svc.model import Column, Json
+
+LOWER, UPPER = ("minimum", "exclusiveMinimum"), ("maximum", "exclusiveMaximum")
+_FEWEST, _MOST_VALUES = ("minLength", "minItems", "minProperties"), 1_000
+_NUMBERS = ("integer", "number")
+
+
+def values_of(column: Column) -> tuple[Json, ...] | None:
+    """All values that it lets through beside NULL, when they are few; None: many, or not known."""
+    if column.enum:
+        return tuple(v for v in column.enum if v is not None and _keeps_its_own(v, column))
+    if column.logical_type == "boolean":
+        return (False, True)
+    if column.logical_type != "integer":
+        return None
+    low, high = (_end(column, ends) for ends in (LOWER, UPPER))
+    if low is None or high is None or high - low >= _MOST_VALUES:
+        return None
+    step = step_of(column) or Fraction(1)
+    first = math.ceil(Fraction(low) / step) * step
+    count = max(0, math.floor((high - first) / step) + 1)
+    return tuple(first + i * step for i in range(count))
+
+
+def same(one: Json, other: Json) -> bool:
+    """JSON's equality: 1 is 1.0, and neither is true."""
+    return bool(one == other) and isinstance(one, bool) == isinstance(other, bool)
+
+
+def among(value: Json, values: Sequence[Json]) -> bool:
+    """Whether it is one of these, by JSON's equality."""
+    return any(same(value, v) for v in values)
+
+
+def bounds(column: Column, ends: tuple[str, str]) -> Permitted | None:
+    """What the bounds at one end let through, among the column's own values; None: it cannot be told."""
+    found = _written(column, ends)
+    end = _end(column, ends)
+    if found is None or end is None:
+        return found
+    return (((end, 0), (math.inf, 0)),) if ends == LOWER else (((-math.inf, 0), (end, 0)),)
+
+
+def keeps_bounds(column: Column, ends: tuple[str, str], other: Column) -> bool | None:
+    """Whether its values keep the other's bounds at one end; None: it cannot be told."""
+    limit = bounds(other, ends)
+    if limit is None or limit == EVERYTHING:
+        return None if limit is None else True
+    values = values_of(column)
+    if values is not None:
+        return all(_in(v, limit) for v in values)
+    own = bounds(column, ends)
+    return None if own is None else within(own, limit)
+
+
+def keeps_step(column: Column, other: Column) -> bool | None:
+    """Whether its values are multiples of the other's ``multipleOf``; None: it cannot be told."""
+    if other.logical_type_options.get("multipleOf") is None:
+        return True
+    step = _fraction(other.logical_type_options["multipleOf"])
+    if step is None or step <= 0:
+        return None
+    values = values_of(column)
+    if values is not None:
+        fractions = [_fraction(v) for v in values]
+        return all(f is not None and (f / step).denominator == 1 for f in fractions)
+    own = step_of(column)
+    return own is not None and (own / step).denominator == 1
+
+
+def keeps_count(column: Column, name: str, other: Column) -> bool | None:
+    """Whether its values keep the other's length or count ``name``; None: it cannot be told."""
+    limit: Json = other.logical_type_options.get(name)
+    if limit is None or (limit == 0 and name in _FEWEST):
+        return True
+    own: Json = column.logical_type_options.get(name)
+    if not is_number(limit) or not (own is None or is_number(own)):
+        return None
+    values = values_of(column)
+    if values is not None and name.endswith("Length"):
+        lengths = [len(v) for v in values if isinstance(v, str)]
+        return all(n >= limit if name in _FEWEST else n <= limit for n in lengths)
+    least = len(required_of(column)) if name == "minProperties" else 0
+    if name in _FEWEST:
+        return bool(max(own or 0, least) >= limit)
+    return own is not None and bool(own <= limit)
+
+
+def keeps_uniqueness(column: Column) -> bool:
+    """Whether its entries cannot repeat."""
+    most: Json = column.logical_type_options.get("maxItems")
+    return bool(column.logical_type_options.get("uniqueItems")) or (is_number(most) and bool(most <= 1))
+
+
+def required_of(column: Column) -> frozenset[str]:
+    """Properties that every object must have."""
+    listed = column.logical_type_options.get("required")
+    names = listed if isinstance(listed, list | tuple) else ()
+    return frozenset([*map(str, names), *(c.name for c in column.columns if c.required)])
+
+
+def step_of(column: Column) -> Fraction | None:
+    """The step that its numbers come in; None: none, or it cannot be told."""
+    written = _fraction(column.logical_type_options.get("multipleOf"))
+    step = written if written is not None and written > 0 else None
+    if column.logical_type != "integer":
+        return step
+    # Whole numbers that are multiples of a step are multiples of the least whole multiple of it.
+    return Fraction(1) if step is None else Fraction(step.numerator)
+
+
+def _end(column: Column, ends: tuple[str, str]) -> Fraction | None:
+    """The least or greatest number there can be, by bounds and step; None: unbounded, or not known."""
+    step = step_of(column)
+    found: list[Fraction] = []
+    for name in ends:
+        bound = _fraction(column.logical_type_options.get(name))
+        if bound is None or step is None or column.logical_type not in _NUMBERS:
+            continue
+        strict = name.startswith("exclusive")
+        times = bound / step
+        if ends == LOWER:
+            found.append((math.floor(times) + 1 if strict else math.ceil(times)) * step)
+        else:
+            found.append((math.ceil(times) - 1 if strict else math.floor(times)) * step)
+    if not found:
+        return None
+    return max(found) if ends == LOWER else min(found)
+
+
+def _keeps_its_own(value: Json, column: Column) -> bool:
+    """Whether a value of the enum keeps the column's other limits."""
+    limits = (_written(column, ends) for ends in (LOWER, UPPER))
+    return all(limit in (None, EVERYTHING) or _in(value, limit) for limit in limits)
+
+
+def _written(column: Column, ends: tuple[str, str]) -> Permitted | None:
+    options = column.logical_type_options
+    limits = [(options.get(ends[0]), False), (options.get(ends[1]), True)]
+    return of_bounds(limits, []) if ends == LOWER else of_bounds([], limits)
+
+
+def _in(value: Json, limit: Permitted | None) -> bool:
+    number = value if isinstance(value, Fraction) else as_number(value)
+    return number is not None and limit is not None and within((((number, 0), (number, 0)),), limit)
+
+
+def _fraction(value: Json) -> Fraction | None:
+    """A number exactly as it is written in decimals; None for anything else."""
+    if isinstance(value, Fraction):
+        return value
+    if not is_number(value):
+        return None
+    if isinstance(value, int):
+        return Fraction(value)
+    # 0.3 is a multiple of 0.1, though not in binary fractions.
+    return Fraction(repr(value)) if math.isfinite(value) else None

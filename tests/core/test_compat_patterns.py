@@ -1,0 +1,216 @@
+"""Patterns: what is one, what it is in full-match form, and what needs no automata."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from contracts_svc.compat import patterns
+from contracts_svc.compat.diff import diff
+from contracts_svc.compat.fullmatch import full
+from contracts_svc.compat.patterns import Compared, Inclusion, fault, full_match, open_pairs, quick
+from contracts_svc.compat.regex import NoPattern, Undecidable, read
+from contracts_svc.compat.rules import judge
+from contracts_svc.findings import Severity
+from contracts_svc.model import Column, Contract, Table
+
+EQUAL, WIDER, NARROWER, _, UNDECIDED = Inclusion
+
+
+@pytest.mark.parametrize(
+    "pattern",
+    [
+        "^[A-Z]{2}$",
+        r"(?<year>\d{4})",
+        r"(?P<year>\d{4})",
+        r"\u0041\/b",
+        r"[0-\u0041]",
+        r"\u{1F600}|\x41|\cJ|\0",
+        "a{2",
+        "{",
+        "a{,3}",
+        "]",
+        "}",
+        "[]",
+        "[^]",
+        r"[\w-a]",
+        r"[a\-]",
+        "[a-]",
+        "a*?b+?c??d{1,2}?",
+        r"\bword\b",
+        r"(a)\1\k<n>",
+        r"(?=a)(?!b)(?<=c)(?<!d)",
+        "(?i)a",
+        "(?i:a)",
+        r"\p{L}[\p{Lu}]",
+        "",
+    ],
+)
+def test_what_is_a_regular_expression(pattern: str) -> None:
+    assert fault(pattern) == ""
+
+
+@pytest.mark.parametrize(
+    ("pattern", "why"),
+    [
+        ("(", "a ( is not closed"),
+        (")", "a ) closes nothing"),
+        ("(?:a|(b)", "a ( is not closed"),
+        ("[", "a [ is not closed"),
+        ("[a", "a [ is not closed"),
+        ("*a", "nothing stands before its *"),
+        ("a|+", "nothing stands before its +"),
+        ("{2}", "nothing stands before its {"),
+        ("a**", "it repeats a repeat"),
+        ("a{2}{3}", "it repeats a repeat"),
+        ("^*", "it repeats the start or the end of the text"),
+        ("a{3,2}", "its repeat {3,2} is the wrong way round"),
+        ("[z-a]", "its range z-a is the wrong way round"),
+        ("(?x)?(?$)", "a group cannot begin with (?$"),
+        ("a\\", "it ends in a backslash"),
+        ("[\\", "it ends in a backslash"),
+        (r"\p{L", r"a \p{ is not closed"),
+        (7, "it is no text"),
+        (["a"], "it is no text"),
+    ],
+)
+def test_what_is_none_and_why(pattern: object, why: str) -> None:
+    assert fault(pattern) == why
+
+
+@given(st.text(alphabet="ab^$.*+?{}[]()|\\-,0123wdsuxPp<=!:", max_size=14))
+@example("(" * 2000)
+@example("((" * 70 + "))" * 70)
+@example("a" * 20_000)
+def test_any_text_is_a_pattern_or_not(text: str) -> None:
+    try:
+        read(text)
+    except NoPattern as error:
+        assert fault(text) == str(error) != ""
+    except Undecidable:
+        assert fault(text) == ""
+    assert quick(text, text) in (Compared(EQUAL), quick(text, ""), quick("", text))
+
+
+ALIKE = [
+    ("^a", "^a.*"),
+    ("a$", ".*a$"),
+    ("^a$", "^(?:a)$"),
+    ("^.*a.*$", "a"),
+    ("", "a*"),
+    ("", "^|$"),
+    ("^(a|b)$", "^a$|^b$"),
+    ("^(?:^a|^b)$", "^a$|^b$"),
+    ("x*^a", "^a"),
+    ("^^a$$", "^a$"),
+    ("$^", "^$"),
+    (r"^\d$", "^[0-9]$"),
+    (r"^[\w-]$", "^[A-Za-z0-9_-]$"),
+    (r"\Aa\z", "^a$"),
+    ("a{2", r"a\{2"),
+    ("a^", "[]"),
+    ("(?:[])*", ""),
+    ("^a{0}b$", "^b$"),
+]
+
+
+@pytest.mark.parametrize(("one", "other"), ALIKE)
+def test_what_is_the_same_in_full_match_form(one: str, other: str) -> None:
+    assert full(read(one)) == full(read(other))
+    assert quick(one, other) == quick(other, one) == Compared(EQUAL)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "forms"),
+    [
+        ("^ab$", "^ba$", ("12", "21")),
+        ("^a", "^b$", ("1(?:[012])*", "2")),
+        ("^[a-f]$", "^[d-z]+$", ("[12]", "(?:[23]){1,}")),
+        ("^(a|b{2,3})$", "^[ab]$", ("(?:1|(?:2){2,3})", "[12]")),
+    ],
+)
+def test_patterns_in_full_match_form(old: str, new: str, forms: tuple[str, str]) -> None:
+    """Classes of alike characters are numbered as they come; 0 are those that neither speaks of."""
+    numbers = {0x4E00 + n: str(n) for n in range(10)}
+    assert tuple(form.translate(numbers) for form in full_match(old, new)) == forms
+
+
+@pytest.mark.parametrize(
+    ("pattern", "why"),
+    [
+        ("(?=a)b", "it looks ahead or behind"),
+        (r"\bb", "it asks for the edges of words"),
+        (r"(a)\1", "it refers back to a group"),
+        (r"\p{L}", "it asks for properties of Unicode"),
+        (r"[\p{L}]", "it asks for properties of Unicode"),
+        ("(?i)b", "it sets flags for all that follows"),
+        ("(?:^a)*", "it repeats the start or the end of the text"),
+        ("(^|a)" * 7, "the start or the end of the text stands in too many places"),
+        ("(" * 100 + ")" * 100, "its groups stand 60 deep in each other"),
+        ("a" * 10_001, "it is longer than 10,000 characters"),
+        ("(", "a ( is not closed"),
+    ],
+)
+def test_what_cannot_be_compared_says_why(pattern: str, why: str) -> None:
+    assert quick(pattern, "b") == quick("b", pattern) == Compared(UNDECIDED, why)
+
+
+def test_a_pattern_that_lets_nothing_through_is_narrower_than_any_other() -> None:
+    assert quick("a", "[]") == quick("^a", "b^") == Compared(NARROWER)
+    assert quick("[]", "a") == Compared(WIDER)
+
+
+def contract(pattern: object) -> Contract:
+    options = {} if pattern is None else {"pattern": pattern}
+    column = Column(name="c", path="c", logical_type="string", logical_type_options=options)
+    return Contract(
+        api_version="v3.1.0", id="c", version="1.0.0", tables=(Table(name="t", columns=(column,)),)
+    )
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "pairs"),
+    [
+        ("a", "b", (("a", "b"),)),
+        (None, "b", (("", "b"),)),
+        ("a", None, (("a", ""),)),
+        ("a", "a", ()),
+        ("^a", "^a.*", ()),
+        ("a", "(?=b)", ()),
+        ("a", "(", ()),
+        ("a", 7, ()),
+        (None, "a*", ()),
+    ],
+)
+def test_which_pairs_somebody_must_compare(old: object, new: object, pairs: tuple[object, ...]) -> None:
+    assert open_pairs(diff(contract(old), contract(new))) == pairs
+
+
+def rules(old: object, new: object, answers: patterns.Answers | None = None) -> dict[str, Severity]:
+    before, after = contract(old), contract(new)
+    found = judge(diff(before, after), before, after, patterns=answers)
+    return {f.rule: f.severity for f in found if f.rule.startswith("pattern")}
+
+
+def test_a_pair_that_nobody_has_compared_is_undecided() -> None:
+    assert rules("a", "b") == {"pattern-undecided": Severity.WARNING}
+    assert rules("a", "b", {("a", "b"): Compared(WIDER)}) == {"pattern-widened": Severity.ERROR}
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "rule"),
+    [
+        ("a", "(", "pattern-invalid"),
+        ("a", 7, "pattern-invalid"),
+        ("(", "a", "pattern-undecided"),
+        (7, "a", "pattern-undecided"),
+        (None, "a*", "pattern-rewritten"),
+        ("a*", None, "pattern-rewritten"),
+        ("a", "^(?=b)", "pattern-undecided"),
+        (None, "^(?=b)", "pattern-added"),
+        ("^(?=b)", None, "pattern-removed"),
+    ],
+)
+def test_odd_patterns_are_told_by_one_rule(old: object, new: object, rule: str) -> None:
+    assert list(rules(old, new)) == [rule]
