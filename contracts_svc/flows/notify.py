@@ -9,7 +9,8 @@ from contracts_svc.alerts import Notification, Transition
 from contracts_svc.incidents import step
 from contracts_svc.lineage.graph import Consumer, Graph
 from contracts_svc.model import Contract
-from contracts_svc.ports import Clock, Delivery, Receiver, Store
+from contracts_svc.ports import Clock, Delivery, Receiver
+from contracts_svc.ports_store import IncidentStore
 from contracts_svc.routing import DatasetOf, notifications
 from contracts_svc.runs import Run
 
@@ -33,7 +34,7 @@ class Outcome:
 def notify(
     run: Run,
     *,
-    store: Store,
+    store: IncidentStore,
     receivers: Mapping[str, Receiver],
     contracts: Mapping[str, Contract],
     dataset_of: DatasetOf,
@@ -49,7 +50,7 @@ def notify(
     """
     now = clock.now()
     moved = step(store.incidents(), run, now)
-    store.put_incidents(moved.incidents)
+    store.put_incidents(moved.incidents, moved.transitions)
     told = {t.incident.fingerprint for t in moved.transitions}
     messages = notifications(
         moved.transitions,
