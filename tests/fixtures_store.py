@@ -82,6 +82,16 @@ def postgres() -> Iterator[Postgres]:
 
 
 @pytest.fixture(scope="session")
+def sqlite_tables(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A file with our tables and nothing in them."""
+    path = tmp_path_factory.mktemp("store") / "tables.db"
+    database = Database(f"sqlite:///{path}")
+    metadata.create_all(database.engine)
+    database.close()
+    return path
+
+
+@pytest.fixture(scope="session")
 def postgres_tables(postgres: Postgres) -> str:
     """The address of a database with our tables, which each test leaves empty."""
     url = postgres.url(postgres.create())
@@ -115,11 +125,8 @@ def empty_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[NewUrl
 def store_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     """The address of a database with our tables, on each kind of database."""
     if request.param == "sqlite":
-        url = f"sqlite:///{tmp_path}/contracts.db"
-        database = Database(url)
-        metadata.create_all(database.engine)
-        database.close()
-        yield url
+        shutil.copy(request.getfixturevalue("sqlite_tables"), tmp_path / "contracts.db")
+        yield f"sqlite:///{tmp_path}/contracts.db"
         return
     url = request.getfixturevalue("postgres_tables")
     yield url

@@ -15,12 +15,14 @@ from sqlalchemy import Connection, and_, case, exists, or_, select
 
 from contracts_svc.adapters.store import tables
 from contracts_svc.adapters.store.part import KEYS_AT_ONCE, Part, batches, digest, ids_of, insert
-from contracts_svc.adapters.store.reach import EDGE, Wanted, reached
+from contracts_svc.adapters.store.reach import EDGE, Starts, Wanted, reached
 from contracts_svc.lineage.graph import ColumnRef, DatasetId, Edge, EdgeKind, EdgeType, Graph
 from contracts_svc.ports_store import Reached
 
 BATCH = 5_000
 """Edges written in one transaction."""
+STARTS_AT_ONCE = 200
+"""Columns that one query starts at."""
 DEEPEST = 32
 """How deep fields lie inside one another as far as is known; what lies deeper counts as lying there."""
 
@@ -70,11 +72,23 @@ class LineageEdges(Part):
         return self.database.read(work)
 
     def _reached(self, starts: Iterable[ColumnRef], wanted: Wanted, limit: int) -> Reached:
-        starts = tuple(starts)
-        exact = [column_key(r.dataset, r.column or "") for r in starts]
-        around = [column_key(r.dataset, a) for r in starts for a in ancestors(r.column or "")]
-        rows, complete = self.database.read(lambda c: reached(c, exact, around, wanted, limit))
+        rows: dict[tuple[Any, ...], None] = {}
+        complete = True
+        for refs in batches(dict.fromkeys(starts), STARTS_AT_ONCE):
+            keys = _starts(refs)
+            found, all_of_it = self.database.read(lambda c, keys=keys: reached(c, keys, wanted, limit))  # type: ignore[misc]
+            rows |= dict.fromkeys(tuple(row)[: len(EDGE.selected_columns)] for row in found)
+            complete = complete and all_of_it
         return Reached(graph=Graph(_edges(rows)), complete=complete)
+
+
+def _starts(refs: Sequence[ColumnRef]) -> Starts:
+    around = {column_key(r.dataset, a): None for r in refs for a in ancestors(r.column or "")}
+    return Starts(
+        exact=[column_key(r.dataset, r.column or "") for r in refs],
+        around=list(around),
+        datasets=[column_key(d, "") for d in {r.dataset for r in refs}],
+    )
 
 
 # --- names --------------------------------------------------------------------------------------

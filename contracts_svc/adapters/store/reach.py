@@ -14,6 +14,7 @@ The walk is bounded by the number of places, and cycles end, since a place is ta
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
@@ -76,25 +77,31 @@ class Wanted(Enum):
     IMPACT = "impact"
 
 
-def reached(
-    connection: Connection, exact: Sequence[bytes], around: Sequence[bytes], wanted: Wanted, limit: int
-) -> tuple[Sequence[Row[Any]], bool]:
-    """The edges that are wanted, and whether that is all of them.
+@dataclass(frozen=True, slots=True)
+class Starts:
+    """Keys of the columns to start at, of what they lie in, and of their datasets as a whole."""
 
-    ``exact`` are the keys of the columns to start at, ``around`` those of what they lie in; ``limit`` is
-    the number of places that are looked at.
-    """
+    exact: Sequence[bytes]
+    around: Sequence[bytes]
+    datasets: Sequence[bytes]
+
+
+def reached(
+    connection: Connection, starts: Starts, wanted: Wanted, limit: int
+) -> tuple[Sequence[Row[Any]], bool]:
+    """The edges that are wanted, and whether that is all of them: at most ``limit`` places are
+    looked at."""
     lateral = connection.dialect.name == "postgresql"
     here, there = _EDGES.c.source_id, _EDGES.c.target_id
     if wanted is Wanted.UPSTREAM:
         here, there = there, here
-    places = _walk(_starts(exact, around), here, there, lateral).limit(limit + 1).cte("places")
+    places = _walk(_starts(starts), here, there, lateral).limit(limit + 1).cte("places")
     chosen: list[Select[Any]] = [select(_EDGES.c.id).where(here.in_(select(places.c.id)))]
     sizes: list[CTE] = [places]
     if wanted is Wanted.IMPACT:
         makers = _makers(places, lateral).limit(limit + 1).cte("makers")
         chosen.append(select(_EDGES.c.id).where(there.in_(select(makers.c.id))))
-        chosen += [_one_edge(exact, _EDGES.c.source_id), _one_edge(exact, _EDGES.c.target_id)]
+        chosen += [_one_edge(starts.datasets, end) for end in (_EDGES.c.source_id, _EDGES.c.target_id)]
         sizes.append(makers)
     ids = union(*chosen).cte("chosen") if len(chosen) > 1 else chosen[0].cte("chosen")
     counts = [select(func.count()).select_from(s).scalar_subquery() for s in sizes]
@@ -102,10 +109,10 @@ def reached(
     return rows, not rows or all(size <= limit for size in rows[0][13:])
 
 
-def _starts(exact: Sequence[bytes], around: Sequence[bytes]) -> Select[Any]:
+def _starts(starts: Starts) -> Select[Any]:
     key = tables.columns.c.key
-    how = case((key.in_(exact), _AFFECTED), else_=_AROUND)
-    return select(tables.columns.c.id, how.label("how")).where(key.in_([*exact, *around]))
+    how = case((key.in_(starts.exact), _AFFECTED), else_=_AROUND)
+    return select(tables.columns.c.id, how.label("how")).where(key.in_([*starts.exact, *starts.around]))
 
 
 def _walk(
