@@ -77,7 +77,7 @@ class LineageEdges(Part):
         for refs in batches(dict.fromkeys(starts), STARTS_AT_ONCE):
             keys = _starts(refs)
             found, all_of_it = self.database.read(lambda c, keys=keys: reached(c, keys, wanted, limit))  # type: ignore[misc]
-            rows |= dict.fromkeys(tuple(row)[: len(EDGE.selected_columns)] for row in found)
+            rows |= found
             complete = complete and all_of_it
         return Reached(graph=Graph(_edges(rows)), complete=complete)
 
@@ -242,7 +242,7 @@ def _edges(rows: Iterable[Any]) -> tuple[Edge, ...]:
             refs[key] = ColumnRef(DatasetId(namespace, name), path or None)
         return refs[key]
 
-    ordered = sorted(rows, key=lambda row: tuple(row)[:12])
+    ordered = sorted(rows, key=lambda row: tuple(row)[:-1])
     return tuple(
         Edge(
             source=ref(*row[:3]),

@@ -8,12 +8,13 @@ A place in the walk is a column and how it is affected:
   in; what else lies in it is not.
 - INSIDE: what it lies in is.
 
-The walk is bounded by the number of places, and cycles end, since a place is taken once.
+The walk is bounded by the number of places, and cycles end, since a place is taken once. The edges at
+the places are then read by their numbers.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any
@@ -21,11 +22,8 @@ from typing import Any
 from sqlalchemy import (
     CTE,
     Connection,
-    Row,
     Select,
-    and_,
     case,
-    func,
     literal,
     select,
     true,
@@ -35,6 +33,7 @@ from sqlalchemy import (
 from sqlalchemy.sql.elements import ColumnElement
 
 from contracts_svc.adapters.store import tables
+from contracts_svc.adapters.store.part import KEYS_AT_ONCE, batches
 from contracts_svc.lineage.graph import EdgeKind
 
 _AFFECTED, _AROUND, _INSIDE = 0, 1, 2
@@ -88,39 +87,50 @@ class Starts:
 
 def reached(
     connection: Connection, starts: Starts, wanted: Wanted, limit: int
-) -> tuple[Sequence[Row[Any]], bool]:
-    """The edges that are wanted, and whether that is all of them: at most ``limit`` places are
-    looked at."""
-    lateral = connection.dialect.name == "postgresql"
+) -> tuple[dict[tuple[Any, ...], None], bool]:
+    """The edges that are wanted, as rows of :data:`EDGE`, and whether that is all of them: at most
+    ``limit`` places are looked at."""
     here, there = _EDGES.c.source_id, _EDGES.c.target_id
     if wanted is Wanted.UPSTREAM:
         here, there = there, here
-    places = _walk(_starts(starts), here, there, lateral).limit(limit + 1).cte("places")
-    chosen: list[Select[Any]] = [select(_EDGES.c.id).where(here.in_(select(places.c.id)))]
-    sizes: list[CTE] = [places]
+    fenced = connection.dialect.name == "postgresql"
+    places = _walk(starts, here, there, fenced).limit(limit + 1).cte("places")
+    queries = [select(places.c.id, literal(True))]
     if wanted is Wanted.IMPACT:
-        makers = _makers(places, lateral).limit(limit + 1).cte("makers")
-        chosen.append(select(_EDGES.c.id).where(there.in_(select(makers.c.id))))
-        chosen += [_one_edge(starts.datasets, end) for end in (_EDGES.c.source_id, _EDGES.c.target_id)]
-        sizes.append(makers)
-    ids = union(*chosen).cte("chosen") if len(chosen) > 1 else chosen[0].cte("chosen")
-    counts = [select(func.count()).select_from(s).scalar_subquery() for s in sizes]
-    rows = connection.execute(EDGE.add_columns(*counts).where(_EDGES.c.id.in_(select(ids.c.id)))).all()
-    return rows, not rows or all(size <= limit for size in rows[0][13:])
+        queries.append(select(_makers(places, fenced).limit(limit + 1).subquery().c.id, literal(False)))
+    forward: dict[int, None] = {}
+    backward: dict[int, None] = {}
+    looked_at = [0, 0]
+    for id_, is_place in connection.execute(union_all(*queries)):
+        (forward if is_place else backward)[id_] = None
+        looked_at[is_place] += 1
+    rows = _edges_at(connection, here, forward) | _edges_at(connection, there, backward)
+    if wanted is Wanted.IMPACT:
+        ends = (_one_edge(starts.datasets, end) for end in (_EDGES.c.source_id, _EDGES.c.target_id))
+        rows |= _rows(connection, EDGE.where(_EDGES.c.id.in_(union(*ends))))
+    return rows, max(looked_at) <= limit
 
 
-def _starts(starts: Starts) -> Select[Any]:
-    key = tables.columns.c.key
-    how = case((key.in_(starts.exact), _AFFECTED), else_=_AROUND)
-    return select(tables.columns.c.id, how.label("how")).where(key.in_([*starts.exact, *starts.around]))
+def _edges_at(
+    connection: Connection, end: ColumnElement[int], ids: Iterable[int]
+) -> dict[tuple[Any, ...], None]:
+    """The edges with one of these columns at that end. Few at a time, since databases plan well then."""
+    found: dict[tuple[Any, ...], None] = {}
+    for some in batches(ids, KEYS_AT_ONCE):
+        found |= _rows(connection, EDGE.where(end.in_(some)))
+    return found
 
 
-def _walk(
-    starts: Select[Any], here: ColumnElement[int], there: ColumnElement[int], lateral: bool
-) -> Select[Any]:
+def _rows(connection: Connection, query: Select[Any]) -> dict[tuple[Any, ...], None]:
+    return dict.fromkeys(tuple(row) for row in connection.execute(query))
+
+
+def _walk(starts: Starts, here: ColumnElement[int], there: ColumnElement[int], fenced: bool) -> Select[Any]:
     """Every place that is reached from ``starts``."""
-    walk = starts.cte("walk", recursive=True)
     columns = tables.columns
+    how = case((columns.c.key.in_(starts.exact), _AFFECTED), else_=_AROUND).label("how")
+    first = select(columns.c.id, how).where(columns.c.key.in_([*starts.exact, *starts.around]))
+    walk = first.cte("walk", recursive=True)
     steps = [
         select(there.label("id"), literal(_AFFECTED).label("how")).where(here == walk.c.id),
         select(columns.c.parent_id, literal(_AROUND)).where(
@@ -128,36 +138,43 @@ def _walk(
         ),
         select(columns.c.id, literal(_INSIDE)).where(columns.c.parent_id == walk.c.id, walk.c.how != _AROUND),
     ]
-    walk = walk.union(*_together(walk, steps, lateral))
+    walk = walk.union(*_steps_from(walk, steps, fenced))
     return select(walk.c.id, walk.c.how)
 
 
-def _makers(places: CTE, lateral: bool) -> Select[Any]:
+def _makers(places: CTE, fenced: bool) -> Select[Any]:
     """The columns downstream, and all that their values are made from."""
-    reached = select(_EDGES.c.target_id.label("id")).where(_EDGES.c.source_id.in_(select(places.c.id)))
-    makers = reached.cte("made", recursive=True)
-    direct = and_(_EDGES.c.target_id == makers.c.id, _EDGES.c.kind == EdgeKind.DIRECT.value)
-    makers = makers.union(*_together(makers, [select(_EDGES.c.source_id.label("id")).where(direct)], lateral))
-    return select(makers.c.id)
+    down = select(_EDGES.c.target_id.label("id")).where(_EDGES.c.source_id == places.c.id)
+    (first,) = _steps_from(places, [down], fenced)
+    made = first.cte("made", recursive=True)
+    up = select(_EDGES.c.source_id.label("id")).where(
+        _EDGES.c.target_id == made.c.id, _EDGES.c.kind == EdgeKind.DIRECT.value
+    )
+    made = made.union(*_steps_from(made, [up], fenced))
+    return select(made.c.id)
 
 
-def _together(walk: CTE, steps: Sequence[Select[Any]], lateral: bool) -> list[Select[Any]]:
-    """The steps as the recursive part of a query: PostgreSQL lets it name the walk only once."""
-    if not lateral:
+def _steps_from(walk: CTE, steps: Sequence[Select[Any]], fenced: bool) -> list[Select[Any]]:
+    """The steps as parts of a query.
+
+    PostgreSQL lets the recursive part name the walk only once, and takes a walk for much longer than
+    it is: it would read whole tables to join them with it. It does not look into a subquery with an
+    offset, so that each place is looked up on its own.
+    """
+    if not fenced:
         return list(steps)
-    step = union_all(*steps).lateral("step")
+    step = (union_all(*steps) if len(steps) > 1 else steps[0].correlate(walk)).offset(0).lateral("step")
     return [select(*step.c).select_from(walk.join(step, true()))]
 
 
 def _one_edge(keys: Sequence[bytes], end: ColumnElement[int]) -> Select[Any]:
-    """An edge that one of the datasets of these columns has a part in, for each of them."""
-    column = tables.columns.alias()
-    start = tables.columns.alias()
+    """An edge that a dataset has a part in, for each of these datasets as a whole."""
+    column, whole = tables.columns.alias(), tables.columns.alias()
     any_edge = (
         select(_EDGES.c.id)
         .join(column, column.c.id == end)
-        .where(column.c.dataset_id == start.c.dataset_id)
+        .where(column.c.dataset_id == whole.c.dataset_id)
         .limit(1)
         .scalar_subquery()
     )
-    return select(any_edge.label("id")).select_from(start).where(start.c.key.in_(keys))
+    return select(any_edge.label("id")).select_from(whole).where(whole.c.key.in_(keys))

@@ -1,0 +1,17 @@
+"""``python -m tests.benchmarks NAME``: measurements that tests do not make, since they take time."""
+
+from __future__ import annotations
+
+import sys
+
+from tests.benchmarks import lineage
+
+BENCHMARKS = {
+    "lineage": lineage.main,
+}
+
+if __name__ == "__main__":
+    name, *arguments = sys.argv[1:] or [""]
+    if name not in BENCHMARKS:
+        sys.exit(f"name one of: {', '.join(BENCHMARKS)}")
+    BENCHMARKS[name](arguments)
