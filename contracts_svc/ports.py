@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -10,14 +10,14 @@ from typing import BinaryIO, Protocol
 
 from sqlglot import exp
 
-from contracts_svc.alerts import Incident, Notification
+from contracts_svc.alerts import Notification
 from contracts_svc.compat.patterns import Compared
 from contracts_svc.files import PARQUET, Reading
 from contracts_svc.files import DataFile as DataFile
 from contracts_svc.files import Footer as Footer
 from contracts_svc.files import StoredColumn as StoredColumn
-from contracts_svc.lineage.graph import Edge
-from contracts_svc.model import Contract, Json, Table
+from contracts_svc.model import Json, Table
+from contracts_svc.ports_store import Store as Store
 from contracts_svc.runs import Check, Measurement
 
 
@@ -161,37 +161,4 @@ class Receiver(Protocol):
 
     def send(self, notification: Notification) -> Delivery:
         """Send it, or say why not."""
-        ...
-
-
-class Store(Protocol):
-    """Keeps what the service must remember."""
-
-    def put_contract(self, contract: Contract, text: str, now: datetime) -> bool:
-        """Keep a version; False when these same bytes are already there. UserMistake when the
-        version is there with other bytes: versions never change."""
-        ...
-
-    def contracts(self) -> tuple[Contract, ...]:
-        """The latest version of every contract, by id."""
-        ...
-
-    def versions(self, contract_id: str) -> tuple[Contract, ...]:
-        """Every version of a contract, oldest first."""
-        ...
-
-    def put_edges(self, edges: Iterable[Edge]) -> None:
-        """Add lineage; an edge that is there already only gets the later ``seen``."""
-        ...
-
-    def edges(self) -> tuple[Edge, ...]:
-        """All lineage."""
-        ...
-
-    def put_incidents(self, incidents: Iterable[Incident]) -> None:
-        """Keep these incidents as they are now."""
-        ...
-
-    def incidents(self, resolved_since: datetime | None = None) -> tuple[Incident, ...]:
-        """Incidents that are not resolved, and those resolved since a moment where one is given."""
         ...

@@ -12,7 +12,8 @@ from contracts_svc.incidents import USUAL, Advance, Handling, step
 from contracts_svc.incidents_cause import Place, causes, grouped
 from contracts_svc.lineage.graph import Consumer, Graph
 from contracts_svc.model import Contract
-from contracts_svc.ports import Clock, Delivery, Receiver, Store
+from contracts_svc.ports import Clock, Delivery, Receiver
+from contracts_svc.ports_store import IncidentStore
 from contracts_svc.routing import DatasetOf, notifications, stored_path
 from contracts_svc.runs import Run
 
@@ -36,7 +37,7 @@ class Outcome:
 def notify(
     run: Run,
     *,
-    store: Store,
+    store: IncidentStore,
     receivers: Mapping[str, Receiver],
     contracts: Mapping[str, Contract],
     dataset_of: DatasetOf,
@@ -57,8 +58,9 @@ def notify(
     known |= {i.fingerprint: i for i in moved.incidents}
     place_of = partial(_place, contracts, dataset_of)
     after = _announced(grouped(tuple(known.values()), causes(tuple(known.values()), place_of, graph)), moved)
-    store.put_incidents(i for i in after.values() if i != known[i.fingerprint] or i in moved.incidents)
     transitions = tuple(replace(t, incident=after[t.incident.fingerprint]) for t in moved.transitions)
+    changed = [i for i in after.values() if i != known[i.fingerprint] or i in moved.incidents]
+    store.put_incidents(changed, transitions)
     told = {t.incident.fingerprint for t in transitions}
     open_now = [i for i in after.values() if i.state in (IncidentState.OPEN, IncidentState.ACKNOWLEDGED)]
     messages = notifications(

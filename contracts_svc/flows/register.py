@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from contracts_svc.model import Contract
-from contracts_svc.ports import Store
+from contracts_svc.ports_store import ContractStore
 
 Reader = Callable[[bytes, str], Contract]
 """Text and file name -> Contract; raises UserMistake."""
@@ -21,11 +21,11 @@ class Registered:
     new: bool
 
 
-def register(text: bytes, file: str, *, read: Reader, store: Store, now: datetime) -> Registered:
+def register(text: bytes, file: str, *, read: Reader, store: ContractStore, now: datetime) -> Registered:
     """Read, validate and keep a contract version. Raises UserMistake.
 
     The same bytes again change nothing; other bytes under a version that is already there are refused,
     since versions never change.
     """
     contract = read(text, file)
-    return Registered(contract=contract, new=store.put_contract(contract, text.decode("utf-8"), now))
+    return Registered(contract=contract, new=store.put_contract(contract, text, now))

@@ -6,7 +6,6 @@ from collections import Counter
 from datetime import datetime, timedelta
 
 from contracts_svc.adapters.receivers.console import ConsoleReceiver
-from contracts_svc.adapters.store.memory import MemoryStore
 from contracts_svc.alerts import IncidentState, Notification
 from contracts_svc.flows.notify import Outcome, notify
 from contracts_svc.ports import Delivery
@@ -28,6 +27,7 @@ from tests.alerts_world import (
     passes,
     run,
 )
+from tests.fixtures_store import memory_store
 
 
 class Slack:
@@ -49,7 +49,7 @@ class Lake:
 
     def __init__(self) -> None:
         self.time = NOON
-        self.store = MemoryStore()
+        self.store = memory_store()
         self.slack = Slack()
 
     def now(self) -> datetime:

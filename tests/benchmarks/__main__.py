@@ -1,19 +1,18 @@
-"""``python -m tests.benchmarks NAME [options]``"""
+"""``python -m tests.benchmarks NAME [options]``: measurements that tests do not make, since they take time."""
 
 from __future__ import annotations
 
-import argparse
+import sys
 
-from tests.benchmarks import checks
+from tests.benchmarks import checks, lineage
 
-
-def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description="Measure, side by side.")
-    commands = parser.add_subparsers(required=True, metavar="NAME")
-    checks.add_to(commands)
-    options = parser.parse_args()
-    options.run(options)
-
+BENCHMARKS = {
+    "checks": checks.main,
+    "lineage": lineage.main,
+}
 
 if __name__ == "__main__":
-    main()
+    name, *arguments = sys.argv[1:] or [""]
+    if name not in BENCHMARKS:
+        sys.exit(f"name one of: {', '.join(BENCHMARKS)}")
+    BENCHMARKS[name](arguments)

@@ -48,9 +48,9 @@ class Measured:
     failed: frozenset[str]
 
 
-def add_to(commands: Any) -> None:
-    """Add ``checks`` to the command line."""
-    parser = commands.add_parser("checks", help="check a table of 12 million rows, beside peers")
+def main(arguments: list[str]) -> None:
+    """Check a table of 12 million rows, beside peers."""
+    parser = argparse.ArgumentParser(prog="python -m tests.benchmarks checks", description=main.__doc__)
     parser.add_argument(
         "--scale", type=float, default=1.0, help="1: 12 million rows, 234 MB; 0.1, 10: as it says"
     )
@@ -60,7 +60,7 @@ def add_to(commands: Any) -> None:
     )
     parser.add_argument("--only", action="append", default=[], help="run only this one; may be repeated")
     parser.add_argument("--repeat", type=int, default=1, help="times each; the fastest is shown")
-    parser.set_defaults(run=run)
+    run(parser.parse_args(arguments))
 
 
 def run(options: argparse.Namespace) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from contracts_svc.adapters.store.memory import MemoryStore
+from contracts_svc.adapters.store.store import DatabaseStore
 from contracts_svc.alerts import IncidentState, Notification
 from contracts_svc.flows.notify import Outcome, notify
 from contracts_svc.ports import Delivery, Receiver
@@ -23,6 +23,7 @@ from tests.alerts_world import (
     passes,
     run,
 )
+from tests.fixtures_store import memory_store
 
 
 class Standing:
@@ -38,7 +39,7 @@ class Standing:
 class Inbox:
     """Takes every message, or none."""
 
-    def __init__(self, store: MemoryStore, answer: Delivery | None = None) -> None:
+    def __init__(self, store: DatabaseStore, answer: Delivery | None = None) -> None:
         self.got: list[Notification] = []
         self.open_incidents: list[int] = []
         self._store, self._answer = store, answer or Delivery(sent=True)
@@ -49,7 +50,7 @@ class Inbox:
         return self._answer
 
 
-def told(run: Run, store: MemoryStore, receivers: Mapping[str, Receiver]) -> Outcome:
+def told(run: Run, store: DatabaseStore, receivers: Mapping[str, Receiver]) -> Outcome:
     return notify(
         run,
         store=store,
@@ -66,7 +67,7 @@ FAILING = run(NOON, "month=12", fails(DEP_DELAY), fails(CARRIER))
 
 
 def test_incidents_are_stored_before_anything_is_sent() -> None:
-    store = MemoryStore()
+    store = memory_store()
     inbox = Inbox(store)
     outcome = told(FAILING, store, {"slack": inbox})
     assert inbox.open_incidents == [2, 2, 2, 2]
@@ -76,7 +77,7 @@ def test_incidents_are_stored_before_anything_is_sent() -> None:
 
 
 def test_what_has_no_receiver_of_its_own_goes_to_the_default() -> None:
-    store = MemoryStore()
+    store = memory_store()
     slack, default = Inbox(store), Inbox(store)
     silent = replace(CONTRACTS["urn:flights"], support=())
     notify(
@@ -94,13 +95,13 @@ def test_what_has_no_receiver_of_its_own_goes_to_the_default() -> None:
 
 
 def test_a_message_that_nobody_can_send_is_reported() -> None:
-    outcome = told(FAILING, MemoryStore(), {})
+    outcome = told(FAILING, memory_store(), {})
     assert len(outcome.unsent) == 4
     assert {d.reason for _, d in outcome.unsent} == {"no receiver is called 'slack'"}
 
 
 def test_a_failed_send_stops_no_other() -> None:
-    store = MemoryStore()
+    store = memory_store()
     down = Inbox(store, Delivery(sent=False, retry=True, reason="timeout"))
     outcome = told(FAILING, store, {"slack": down})
     assert len(down.got) == 4
@@ -109,7 +110,7 @@ def test_a_failed_send_stops_no_other() -> None:
 
 
 def test_what_only_stays_bad_is_stored_and_not_told() -> None:
-    store = MemoryStore()
+    store = memory_store()
     told(FAILING, store, {"slack": Inbox(store)})
     later = NOON + timedelta(hours=1)
     inbox = Inbox(store)
@@ -123,7 +124,7 @@ def test_what_only_stays_bad_is_stored_and_not_told() -> None:
 
 
 def test_resolved_incidents_are_stored_as_such() -> None:
-    store = MemoryStore()
+    store = memory_store()
     told(FAILING, store, {"slack": Inbox(store)})
     later = NOON + timedelta(hours=1)
     outcome = told(run(later, "month=12", passes(DEP_DELAY), fails(CARRIER)), store, {})

@@ -1,0 +1,241 @@
+"""Contracts in the database. The bytes as given are the truth; everything else is read from them."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime
+from threading import Lock
+from typing import Any
+
+from sqlalchemy import Connection, Row, and_, or_, select
+from sqlalchemy.sql.elements import ColumnElement
+
+from contracts_svc.adapters.store import tables
+from contracts_svc.adapters.store.database import Database
+from contracts_svc.adapters.store.part import KEYS_AT_ONCE, Part, batches, insert, note
+from contracts_svc.errors import UserMistake
+from contracts_svc.model import Contract
+from contracts_svc.ports_store import EVERY_CONTRACT, SERVICE, Actor, ContractFilter, ContractRow
+from contracts_svc.versions import precedence
+
+ReadContract = Callable[[bytes, str], Contract]
+"""Text and file name -> Contract; raises UserMistake."""
+
+KEPT_READ = 2_000
+"""How many versions stay read in memory: reading one takes some milliseconds."""
+
+_CONTRACTS, _VERSIONS, _TAGS = tables.contracts, tables.contract_versions, tables.contract_tags
+_LATEST = and_(_VERSIONS.c.contract_id == _CONTRACTS.c.id, _VERSIONS.c.version == _CONTRACTS.c.latest)
+
+
+class Contracts(Part):
+    """:class:`contracts_svc.ports_store.ContractStore`"""
+
+    def __init__(self, database: Database, read: ReadContract) -> None:
+        super().__init__(database)
+        self._read = read
+        self._kept: OrderedDict[tuple[str, str], Contract] = OrderedDict()
+        self._lock = Lock()
+
+    def put_contract(self, contract: Contract, text: bytes, now: datetime, by: Actor = SERVICE) -> bool:
+        """Keep a version. Raises UserMistake when it is there with another text."""
+        return self.database.write(lambda c: _put(c, contract, text, now, by))
+
+    def contracts(self) -> tuple[Contract, ...]:
+        """The latest version of every contract that is not retired, by id."""
+        query = _texts().where(_LATEST, _CONTRACTS.c.retired.is_(None))
+        return tuple(sorted(self._contracts(query), key=lambda c: c.id))
+
+    def versions(self, contract_id: str) -> tuple[Contract, ...]:
+        """Every version of a contract, oldest first by semantic versioning; none for an unknown id."""
+        query = _texts().where(_CONTRACTS.c.contract == contract_id).order_by(_VERSIONS.c.id)
+        return tuple(sorted(self._contracts(query), key=lambda c: precedence(c.version)))
+
+    def contract_text(self, contract_id: str, version: str | None = None) -> bytes | None:
+        """The bytes of a version (None: the latest) as they were given; None when there is none."""
+        query = _texts().where(_CONTRACTS.c.contract == contract_id)
+        query = query.where(_LATEST if version is None else _VERSIONS.c.version == version)
+        row = self.database.read(lambda c: c.execute(query).first())
+        return bytes(row.text) if row else None
+
+    def list_contracts(
+        self, wanted: ContractFilter = EVERY_CONTRACT, *, after: str = "", limit: int = 100
+    ) -> tuple[ContractRow, ...]:
+        """Contracts by id, those that come after the id ``after``, at most ``limit``."""
+
+        def work(connection: Connection) -> tuple[ContractRow, ...]:
+            query = _rows().where(*_conditions(wanted), _CONTRACTS.c.contract > after)
+            rows = connection.execute(query.order_by(_CONTRACTS.c.contract).limit(limit)).all()
+            tags = _tags(connection, [r.id for r in rows])
+            return tuple(_row(r, tags.get(r.id, ())) for r in rows)
+
+        return self.database.read(work)
+
+    def retire_contract(self, contract_id: str, now: datetime, by: Actor) -> bool:
+        """Take a contract out of use; False when it is already. Raises UserMistake for an unknown id."""
+
+        def work(connection: Connection) -> bool:
+            there = _locked(connection, contract_id)
+            if there is None:
+                raise UserMistake.of(f"no contract {contract_id!r} is registered", "check the id")
+            if there.retired is not None:
+                return False
+            connection.execute(_CONTRACTS.update().where(_CONTRACTS.c.id == there.id).values(retired=now))
+            note(connection, now, by, "retired", "contract", contract_id)
+            return True
+
+        return self.database.write(work)
+
+    def _contracts(self, query: Any) -> list[Contract]:
+        rows = self.database.read(lambda c: c.execute(query).all())
+        return [self._parsed(r.hash, bytes(r.text), r.file) for r in rows]
+
+    def _parsed(self, hash: str, text: bytes, file: str) -> Contract:
+        key = (hash, file)
+        with self._lock:
+            known = self._kept.get(key)
+            if known is not None:
+                self._kept.move_to_end(key)
+                return known
+        found = self._read(text, file)
+        with self._lock:
+            self._kept[key] = found
+            if len(self._kept) > KEPT_READ:
+                self._kept.popitem(last=False)
+        return found
+
+
+def _put(connection: Connection, contract: Contract, text: bytes, now: datetime, by: Actor) -> bool:
+    # The row of the contract is what two registrations of it wait at.
+    connection.execute(
+        insert(connection, _CONTRACTS).on_conflict_do_nothing(index_elements=["contract"]),
+        {"contract": contract.id, "tenant": contract.tenant or "", "latest": contract.version},
+    )
+    there = _locked(connection, contract.id)
+    assert there is not None
+    hash_ = hashlib.sha256(text).hexdigest()
+    known = connection.execute(
+        select(_VERSIONS.c.hash).where(
+            _VERSIONS.c.contract_id == there.id, _VERSIONS.c.version == contract.version
+        )
+    ).scalar()
+    if known == hash_:
+        return False
+    _refuse(contract, there, known)
+    row = {"contract_id": there.id, "file": contract.at.file, "text": text, "hash": hash_, "added": now}
+    statement = _VERSIONS.insert().returning(_VERSIONS.c.id)
+    version_id = connection.execute(statement, row | _shown(contract)).scalar_one()
+    tags = [{"version_id": version_id, "tag": t} for t in dict.fromkeys(contract.tags)]
+    if tags:
+        connection.execute(_TAGS.insert(), tags)
+    if precedence(contract.version) >= precedence(there.latest):
+        connection.execute(
+            _CONTRACTS.update().where(_CONTRACTS.c.id == there.id).values(latest=contract.version)
+        )
+    detail = {"version": contract.version, "hash": hash_}
+    note(connection, now, by, "registered", "contract", contract.id, detail)
+    return True
+
+
+def _locked(connection: Connection, contract_id: str) -> Row[Any] | None:
+    query = select(_CONTRACTS).where(_CONTRACTS.c.contract == contract_id).with_for_update()
+    return connection.execute(query).first()
+
+
+def _refuse(contract: Contract, there: Row[Any], known: str | None) -> None:
+    if there.tenant != (contract.tenant or ""):
+        raise UserMistake.of(
+            f"contract {contract.id} belongs to another tenant",
+            "give the contract an id of its own, or the `tenant` that it has",
+            at=contract.place("tenant"),
+        )
+    if there.retired is not None:
+        raise UserMistake.of(
+            f"contract {contract.id} is retired",
+            "give the contract that follows it an id of its own",
+            at=contract.place("id"),
+        )
+    if known is not None:
+        raise UserMistake.of(
+            f"version {contract.version} of contract {contract.id} is registered with another content",
+            "a version never changes: raise `version` in the contract",
+            at=contract.place("version"),
+        )
+
+
+def _shown(contract: Contract) -> dict[str, str]:
+    team = contract.team
+    return {
+        "version": contract.version,
+        "name": contract.name or "",
+        "status": contract.status or "",
+        "domain": contract.domain or "",
+        "owner": (team.owner if team else None) or "",
+        "squad": (team.custom_value("squad") or team.name if team else None) or "",
+        "tribe": (team.custom_value("tribe") if team else None) or "",
+    }
+
+
+# --- reading ------------------------------------------------------------------------------------
+
+
+def _texts() -> Any:
+    query = select(_VERSIONS.c.text, _VERSIONS.c.hash, _VERSIONS.c.file)
+    return query.join(_CONTRACTS, _CONTRACTS.c.id == _VERSIONS.c.contract_id)
+
+
+def _rows() -> Any:
+    v = _VERSIONS.c
+    query = select(v.id, _CONTRACTS.c.contract, _CONTRACTS.c.tenant, _CONTRACTS.c.retired, v.version, v.name)
+    query = query.add_columns(v.status, v.domain, v.owner, v.squad, v.tribe, v.added, v.hash)
+    return query.select_from(_CONTRACTS).join(_VERSIONS, _LATEST)
+
+
+def _conditions(wanted: ContractFilter) -> list[ColumnElement[bool]]:
+    pairs: tuple[tuple[Any, str | None], ...] = (
+        (_CONTRACTS.c.tenant, wanted.tenant),
+        (_VERSIONS.c.owner, wanted.owner),
+        (_VERSIONS.c.squad, wanted.squad),
+        (_VERSIONS.c.tribe, wanted.tribe),
+        (_VERSIONS.c.domain, wanted.domain),
+        (_VERSIONS.c.status, wanted.status),
+    )
+    found = [column == value for column, value in pairs if value is not None]
+    if wanted.tag is not None:
+        found.append(_VERSIONS.c.id.in_(select(_TAGS.c.version_id).where(_TAGS.c.tag == wanted.tag)))
+    if wanted.text is not None:
+        columns = (_CONTRACTS.c.contract, _VERSIONS.c.name)
+        found.append(or_(*(c.icontains(wanted.text, autoescape=True) for c in columns)))
+    if wanted.retired is not None:
+        there = _CONTRACTS.c.retired
+        found.append(there.is_not(None) if wanted.retired else there.is_(None))
+    return found
+
+
+def _tags(connection: Connection, version_ids: Sequence[int]) -> dict[int, tuple[str, ...]]:
+    found: dict[int, tuple[str, ...]] = {}
+    for some in batches(version_ids, KEYS_AT_ONCE):
+        rows: Iterable[Row[Any]] = connection.execute(select(_TAGS).where(_TAGS.c.version_id.in_(some)))
+        for row in rows:
+            found[row.version_id] = (*found.get(row.version_id, ()), row.tag)
+    return {k: tuple(sorted(v)) for k, v in found.items()}
+
+
+def _row(row: Row[Any], tags: tuple[str, ...]) -> ContractRow:
+    return ContractRow(
+        id=row.contract,
+        version=row.version,
+        tenant=row.tenant,
+        name=row.name,
+        status=row.status,
+        domain=row.domain,
+        owner=row.owner,
+        squad=row.squad,
+        tribe=row.tribe,
+        tags=tags,
+        added=row.added,
+        hash=row.hash,
+        retired=row.retired,
+    )

@@ -1,0 +1,187 @@
+"""One database: SQLite in WAL mode for one process, PostgreSQL for more. Connections and transactions.
+
+Every change runs in one transaction; a change that loses against another (a deadlock, a serialization
+failure, a database that stays locked) is tried again a bounded number of times. Errors come out as
+:class:`CouldNotCheck`, without the password.
+"""
+
+from __future__ import annotations
+
+import random
+import sqlite3
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from pathlib import Path
+from typing import Any, TypeVar
+
+from sqlalchemy import URL, Connection, create_engine, event, make_url
+from sqlalchemy.exc import ArgumentError, DBAPIError, StatementError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.pool import StaticPool
+
+from contracts_svc.errors import ContractsError, CouldNotCheck, UserMistake
+
+T = TypeVar("T")
+
+MEMORY = "sqlite://"
+"""The URL of a database that lives as long as its :class:`Database`, for one thread."""
+
+BUSY_SECONDS = 30
+"""How long a writer of SQLite waits for the one before it."""
+ATTEMPTS = 6
+"""How often a transaction that loses against another is tried in all."""
+_FIRST_PAUSE = 0.02
+_WRITES = "contracts_writes"
+# https://www.postgresql.org/docs/current/errcodes-appendix.html: serialization failure, deadlock.
+_LOST = {"40001", "40P01"}
+
+
+class Database:
+    """Opens connections and runs transactions. Safe for use by many threads (not :data:`MEMORY`)."""
+
+    def __init__(self, url: str) -> None:
+        self.url = parse(url)
+        self.is_sqlite = self.url.get_backend_name() == "sqlite"
+        self.name = self.url.render_as_string(hide_password=True)
+        """The address, without the password."""
+        self.in_memory = self.is_sqlite and not self.url.database
+        options: dict[str, Any] = {}
+        if self.in_memory:
+            options = {"poolclass": StaticPool, "connect_args": {"check_same_thread": False}}
+        elif self.is_sqlite:
+            options = {"connect_args": {"timeout": BUSY_SECONDS}}
+        else:
+            options = {"pool_pre_ping": True, "connect_args": {"connect_timeout": 10}}
+        self.engine = create_engine(self.url, **options)
+        self._open: ContextVar[Connection | None] = ContextVar("open transaction", default=None)
+        if self.is_sqlite:
+            event.listen(self.engine, "connect", _prepare_sqlite)
+            event.listen(self.engine, "begin", _begin_sqlite)
+
+    def read(self, work: Callable[[Connection], T]) -> T:
+        """Run ``work`` in a transaction that changes nothing. Raises CouldNotCheck."""
+        connection = self._open.get()
+        if connection is not None:
+            return work(connection)
+        try:
+            return self._once(work, writes=False)
+        except _Lost as error:
+            raise self.trouble(error.cause) from error.cause
+
+    def write(self, work: Callable[[Connection], T]) -> T:
+        """Run ``work`` in a transaction and commit it. Raises CouldNotCheck.
+
+        ``work`` may run more than once, each time from the start. Inside the ``work`` of another call
+        it joins that transaction.
+        """
+        connection = self._open.get()
+        if connection is not None:
+            return work(connection)
+        for attempt in range(ATTEMPTS):
+            try:
+                return self._once(work, writes=True)
+            except _Lost as error:
+                if attempt == ATTEMPTS - 1:
+                    raise self.trouble(error.cause) from error.cause
+                time.sleep(random.uniform(0.5, 1) * _FIRST_PAUSE * 2**attempt)
+        raise AssertionError("the last attempt returns or raises")
+
+    def close(self) -> None:
+        """Close every connection."""
+        self.engine.dispose()
+
+    def trouble(self, cause: BaseException) -> CouldNotCheck:
+        """What is told when the database cannot do what it is asked to."""
+        text = " ".join(str(getattr(cause, "orig", None) or cause).split())
+        if self.url.password:
+            text = text.replace(str(self.url.password), "***")
+        return CouldNotCheck(
+            f"the database {self.name}", text, "see that it is there, is reachable and has space left"
+        )
+
+    def _once(self, work: Callable[[Connection], T], *, writes: bool) -> T:
+        with self._errors(), self.engine.connect() as connection:
+            connection = connection.execution_options(**{_WRITES: writes})
+            with connection.begin():
+                token = self._open.set(connection if writes else None)
+                try:
+                    return work(connection)
+                finally:
+                    self._open.reset(token)
+
+    @contextmanager
+    def _errors(self) -> Iterator[None]:
+        try:
+            yield
+        except PoolTimeout as error:
+            raise self.trouble(error) from error
+        except StatementError as error:
+            if isinstance(error.orig, ContractsError):
+                raise error.orig from None
+            if isinstance(error, DBAPIError):
+                raise self._told(error) from error
+            raise
+
+    def _told(self, error: DBAPIError) -> Exception:
+        """The error as callers know it; what is a defect of ours stays what it is."""
+        if _lost_to_another(error):
+            return _Lost(error)
+        # https://www.postgresql.org/docs/current/errcodes-appendix.html: wrong statements are class 42,
+        # broken constraints class 23.
+        state = getattr(error.orig, "sqlstate", None) or ""
+        ours = isinstance(error.orig, sqlite3.IntegrityError | sqlite3.ProgrammingError)
+        return error if ours or state[:2] in ("23", "42") else self.trouble(error)
+
+
+class _Lost(Exception):
+    """Another transaction was in the way; trying again can help."""
+
+    def __init__(self, cause: DBAPIError) -> None:
+        self.cause = cause
+
+
+def _lost_to_another(error: DBAPIError) -> bool:
+    if isinstance(error.orig, sqlite3.OperationalError):
+        return error.orig.sqlite_errorcode & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
+    return getattr(error.orig, "sqlstate", None) in _LOST
+
+
+def parse(text: str) -> URL:
+    """The address of a database. Raises UserMistake, which never shows the password."""
+    try:
+        url = make_url(text)
+    except ArgumentError:
+        raise UserMistake.of("the database's address cannot be read", _FORM) from None
+    backend = url.get_backend_name()
+    if backend in ("postgresql", "postgres"):
+        return url.set(drivername="postgresql+psycopg")
+    if url.drivername != "sqlite":
+        raise UserMistake.of(f"a database of the kind {url.drivername!r} cannot be used", _FORM)
+    return url
+
+
+_FORM = "write sqlite:///path/to/contracts.db or postgresql://user:password@host:5432/database"
+
+
+def make_folder(url: URL) -> None:
+    """Make the folder that SQLite's file is to lie in."""
+    if url.get_backend_name() == "sqlite" and url.database:
+        Path(url.database).parent.mkdir(parents=True, exist_ok=True)
+
+
+def _prepare_sqlite(connection: sqlite3.Connection, record: object) -> None:
+    # The driver must not begin transactions by itself: see _begin_sqlite.
+    connection.isolation_level = None
+    connection.execute("PRAGMA journal_mode=WAL")
+    # Every commit is on the disk before it is told: what was acknowledged outlives a power failure.
+    connection.execute("PRAGMA synchronous=FULL")
+    connection.execute("PRAGMA foreign_keys=ON")
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    # A writer takes the lock at once: one that only finds out later that another came first fails at
+    # once, without waiting (https://www.sqlite.org/lang_transaction.html, "database is locked").
+    writes = connection.get_execution_options().get(_WRITES, False)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")

@@ -1,0 +1,77 @@
+"""Incidents in the database, and every transition that they made."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+
+from sqlalchemy import Connection, or_, select
+
+from contracts_svc.adapters.store import tables
+from contracts_svc.adapters.store.codec import dumps, loads
+from contracts_svc.adapters.store.part import Part, digest, insert
+from contracts_svc.alerts import Incident, IncidentState, Transition
+
+
+class Incidents(Part):
+    """:class:`contracts_svc.ports_store.IncidentStore`"""
+
+    def put_incidents(self, incidents: Iterable[Incident], transitions: Iterable[Transition] = ()) -> None:
+        """Keep these incidents as they are now, and the transitions that made them so."""
+        given, made = tuple(incidents), tuple(transitions)
+
+        def work(connection: Connection) -> None:
+            _put(connection, given)
+            _put_transitions(connection, made)
+
+        self.database.write(work)
+
+    def incidents(self, resolved_since: datetime | None = None) -> tuple[Incident, ...]:
+        """Incidents that are not resolved, or were since that moment, longest open first."""
+        table = tables.incidents
+        wanted = table.c.state != IncidentState.RESOLVED.value
+        if resolved_since is not None:
+            wanted = or_(wanted, table.c.resolved >= resolved_since)
+        query = select(table.c.document).where(wanted).order_by(table.c.opened, table.c.fingerprint)
+        found = self.database.read(lambda c: c.scalars(query).all())
+        return tuple(loads(Incident, text) for text in found)
+
+    def transitions(self, fingerprint: str) -> tuple[Transition, ...]:
+        """All that happened to an incident, oldest first."""
+        table = tables.transitions
+        query = select(table.c.document).where(table.c.fingerprint == fingerprint).order_by(table.c.id)
+        found = self.database.read(lambda c: c.scalars(query).all())
+        return tuple(loads(Transition, text) for text in found)
+
+
+def _put(connection: Connection, incidents: Iterable[Incident]) -> None:
+    latest = {i.fingerprint: i for i in incidents}
+    rows = [
+        {
+            "fingerprint": incident.fingerprint,
+            "contract": incident.contract,
+            "table": incident.table,
+            "state": incident.state.value,
+            "opened": incident.opened,
+            "resolved": incident.resolved,
+            "document": dumps(incident),
+        }
+        # In one order, so that two writers wait for one another and do not lock one another out.
+        for _, incident in sorted(latest.items())
+    ]
+    if not rows:
+        return
+    statement = insert(connection, tables.incidents)
+    new = {name: statement.excluded[name] for name in ("state", "opened", "resolved", "document")}
+    connection.execute(statement.on_conflict_do_update(index_elements=["fingerprint"], set_=new), rows)
+
+
+def _put_transitions(connection: Connection, transitions: Iterable[Transition]) -> None:
+    rows = []
+    for transition in transitions:
+        text = dumps(transition)
+        row = {"key": digest(text), "fingerprint": transition.incident.fingerprint}
+        rows.append(row | {"at": transition.at, "document": text})
+    if rows:
+        statement = insert(connection, tables.transitions)
+        connection.execute(statement.on_conflict_do_nothing(index_elements=["key"]), rows)

@@ -1,0 +1,181 @@
+"""What people decide, in the database: waivers, subscriptions, tokens; and the audit of it all."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, Row, select
+
+from contracts_svc.adapters.store import tables
+from contracts_svc.adapters.store.codec import dumps, encode, loads
+from contracts_svc.adapters.store.part import Part, digest, insert, note
+from contracts_svc.errors import UserMistake
+from contracts_svc.ports_store import Actor, AuditEntry, Subscription, Token
+from contracts_svc.verdict import Waiver
+
+_WAIVERS, _SUBSCRIPTIONS, _TOKENS, _AUDIT = (
+    tables.waivers,
+    tables.subscriptions,
+    tables.tokens,
+    tables.audit,
+)
+
+
+class Waivers(Part):
+    """:class:`contracts_svc.ports_store.WaiverStore`"""
+
+    def put_waiver(self, waiver: Waiver, now: datetime, by: Actor) -> bool:
+        """Keep a waiver; False when it is there already."""
+
+        def work(connection: Connection) -> bool:
+            text = dumps(waiver)
+            row = {"key": digest(text), "fingerprint": waiver.fingerprint}
+            statement = insert(connection, _WAIVERS).on_conflict_do_nothing(index_elements=["key"])
+            added = connection.execute(
+                statement.returning(_WAIVERS.c.id), row | {"expires": waiver.expires, "document": text}
+            ).scalar()
+            if added is None:
+                return False
+            note(connection, now, by, "created", "waiver", waiver.fingerprint, encode(waiver))
+            return True
+
+        return self.database.write(work)
+
+    def waivers(self, now: datetime) -> tuple[Waiver, ...]:
+        """The waivers in force at that moment, the one that lasts longest first."""
+        query = select(_WAIVERS.c.document).where(_WAIVERS.c.expires > now)
+        query = query.order_by(_WAIVERS.c.expires.desc(), _WAIVERS.c.id)
+        return tuple(loads(Waiver, t) for t in self.database.read(lambda c: c.scalars(query).all()))
+
+
+class Subscriptions(Part):
+    """:class:`contracts_svc.ports_store.SubscriptionStore`"""
+
+    def put_subscription(self, subscription: Subscription, now: datetime, by: Actor) -> bool:
+        """Keep a subscription as it is now; False when it is so already."""
+
+        def work(connection: Connection) -> bool:
+            text = dumps(subscription)
+            there = _locked(connection, subscription.consumer, subscription.contract)
+            if there is not None and there.ended is None and there.document == text:
+                return False
+            statement = insert(connection, _SUBSCRIPTIONS)
+            connection.execute(
+                statement.on_conflict_do_update(
+                    index_elements=["consumer", "contract"],
+                    set_={"document": statement.excluded.document, "ended": None},
+                ),
+                {"consumer": subscription.consumer, "contract": subscription.contract, "document": text},
+            )
+            action = "changed" if there is not None and there.ended is None else "created"
+            subject = f"{subscription.consumer} of {subscription.contract}"
+            note(connection, now, by, action, "subscription", subject, encode(subscription))
+            return True
+
+        return self.database.write(work)
+
+    def end_subscription(self, consumer: str, contract_id: str, now: datetime, by: Actor) -> bool:
+        """End a subscription; False when there is none."""
+
+        def work(connection: Connection) -> bool:
+            there = _locked(connection, consumer, contract_id)
+            if there is None or there.ended is not None:
+                return False
+            ended = _SUBSCRIPTIONS.update().where(_SUBSCRIPTIONS.c.id == there.id).values(ended=now)
+            connection.execute(ended)
+            note(connection, now, by, "ended", "subscription", f"{consumer} of {contract_id}")
+            return True
+
+        return self.database.write(work)
+
+    def subscriptions(self, contract_id: str | None = None) -> tuple[Subscription, ...]:
+        """Subscriptions that have not ended, by contract and consumer."""
+        query = select(_SUBSCRIPTIONS.c.document).where(_SUBSCRIPTIONS.c.ended.is_(None))
+        if contract_id is not None:
+            query = query.where(_SUBSCRIPTIONS.c.contract == contract_id)
+        found = self.database.read(lambda c: c.scalars(query).all())
+        subscriptions = (loads(Subscription, t) for t in found)
+        return tuple(sorted(subscriptions, key=lambda s: (s.contract, s.consumer)))
+
+
+def _locked(connection: Connection, consumer: str, contract_id: str) -> Row[Any] | None:
+    query = select(_SUBSCRIPTIONS).where(
+        _SUBSCRIPTIONS.c.consumer == consumer, _SUBSCRIPTIONS.c.contract == contract_id
+    )
+    return connection.execute(query.with_for_update()).first()
+
+
+class Tokens(Part):
+    """:class:`contracts_svc.ports_store.TokenStore`"""
+
+    def put_token(self, token: Token, hash: str, by: Actor) -> None:
+        """Keep a new token; ``hash`` is SHA-256 of its secret, hexadecimal."""
+
+        def work(connection: Connection) -> None:
+            row = {"id": token.id, "hash": hash, "owner": token.owner, "expires": token.expires}
+            connection.execute(_TOKENS.insert(), row | {"revoked": None, "document": dumps(token)})
+            detail = {"owner": token.owner, "scopes": list(token.scopes)}
+            note(connection, token.created, by, "created", "token", token.id, detail)
+
+        self.database.write(work)
+
+    def token(self, hash: str) -> Token | None:
+        """The token whose secret has this hash, whether it is still good or not."""
+        query = select(_TOKENS.c.document).where(_TOKENS.c.hash == hash)
+        found = self.database.read(lambda c: c.scalar(query))
+        return loads(Token, found) if found is not None else None
+
+    def tokens(self) -> tuple[Token, ...]:
+        """Every token, by owner and id."""
+        found = self.database.read(lambda c: c.scalars(select(_TOKENS.c.document)).all())
+        return tuple(sorted((loads(Token, t) for t in found), key=lambda t: (t.owner, t.id)))
+
+    def revoke_token(self, token_id: str, now: datetime, by: Actor) -> bool:
+        """Make a token useless; False when it is already. Raises UserMistake for an unknown id."""
+
+        def work(connection: Connection) -> bool:
+            query = select(_TOKENS.c.document).where(_TOKENS.c.id == token_id).with_for_update()
+            text = connection.scalar(query)
+            if text is None:
+                raise UserMistake.of(f"there is no token {token_id!r}", "check the id")
+            token = loads(Token, text)
+            if token.revoked is not None:
+                return False
+            text = dumps(replace(token, revoked=now))
+            connection.execute(
+                _TOKENS.update().where(_TOKENS.c.id == token_id).values(revoked=now, document=text)
+            )
+            note(connection, now, by, "revoked", "token", token_id)
+            return True
+
+        return self.database.write(work)
+
+
+class Audit(Part):
+    """:class:`contracts_svc.ports_store.AuditStore`"""
+
+    def audit(
+        self, kind: str | None = None, subject: str | None = None, *, after: int = 0, limit: int = 100
+    ) -> tuple[AuditEntry, ...]:
+        """Changes, oldest first, those after the number ``after``."""
+        query = select(_AUDIT).where(_AUDIT.c.id > after)
+        if kind is not None:
+            query = query.where(_AUDIT.c.kind == kind)
+        if subject is not None:
+            query = query.where(_AUDIT.c.subject == subject)
+        rows = self.database.read(lambda c: c.execute(query.order_by(_AUDIT.c.id).limit(limit)).all())
+        return tuple(
+            AuditEntry(
+                number=r.id,
+                at=r.at,
+                actor=Actor(who=r.who, where=r.origin),
+                action=r.action,
+                kind=r.kind,
+                subject=r.subject,
+                detail=json.loads(r.detail),
+            )
+            for r in rows
+        )

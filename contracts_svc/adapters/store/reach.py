@@ -1,0 +1,180 @@
+"""What can be reached in the lineage, by one recursive query.
+
+A place in the walk is a column and how it is affected:
+
+- AFFECTED: the column itself is. The walk goes on along its edges, up to what it lies in, and down to
+  the fields inside it (of the dataset as a whole: to every column).
+- AROUND: something inside it is. Who reads it as a whole is reached, and so is who reads what it lies
+  in; what else lies in it is not.
+- INSIDE: what it lies in is.
+
+The walk is bounded by the number of places, and cycles end, since a place is taken once. The edges at
+the places are then read by their numbers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any
+
+from sqlalchemy import (
+    CTE,
+    Connection,
+    Select,
+    case,
+    literal,
+    select,
+    true,
+    union,
+    union_all,
+)
+from sqlalchemy.sql.elements import ColumnElement
+
+from contracts_svc.adapters.store import tables
+from contracts_svc.adapters.store.part import KEYS_AT_ONCE, batches
+from contracts_svc.lineage.graph import EdgeKind
+
+_AFFECTED, _AROUND, _INSIDE = 0, 1, 2
+
+_SOURCE, _TARGET = tables.columns.alias("source"), tables.columns.alias("target")
+_FROM, _TO = tables.datasets.alias("source_dataset"), tables.datasets.alias("target_dataset")
+_EDGES, _DETAILS = tables.edges, tables.edge_details
+
+EDGE: Select[Any] = (
+    select(
+        _FROM.c.namespace,
+        _FROM.c.name,
+        _SOURCE.c.path,
+        _TO.c.namespace.label("target_namespace"),
+        _TO.c.name.label("target_name"),
+        _TARGET.c.path.label("target_path"),
+        _EDGES.c.kind,
+        _EDGES.c.type,
+        _DETAILS.c.origin,
+        _DETAILS.c.expression,
+        _DETAILS.c.dialect,
+        _DETAILS.c.reason,
+        _EDGES.c.last_seen,
+    )
+    .select_from(_EDGES)
+    .join(_SOURCE, _SOURCE.c.id == _EDGES.c.source_id)
+    .join(_TARGET, _TARGET.c.id == _EDGES.c.target_id)
+    .join(_FROM, _FROM.c.id == _SOURCE.c.dataset_id)
+    .join(_TO, _TO.c.id == _TARGET.c.dataset_id)
+    .join(_DETAILS, _DETAILS.c.id == _EDGES.c.detail_id)
+)
+"""An edge with its names, in the order that :func:`contracts_svc.adapters.store.lineage` reads."""
+
+
+class Wanted(Enum):
+    """Which edges are looked for."""
+
+    DOWNSTREAM = "downstream"
+    UPSTREAM = "upstream"
+    IMPACT = "impact"
+
+
+@dataclass(frozen=True, slots=True)
+class Starts:
+    """Keys of the columns to start at, of what they lie in, and of their datasets as a whole."""
+
+    exact: Sequence[bytes]
+    around: Sequence[bytes]
+    datasets: Sequence[bytes]
+
+
+def reached(
+    connection: Connection, starts: Starts, wanted: Wanted, limit: int
+) -> tuple[dict[tuple[Any, ...], None], bool]:
+    """The edges that are wanted, as rows of :data:`EDGE`, and whether that is all of them: at most
+    ``limit`` places are looked at."""
+    here, there = _EDGES.c.source_id, _EDGES.c.target_id
+    if wanted is Wanted.UPSTREAM:
+        here, there = there, here
+    fenced = connection.dialect.name == "postgresql"
+    places = _walk(starts, here, there, fenced).limit(limit + 1).cte("places")
+    queries = [select(places.c.id, literal(True))]
+    if wanted is Wanted.IMPACT:
+        queries.append(select(_makers(places, fenced).limit(limit + 1).subquery().c.id, literal(False)))
+    forward: dict[int, None] = {}
+    backward: dict[int, None] = {}
+    looked_at = [0, 0]
+    for id_, is_place in connection.execute(union_all(*queries)):
+        (forward if is_place else backward)[id_] = None
+        looked_at[is_place] += 1
+    rows = _edges_at(connection, here, forward) | _edges_at(connection, there, backward)
+    if wanted is Wanted.IMPACT:
+        ends = (_one_edge(starts.datasets, end) for end in (_EDGES.c.source_id, _EDGES.c.target_id))
+        rows |= _rows(connection, EDGE.where(_EDGES.c.id.in_(union(*ends))))
+    return rows, max(looked_at) <= limit
+
+
+def _edges_at(
+    connection: Connection, end: ColumnElement[int], ids: Iterable[int]
+) -> dict[tuple[Any, ...], None]:
+    """The edges with one of these columns at that end. Few at a time, since databases plan well then."""
+    found: dict[tuple[Any, ...], None] = {}
+    for some in batches(ids, KEYS_AT_ONCE):
+        found |= _rows(connection, EDGE.where(end.in_(some)))
+    return found
+
+
+def _rows(connection: Connection, query: Select[Any]) -> dict[tuple[Any, ...], None]:
+    return dict.fromkeys(tuple(row) for row in connection.execute(query))
+
+
+def _walk(starts: Starts, here: ColumnElement[int], there: ColumnElement[int], fenced: bool) -> Select[Any]:
+    """Every place that is reached from ``starts``."""
+    columns = tables.columns
+    how = case((columns.c.key.in_(starts.exact), _AFFECTED), else_=_AROUND).label("how")
+    first = select(columns.c.id, how).where(columns.c.key.in_([*starts.exact, *starts.around]))
+    walk = first.cte("walk", recursive=True)
+    steps = [
+        select(there.label("id"), literal(_AFFECTED).label("how")).where(here == walk.c.id),
+        select(columns.c.parent_id, literal(_AROUND)).where(
+            columns.c.id == walk.c.id, columns.c.parent_id.is_not(None), walk.c.how != _INSIDE
+        ),
+        select(columns.c.id, literal(_INSIDE)).where(columns.c.parent_id == walk.c.id, walk.c.how != _AROUND),
+    ]
+    walk = walk.union(*_steps_from(walk, steps, fenced))
+    return select(walk.c.id, walk.c.how)
+
+
+def _makers(places: CTE, fenced: bool) -> Select[Any]:
+    """The columns downstream, and all that their values are made from."""
+    down = select(_EDGES.c.target_id.label("id")).where(_EDGES.c.source_id == places.c.id)
+    (first,) = _steps_from(places, [down], fenced)
+    made = first.cte("made", recursive=True)
+    up = select(_EDGES.c.source_id.label("id")).where(
+        _EDGES.c.target_id == made.c.id, _EDGES.c.kind == EdgeKind.DIRECT.value
+    )
+    made = made.union(*_steps_from(made, [up], fenced))
+    return select(made.c.id)
+
+
+def _steps_from(walk: CTE, steps: Sequence[Select[Any]], fenced: bool) -> list[Select[Any]]:
+    """The steps as parts of a query.
+
+    PostgreSQL lets the recursive part name the walk only once, and takes a walk for much longer than
+    it is: it would read whole tables to join them with it. It does not look into a subquery with an
+    offset, so that each place is looked up on its own.
+    """
+    if not fenced:
+        return list(steps)
+    step = (union_all(*steps) if len(steps) > 1 else steps[0].correlate(walk)).offset(0).lateral("step")
+    return [select(*step.c).select_from(walk.join(step, true()))]
+
+
+def _one_edge(keys: Sequence[bytes], end: ColumnElement[int]) -> Select[Any]:
+    """An edge that a dataset has a part in, for each of these datasets as a whole."""
+    column, whole = tables.columns.alias(), tables.columns.alias()
+    any_edge = (
+        select(_EDGES.c.id)
+        .join(column, column.c.id == end)
+        .where(column.c.dataset_id == whole.c.dataset_id)
+        .limit(1)
+        .scalar_subquery()
+    )
+    return select(any_edge.label("id")).select_from(whole).where(whole.c.key.in_(keys))

@@ -1,0 +1,144 @@
+"""Runs in the database: what was checked, how it ended, and its figures over time."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, Row, select, tuple_
+
+from contracts_svc.adapters.store import tables
+from contracts_svc.adapters.store.codec import dumps, loads
+from contracts_svc.adapters.store.part import KEYS_AT_ONCE, Part, batches, digest, insert
+from contracts_svc.ports_store import Point
+from contracts_svc.runs import Outcome, Result, Run
+
+_RUNS, _RESULTS, _FIGURES = tables.runs, tables.results, tables.measurements
+
+
+class Runs(Part):
+    """:class:`contracts_svc.ports_store.RunStore`"""
+
+    def put_run(self, run: Run) -> str:
+        """Keep a run; returns its id, the same for the same contract, table, scope and start."""
+        return self.database.write(lambda c: _put(c, run))
+
+    def run(self, run_id: str) -> Run | None:
+        """The run of that id."""
+        found = self._runs(select(_RUNS).where(_RUNS.c.id == run_id))
+        return found[0] if found else None
+
+    def runs(
+        self, contract_id: str, table: str, *, before: datetime | None = None, limit: int = 100
+    ) -> tuple[Run, ...]:
+        """Runs of a table, the latest first, those that started before ``before``."""
+        query = select(_RUNS).where(_RUNS.c.contract == contract_id, _RUNS.c.table == table)
+        if before is not None:
+            query = query.where(_RUNS.c.started < before)
+        return self._runs(query.order_by(_RUNS.c.started.desc(), _RUNS.c.id).limit(limit))
+
+    def measurements(
+        self, contract_id: str, table: str, check: str, figure: str, *, since: datetime, limit: int = 10_000
+    ) -> tuple[Point, ...]:
+        """A figure of a check over time, oldest first; at most ``limit``, the latest."""
+        query = (
+            select(_FIGURES.c.at, _FIGURES.c.scope, _FIGURES.c.value, _FIGURES.c.outcome)
+            .where(
+                _FIGURES.c.contract == contract_id,
+                _FIGURES.c.table == table,
+                _FIGURES.c.check == check,
+                _FIGURES.c.figure == figure,
+                _FIGURES.c.at >= since,
+            )
+            .order_by(_FIGURES.c.at.desc(), _FIGURES.c.run_id, _FIGURES.c.number)
+            .limit(limit)
+        )
+        found = self.database.read(lambda c: c.execute(query).all())
+        points = (Point(at=r.at, scope=r.scope, value=r.value, outcome=Outcome(r.outcome)) for r in found)
+        return tuple(points)[::-1]
+
+    def prune_measurements(self, before: datetime, *, batch: int = 1_000) -> int:
+        """Forget figures from before that moment, in small transactions; how many there were."""
+        forgotten = 0
+        while some := self.database.write(lambda c: _forget(c, before, batch)):
+            forgotten += some
+        return forgotten
+
+    def _runs(self, query: Any) -> tuple[Run, ...]:
+        def work(connection: Connection) -> tuple[Run, ...]:
+            rows = connection.execute(query).all()
+            results = _results(connection, [r.id for r in rows])
+            return tuple(replace(loads(Run, r.document), results=tuple(results.get(r.id, ()))) for r in rows)
+
+        return self.database.read(work)
+
+
+def _put(connection: Connection, run: Run) -> str:
+    started = run.started.timestamp()
+    run_id = digest(run.contract, run.version, run.table, run.server, run.scope, str(started)).hex()
+    row = {"id": run_id, "contract": run.contract, "table": run.table, "started": run.started}
+    row |= {"finished": run.finished, "document": dumps(replace(run, results=()))}
+    added = connection.execute(
+        insert(connection, _RUNS).on_conflict_do_nothing(index_elements=["id"]).returning(_RUNS.c.id), row
+    ).scalar()
+    if added is None or not run.results:
+        return run_id
+    connection.execute(
+        _RESULTS.insert(),
+        [
+            {
+                "run_id": run_id,
+                "number": number,
+                "check": result.check.id,
+                "outcome": result.outcome.value,
+                "document": dumps(result),
+            }
+            for number, result in enumerate(run.results)
+        ],
+    )
+    figures = [
+        {"run_id": run_id, "number": number, "contract": run.contract, "table": run.table, **figure}
+        for number, result in enumerate(run.results)
+        for figure in _figures(run, result)
+    ]
+    if figures:
+        connection.execute(_FIGURES.insert(), figures)
+    return run_id
+
+
+def _figures(run: Run, result: Result) -> Iterator[Mapping[str, Any]]:
+    """What can be drawn over time: the numbers that were found."""
+    values = {"failing": result.failing, "rows": result.rows, **result.values}
+    for name, value in values.items():
+        if isinstance(value, int | float) and not isinstance(value, bool):
+            number = _float(value)
+            if number is not None:
+                row = {"figure": name, "check": result.check.id, "scope": run.scope, "at": run.finished}
+                yield row | {"value": number, "outcome": result.outcome.value}
+
+
+def _float(value: float) -> float | None:
+    try:
+        number = float(value)
+    except OverflowError:
+        return None
+    return number if math.isfinite(number) else None
+
+
+def _forget(connection: Connection, before: datetime, batch: int) -> int:
+    key = tuple_(_FIGURES.c.run_id, _FIGURES.c.number, _FIGURES.c.figure)
+    old = select(_FIGURES.c.run_id, _FIGURES.c.number, _FIGURES.c.figure).where(_FIGURES.c.at < before)
+    return connection.execute(_FIGURES.delete().where(key.in_(old.limit(batch)))).rowcount
+
+
+def _results(connection: Connection, run_ids: Iterable[str]) -> dict[str, list[Result]]:
+    found: dict[str, list[Result]] = {}
+    for some in batches(run_ids, KEYS_AT_ONCE):
+        query = select(_RESULTS.c.run_id, _RESULTS.c.document).where(_RESULTS.c.run_id.in_(some))
+        rows: Iterable[Row[Any]] = connection.execute(query.order_by(_RESULTS.c.run_id, _RESULTS.c.number))
+        for row in rows:
+            found.setdefault(row.run_id, []).append(loads(Result, row.document))
+    return found

@@ -1,0 +1,38 @@
+"""The store: all parts over one database."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeVar
+
+from contracts_svc.adapters.store.contracts import Contracts, ReadContract
+from contracts_svc.adapters.store.database import MEMORY, Database
+from contracts_svc.adapters.store.incidents import Incidents
+from contracts_svc.adapters.store.lineage import LineageEdges
+from contracts_svc.adapters.store.people import Audit, Subscriptions, Tokens, Waivers
+from contracts_svc.adapters.store.runs import Runs
+from contracts_svc.adapters.store.tables import metadata
+
+T = TypeVar("T")
+
+
+class DatabaseStore(Contracts, LineageEdges, Incidents, Runs, Waivers, Subscriptions, Tokens, Audit):
+    """:class:`contracts_svc.ports_store.Store` on SQLite or PostgreSQL."""
+
+    def atomically(self, work: Callable[[], T]) -> T:
+        """Run ``work``, all of whose changes are kept together, or none is."""
+        return self.database.write(lambda _: work())
+
+    def close(self) -> None:
+        """Close every connection."""
+        self.database.close()
+
+
+def in_memory(read: ReadContract) -> DatabaseStore:
+    """A store that lives as long as the value: for one run of a command, the demo and tests.
+
+    For use by one thread.
+    """
+    database = Database(MEMORY)
+    metadata.create_all(database.engine)
+    return DatabaseStore(database, read)

@@ -1,0 +1,319 @@
+"""What the use cases need of a store, as small Protocols: each user names the one that serves it.
+
+:class:`Store` is all of them, over one database.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Protocol, TypeVar
+
+from contracts_svc.alerts import Incident, Transition
+from contracts_svc.lineage.graph import Channel, ColumnRef, DatasetId, Edge, Graph
+from contracts_svc.model import Contract, Json
+from contracts_svc.runs import Outcome, Run
+from contracts_svc.verdict import Waiver
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Actor:
+    """Who makes a change, and from where: ``cli``, ``api 10.1.2.3``, ``webhook`` ..."""
+
+    who: str
+    where: str
+
+
+SERVICE = Actor(who="contracts", where="service")
+"""The service itself: what it does by itself, with nobody asking."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuditEntry:
+    """One change: who made it, what it was, when, and from where."""
+
+    number: int
+    """Counts up; the order of the changes."""
+    at: datetime
+    actor: Actor
+    action: str
+    """``registered``, ``retired``, ``created``, ``revoked``, ``ended`` ..."""
+    kind: str
+    """What kind of thing was changed: ``contract``, ``waiver``, ``subscription``, ``token``."""
+    subject: str
+    """Which one, by its id."""
+    detail: Mapping[str, Json] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ContractRow:
+    """What lists show of a contract: of its latest version."""
+
+    id: str
+    version: str
+    tenant: str = ""
+    name: str = ""
+    status: str = ""
+    """As the contract says."""
+    domain: str = ""
+    owner: str = ""
+    squad: str = ""
+    tribe: str = ""
+    tags: tuple[str, ...] = ()
+    added: datetime
+    hash: str
+    """SHA-256 of the version's bytes, hexadecimal."""
+    retired: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ContractFilter:
+    """Which contracts; what is None does not matter. All that is given must hold."""
+
+    tenant: str | None = None
+    owner: str | None = None
+    squad: str | None = None
+    tribe: str | None = None
+    domain: str | None = None
+    tag: str | None = None
+    status: str | None = None
+    text: str | None = None
+    """A part of the id or the name, in any case."""
+    retired: bool | None = False
+    """None: both."""
+
+
+EVERY_CONTRACT = ContractFilter()
+"""All that are not retired."""
+
+
+class ContractStore(Protocol):
+    """Keeps versions of contracts. A version never changes, and nothing is deleted."""
+
+    def put_contract(self, contract: Contract, text: bytes, now: datetime, by: Actor = SERVICE) -> bool:
+        """Keep a version; False when these same bytes are already there. UserMistake when the
+        version is there with other bytes: versions never change."""
+        ...
+
+    def contracts(self) -> tuple[Contract, ...]:
+        """The latest version of every contract that is not retired, by id."""
+        ...
+
+    def versions(self, contract_id: str) -> tuple[Contract, ...]:
+        """Every version of a contract, oldest first; none for an unknown id."""
+        ...
+
+    def contract_text(self, contract_id: str, version: str | None = None) -> bytes | None:
+        """The bytes of a version (None: the latest) as they were given; None when there is none."""
+        ...
+
+    def list_contracts(
+        self, wanted: ContractFilter = EVERY_CONTRACT, *, after: str = "", limit: int = 100
+    ) -> tuple[ContractRow, ...]:
+        """Contracts by id, those that come after the id ``after``, at most ``limit``."""
+        ...
+
+    def retire_contract(self, contract_id: str, now: datetime, by: Actor) -> bool:
+        """Take a contract out of use; False when it is already. UserMistake for an unknown id."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reached:
+    """A part of the lineage. ``complete`` is False when it was cut at the limit."""
+
+    graph: Graph
+    complete: bool = True
+
+
+class LineageStore(Protocol):
+    """Keeps lineage. The same edges give the same graph, however often and in what order they come."""
+
+    def put_edges(self, edges: Iterable[Edge]) -> None:
+        """Add lineage; an edge that is there already only gets the later ``seen``."""
+        ...
+
+    def edges(self) -> tuple[Edge, ...]:
+        """All lineage, ordered by source and target."""
+        ...
+
+    def downstream(self, starts: Iterable[ColumnRef], *, limit: int = 100_000) -> Reached:
+        """The edges that an effect on these columns (or, column None, datasets) can travel along."""
+        ...
+
+    def upstream(self, starts: Iterable[ColumnRef], *, limit: int = 100_000) -> Reached:
+        """The edges that these columns (or, column None, datasets) are made along."""
+        ...
+
+    def impact_part(self, starts: Iterable[ColumnRef], *, limit: int = 100_000) -> Reached:
+        """What :func:`contracts_svc.impact.assess` needs: the edges downstream, and those that tell
+        what else makes the columns there. ``limit`` counts columns each way."""
+        ...
+
+    def fed(self, datasets: Iterable[DatasetId]) -> frozenset[DatasetId]:
+        """Those of these datasets that the lineage knows a source of."""
+        ...
+
+
+class IncidentStore(Protocol):
+    """Keeps incidents as they are now, and how they came to be so."""
+
+    def put_incidents(self, incidents: Iterable[Incident], transitions: Iterable[Transition] = ()) -> None:
+        """Keep these incidents as they are now, and the transitions that made them so, together. The
+        same again changes nothing."""
+        ...
+
+    def incidents(self, resolved_since: datetime | None = None) -> tuple[Incident, ...]:
+        """Incidents that are not resolved, and those resolved since a moment where one is given,
+        longest open first."""
+        ...
+
+    def transitions(self, fingerprint: str) -> tuple[Transition, ...]:
+        """All that happened to an incident, oldest first."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Point:
+    """One figure of a check, as one run found it."""
+
+    at: datetime
+    scope: str
+    value: float
+    outcome: Outcome
+
+
+class RunStore(Protocol):
+    """Keeps runs, their results, and figures over time."""
+
+    def put_run(self, run: Run) -> str:
+        """Keep a run; returns its id. The same run again changes nothing."""
+        ...
+
+    def run(self, run_id: str) -> Run | None:
+        """The run of that id."""
+        ...
+
+    def runs(
+        self, contract_id: str, table: str, *, before: datetime | None = None, limit: int = 100
+    ) -> tuple[Run, ...]:
+        """Runs of a table, the latest first, those that started before ``before``."""
+        ...
+
+    def measurements(
+        self, contract_id: str, table: str, check: str, figure: str, *, since: datetime, limit: int = 10_000
+    ) -> tuple[Point, ...]:
+        """A figure of a check over time, oldest first; at most ``limit``, the latest."""
+        ...
+
+    def prune_measurements(self, before: datetime, *, batch: int = 1_000) -> int:
+        """Forget figures from before that moment, in small transactions; how many there were."""
+        ...
+
+
+class WaiverStore(Protocol):
+    """Keeps approvals."""
+
+    def put_waiver(self, waiver: Waiver, now: datetime, by: Actor) -> bool:
+        """Keep a waiver; False when it is there already."""
+        ...
+
+    def waivers(self, now: datetime) -> tuple[Waiver, ...]:
+        """The waivers in force at that moment, the one that lasts longest first."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Subscription:
+    """Somebody who wants to be treated as a consumer of a contract."""
+
+    consumer: str
+    """Who reads, by a name of its own."""
+    contract: str
+    team: str = ""
+    version: str = ""
+    """Which version it was written for; empty: whatever comes."""
+    columns: tuple[str, ...] = ()
+    """What it reads, as ``table.column``; empty: not known."""
+    channels: tuple[Channel, ...] = ()
+
+
+class SubscriptionStore(Protocol):
+    """Keeps subscriptions, one per consumer and contract."""
+
+    def put_subscription(self, subscription: Subscription, now: datetime, by: Actor) -> bool:
+        """Keep a subscription as it is now; False when it is so already."""
+        ...
+
+    def end_subscription(self, consumer: str, contract_id: str, now: datetime, by: Actor) -> bool:
+        """End a subscription; False when there is none."""
+        ...
+
+    def subscriptions(self, contract_id: str | None = None) -> tuple[Subscription, ...]:
+        """Subscriptions that have not ended, by contract and consumer."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Token:
+    """An API token without its secret, of which only a hash is kept."""
+
+    id: str
+    owner: str
+    scopes: tuple[str, ...]
+    created: datetime
+    expires: datetime
+    tenant: str = ""
+    revoked: datetime | None = None
+
+
+class TokenStore(Protocol):
+    """Keeps API tokens."""
+
+    def put_token(self, token: Token, hash: str, by: Actor) -> None:
+        """Keep a new token; ``hash`` is SHA-256 of its secret, hexadecimal."""
+        ...
+
+    def token(self, hash: str) -> Token | None:
+        """The token whose secret has this hash, whether it is still good or not."""
+        ...
+
+    def tokens(self) -> tuple[Token, ...]:
+        """Every token, by owner and id."""
+        ...
+
+    def revoke_token(self, token_id: str, now: datetime, by: Actor) -> bool:
+        """Make a token useless; False when it is already. UserMistake for an unknown id."""
+        ...
+
+
+class AuditStore(Protocol):
+    """Tells who changed what. Entries are written with the change, in one transaction."""
+
+    def audit(
+        self, kind: str | None = None, subject: str | None = None, *, after: int = 0, limit: int = 100
+    ) -> tuple[AuditEntry, ...]:
+        """Changes, oldest first, those after the number ``after``."""
+        ...
+
+
+class Store(
+    ContractStore,
+    LineageStore,
+    IncidentStore,
+    RunStore,
+    WaiverStore,
+    SubscriptionStore,
+    TokenStore,
+    AuditStore,
+    Protocol,
+):
+    """All that the service must remember. Raises CouldNotCheck when it cannot be reached."""
+
+    def atomically(self, work: Callable[[], T]) -> T:
+        """Run ``work``, all of whose changes are kept together, or none is. It may run more than once
+        (when another change was in the way), so it must do nothing that cannot be repeated."""
+        ...
