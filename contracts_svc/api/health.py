@@ -1,0 +1,50 @@
+"""``/health``, ``/ready`` and ``/metrics``: for whoever keeps the service running."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter, Response
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
+from pydantic import BaseModel
+
+from contracts_svc.api.deps import ServiceOf
+from contracts_svc.errors import CouldNotCheck
+from contracts_svc.ports_store import ContractFilter
+
+router = APIRouter(tags=["operations"])
+
+
+class Ready(BaseModel):
+    """Whether requests can be served, and if not, what is missing."""
+
+    ready: bool
+    not_ready: list[str] = []
+
+
+@router.get("/health")
+def health() -> dict[str, str]:
+    """The process lives."""
+    return {"status": "alive"}
+
+
+@router.get("/ready", responses={503: {"model": Ready}})
+def ready(service: ServiceOf, response: Response) -> Ready:
+    """The process can serve: says what is not ready."""
+    missing: list[str] = []
+    try:
+        service.store.list_contracts(ContractFilter(), limit=1)
+    except CouldNotCheck as error:
+        missing.append(f"database: {error}")
+    response.status_code = 503 if missing else 200
+    return Ready(ready=not missing, not_ready=missing)
+
+
+def metrics_endpoint(registry: CollectorRegistry) -> APIRouter:
+    """``/metrics`` of a registry."""
+    endpoint = APIRouter(tags=["operations"])
+
+    @endpoint.get("/metrics")
+    def metrics() -> Response:
+        """Figures in the text format of Prometheus."""
+        return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)
+
+    return endpoint

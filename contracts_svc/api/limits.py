@@ -1,0 +1,155 @@
+"""Bounds of what a request may take: the size of its body, and how many come in a time."""
+
+from __future__ import annotations
+
+import logging
+import math
+import time
+import uuid
+from collections import OrderedDict
+from collections.abc import Mapping
+from threading import Lock
+
+from starlette.datastructures import Headers
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from contracts_svc.api.access import hash_of
+from contracts_svc.api.problems import answer
+
+log = logging.getLogger("contracts.api")
+
+MAX_BODY = 8 * 1024 * 1024
+"""Bytes of a body, where nothing else is said."""
+MAX_BODY_OF: Mapping[str, int] = {"/api/v1/lineage": 10_000_000}
+"""Path -> bytes, where it is more or less."""
+_MOST_CALLERS = 10_000
+"""Callers whose budget is kept in mind; who was not seen longest begins with a full one."""
+
+
+class Budget:
+    """So many requests a second, on the average, with bursts of so many; by caller."""
+
+    def __init__(self, per_second: float, burst: int) -> None:
+        self._rate = per_second
+        self._burst = burst
+        self._left: OrderedDict[str, tuple[float, float]] = OrderedDict()
+        self._lock = Lock()
+
+    def wait(self, caller: str, now: float) -> float:
+        """Take one; 0 when there was one, else the seconds until there is."""
+        with self._lock:
+            left, at = self._left.pop(caller, (float(self._burst), now))
+            left = min(float(self._burst), left + (now - at) * self._rate)
+            waits = 0.0 if left >= 1 else (1 - left) / self._rate
+            self._left[caller] = (left - (1 if waits == 0 else 0), now)
+            if len(self._left) > _MOST_CALLERS:
+                self._left.popitem(last=False)
+            return waits
+
+
+class Limits:
+    """Middleware: gives every request an id, refuses what is too large (413) or too much (429)."""
+
+    def __init__(self, app: ASGIApp, budget: Budget) -> None:
+        self._app = app
+        self._budget = budget
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        headers = Headers(scope=scope)
+        request_id = uuid.uuid4().hex[:16]
+        scope.setdefault("state", {})["request_id"] = request_id
+        started = _Started(send, request_id)
+        refused = self._refused(scope, headers, request_id)
+        if refused is None:
+            refused = await self._served(scope, receive, started, request_id)
+        if refused is not None and not started.begun:
+            await refused(scope, receive, started.send)
+
+    def _refused(self, scope: Scope, headers: Headers, request_id: str) -> ASGIApp | None:
+        """The answer to what is not even looked at."""
+        waits = self._budget.wait(_caller(scope, headers), time.monotonic())
+        if waits > 0:
+            retry = {"Retry-After": str(math.ceil(waits))}
+            return answer(scope["path"], request_id, 429, "slow down", headers=retry)
+        length = headers.get("content-length", "")
+        most = _most(scope)
+        return _too_large(scope, request_id, most) if length.isdecimal() and int(length) > most else None
+
+    async def _served(
+        self, scope: Scope, receive: Receive, started: _Started, request_id: str
+    ) -> ASGIApp | None:
+        """Serve it; the answer that is still to be given when that did not work."""
+        body = _Body(receive, _most(scope))
+        try:
+            await self._app(scope, body.receive, started.send)
+        except Exception as error:
+            if body.too_large:
+                return _too_large(scope, request_id, _most(scope))
+            log.exception("a defect", extra={"request_id": request_id, "path": scope["path"]})
+            detail = f"{type(error).__name__}; tell us the request id {request_id}"
+            return answer(scope["path"], request_id, 500, detail)
+        return None
+
+
+def _most(scope: Scope) -> int:
+    return MAX_BODY_OF.get(scope["path"], MAX_BODY)
+
+
+class _TooLarge(Exception):
+    """More came than the header said, or than there may be."""
+
+
+class _Body:
+    def __init__(self, receive: Receive, most: int) -> None:
+        self._receive = receive
+        self._most = most
+        self._came = 0
+        self.too_large = False
+
+    async def receive(self) -> Message:
+        message = await self._receive()
+        if message["type"] == "http.request":
+            self._came += len(message.get("body", b""))
+            if self._came > self._most:
+                self.too_large = True
+                raise _TooLarge
+        return message
+
+
+class _Started:
+    def __init__(self, send: Send, request_id: str) -> None:
+        self._send = send
+        self._id = request_id
+        self.begun = False
+
+    async def send(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self.begun = True
+            message.setdefault("headers", [])
+            message["headers"] = [*message["headers"], (b"x-request-id", self._id.encode()), *_STRICT]
+        await self._send(message)
+
+
+_STRICT = [
+    (b"x-content-type-options", b"nosniff"),
+    (b"referrer-policy", b"no-referrer"),
+    (b"x-frame-options", b"DENY"),
+    (b"cross-origin-resource-policy", b"same-origin"),
+]
+"""Headers of every answer. See https://owasp.org/www-project-secure-headers/."""
+
+
+def _caller(scope: Scope, headers: Headers) -> str:
+    authorization = headers.get("authorization", "")
+    if authorization:
+        return hash_of(authorization)
+    client = scope.get("client")
+    return str(client[0]) if client else ""
+
+
+def _too_large(scope: Scope, request_id: str, most: int) -> ASGIApp:
+    detail = f"the body has more than {most:,} bytes"
+    return answer(scope["path"], request_id, 413, detail, headers={"Retry-After": "0"})
