@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from contracts_svc.adapters.engines.duckdb import DuckDBEngine
 from contracts_svc.adapters.pandera_checks import PanderaChecks
@@ -12,6 +13,10 @@ from contracts_svc.adapters.pattern_process import PatternProcess
 from contracts_svc.adapters.storage import ArrowStorage
 from contracts_svc.ports import FileOpener, S3Access
 from contracts_svc.settings import Settings
+
+if TYPE_CHECKING:
+    from contracts_svc.adapters.store.database import Database
+    from contracts_svc.adapters.store.store import DatabaseStore
 
 
 class SystemClock:
@@ -67,3 +72,23 @@ def pattern_inclusion() -> PatternProcess:
 def storage(access: S3Access | None) -> ArrowStorage:
     """Where files are listed and footers are read."""
     return ArrowStorage(access)
+
+
+def database(settings: Settings) -> Database:
+    """The database of the settings, as it is. Raises UserMistake when its address cannot be read."""
+    from contracts_svc.adapters.store.database import Database
+
+    return Database(settings.database_url.get_secret_value())
+
+
+def store(settings: Settings) -> DatabaseStore:
+    """What the service remembers, its tables seen to. Raises UserMistake, CouldNotCheck."""
+    from contracts_svc import odcs
+    from contracts_svc.adapters.odcs_schemas import PackagedSchemas
+    from contracts_svc.adapters.store import schema
+    from contracts_svc.adapters.store.store import DatabaseStore
+
+    opened = database(settings)
+    schema.ready(opened)
+    schemas = PackagedSchemas()
+    return DatabaseStore(opened, lambda text, file: odcs.read(text, file, schemas.schema))

@@ -42,6 +42,13 @@ class Settings(BaseSettings):
     lineage: Annotated[list[Path], NoDecode] = Field(
         [], description=f"Files or folders of lineage (SQL, .jsonl events), separated by '{os.pathsep}'"
     )
+    database_url: SecretStr = Field(
+        SecretStr("sqlite:///.contracts/contracts.db"),
+        description="The store: sqlite:///FILE (one process), or postgresql://USER:PASSWORD@HOST/DATABASE",
+    )
+    keep_measurements_days: int = Field(
+        400, ge=1, description="Days that figures of checks are kept for drawing and for thresholds"
+    )
     memory_limit: str = Field("512MB", description="Most memory a check run may use in the engine")
     temp_directory: str = Field("", description="Where the engine spills; empty: the system's folder")
     timeout_seconds: int = Field(600, ge=1, description="Most seconds one query of a check may take")
@@ -92,6 +99,9 @@ def rows() -> list[tuple[str, str, str]]:
 
 
 def _default(value: object) -> str:
-    if isinstance(value, SecretStr) or value in ("", [], None):
+    if isinstance(value, SecretStr):
+        # Defaults stand in the code: what is secret is what somebody sets.
+        value = value.get_secret_value()
+    if value in ("", [], None):
         return ""
     return str(value).lower() if isinstance(value, bool) else str(value)

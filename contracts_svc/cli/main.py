@@ -40,6 +40,10 @@ routes_app = typer.Typer(
     name="routes", help="Ask the route file of alerts.", no_args_is_help=True, rich_markup_mode="rich"
 )
 app.add_typer(routes_app)
+db_app = typer.Typer(
+    name="db", help="Look after the service's database.", no_args_is_help=True, rich_markup_mode="rich"
+)
+app.add_typer(db_app)
 
 
 class Format(StrEnum):
@@ -227,6 +231,37 @@ def routes_test(
     from contracts_svc.cli import routes as command
 
     raise typer.Exit(command.test(file, labels, at, format))
+
+
+@db_app.command("upgrade", epilog="Example: contracts db upgrade")
+def db_upgrade(format: FormatOption = Format.text) -> None:
+    """Bring the database's tables up to this version, in one transaction.
+
+    The database is that of the setting CONTRACTS_DATABASE_URL. Run it once after an update, before the
+    service starts again; run twice, or by two at once, it does no harm. Take a backup first.
+    """
+    from contracts_svc.cli import db as command
+
+    raise typer.Exit(command.upgrade(format))
+
+
+@db_app.command("status", epilog="Example: contracts db status --format json")
+def db_status(format: FormatOption = Format.text) -> None:
+    """Tell which revision the database is at, and what `contracts db upgrade` would apply."""
+    from contracts_svc.cli import db as command
+
+    raise typer.Exit(command.status(format))
+
+
+@db_app.command("prune", epilog="Example: contracts db prune")
+def db_prune(format: FormatOption = Format.text) -> None:
+    """Forget figures of checks that are older than the setting CONTRACTS_KEEP_MEASUREMENTS_DAYS.
+
+    In small transactions, beside a running service. Contracts, runs, results and incidents stay.
+    """
+    from contracts_svc.cli import db as command
+
+    raise typer.Exit(command.prune(format))
 
 
 @app.command(cls=_WithReference)

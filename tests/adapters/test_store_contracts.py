@@ -80,7 +80,7 @@ ASCENDING = (
     "2",
     "2.0.1",
     "2024.1.1",
-    "9" * 5000,
+    "9" * 700,
     "draft",
 )
 
@@ -215,6 +215,15 @@ def test_text_that_postgresql_cannot_keep_is_refused_everywhere(store: DatabaseS
         store.list_contracts(ContractFilter(owner="a\x00b"))
     with pytest.raises(UserMistake, match="surrogate"):
         store.versions("a\ud800")
+
+
+def test_what_is_too_long_to_be_looked_up_by_is_refused_everywhere(store: DatabaseStore) -> None:
+    with pytest.raises(UserMistake, match="longer than 800 bytes"):
+        put(store, "1", id_="ä" * 401)
+    with pytest.raises(UserMistake, match="longer than 800 bytes"):
+        put(store, "1" * 801)
+    assert put(store, "1", id_="ä" * 400)
+    assert len(store.list_contracts()) == 1
 
 
 def test_what_is_done_atomically_is_kept_together_or_not_at_all(store: DatabaseStore) -> None:

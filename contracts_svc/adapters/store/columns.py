@@ -13,6 +13,10 @@ Id = BigInteger().with_variant(Integer(), "sqlite")
 """A number that the database gives (only SQLite's INTEGER counts by itself)."""
 
 
+LONGEST_NAME = 800
+"""Bytes in UTF-8. Three of them fit in one entry of an index."""
+
+
 class Clean(TypeDecorator[str]):
     """Text of any length. Refuses what PostgreSQL cannot keep, on SQLite too."""
 
@@ -35,8 +39,25 @@ class Clean(TypeDecorator[str]):
             if "\x00" not in value:
                 return value
             wrong = "the character U+0000"
-        shown = value if len(value) <= 80 else value[:77] + "..."
-        raise UserMistake.of(f"{shown!r} holds {wrong}, which cannot be stored", "take it out")
+        raise UserMistake.of(f"{_shown(value)} holds {wrong}, which cannot be stored", "take it out")
+
+
+class Name(Clean):
+    """Text that is looked up by, and so is bounded: an index of PostgreSQL takes 2,704 bytes an entry."""
+
+    cache_ok = True
+
+    def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:
+        value = super().process_bind_param(value, dialect)
+        if value is not None and len(value.encode()) > LONGEST_NAME:
+            raise UserMistake.of(
+                f"{_shown(value)} is longer than {LONGEST_NAME} bytes", "give it a shorter name"
+            )
+        return value
+
+
+def _shown(value: str) -> str:
+    return repr(value if len(value) <= 80 else value[:77] + "...")
 
 
 class Instant(TypeDecorator[datetime]):

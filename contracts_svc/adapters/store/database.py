@@ -30,6 +30,8 @@ MEMORY = "sqlite://"
 
 BUSY_SECONDS = 30
 """How long a writer of SQLite waits for the one before it."""
+CACHE_KIB = 65_536
+"""Memory that a connection to SQLite may keep pages of the file in, in KiB."""
 ATTEMPTS = 6
 """How often a transaction that loses against another is tried in all."""
 _FIRST_PAUSE = 0.02
@@ -44,7 +46,8 @@ class Database:
     def __init__(self, url: str) -> None:
         self.url = parse(url)
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
-        self.name = self.url.render_as_string(hide_password=True)
+        shown = self.url.set(drivername=self.url.get_backend_name())
+        self.name = shown.render_as_string(hide_password=True)
         """The address, without the password."""
         self.in_memory = self.is_sqlite and not self.url.database
         options: dict[str, Any] = {}
@@ -87,6 +90,19 @@ class Database:
                     raise self.trouble(error.cause) from error.cause
                 time.sleep(random.uniform(0.5, 1) * _FIRST_PAUSE * 2**attempt)
         raise AssertionError("the last attempt returns or raises")
+
+    @property
+    def is_missing(self) -> bool:
+        """Whether this is a file of SQLite that is not there yet."""
+        return bool(self.is_sqlite and self.url.database and not Path(self.url.database).exists())
+
+    def make_folder(self) -> None:
+        """Make the folder that SQLite's file is to lie in. Raises CouldNotCheck."""
+        if self.is_missing and self.url.database:
+            try:
+                Path(self.url.database).parent.mkdir(parents=True, exist_ok=True)
+            except OSError as error:
+                raise self.trouble(error) from error
 
     def close(self) -> None:
         """Close every connection."""
@@ -165,12 +181,6 @@ def parse(text: str) -> URL:
 _FORM = "write sqlite:///path/to/contracts.db or postgresql://user:password@host:5432/database"
 
 
-def make_folder(url: URL) -> None:
-    """Make the folder that SQLite's file is to lie in."""
-    if url.get_backend_name() == "sqlite" and url.database:
-        Path(url.database).parent.mkdir(parents=True, exist_ok=True)
-
-
 def _prepare_sqlite(connection: sqlite3.Connection, record: object) -> None:
     # The driver must not begin transactions by itself: see _begin_sqlite.
     connection.isolation_level = None
@@ -178,6 +188,7 @@ def _prepare_sqlite(connection: sqlite3.Connection, record: object) -> None:
     # Every commit is on the disk before it is told: what was acknowledged outlives a power failure.
     connection.execute("PRAGMA synchronous=FULL")
     connection.execute("PRAGMA foreign_keys=ON")
+    connection.execute(f"PRAGMA cache_size=-{CACHE_KIB}")
 
 
 def _begin_sqlite(connection: Connection) -> None:

@@ -7,15 +7,16 @@ which are the parents of the fields inside them.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import Connection, and_, case, exists, or_, select
+from sqlalchemy import Connection, Row, Table, and_, case, exists, or_, select
 
 from contracts_svc.adapters.store import tables
-from contracts_svc.adapters.store.part import KEYS_AT_ONCE, Part, batches, digest, ids_of, insert
-from contracts_svc.adapters.store.reach import EDGE, Starts, Wanted, reached
+from contracts_svc.adapters.store.part import Insert, Part, add, batches, digest, ids_of, rows_with
+from contracts_svc.adapters.store.reach import EDGE, EdgeRow, Starts, Wanted, reached
 from contracts_svc.lineage.graph import ColumnRef, DatasetId, Edge, EdgeKind, EdgeType, Graph
 from contracts_svc.ports_store import Reached
 
@@ -25,6 +26,9 @@ STARTS_AT_ONCE = 200
 """Columns that one query starts at."""
 DEEPEST = 32
 """How deep fields lie inside one another as far as is known; what lies deeper counts as lying there."""
+
+UNIQUE = ("source_id", "target_id", "kind", "type", "detail_id")
+"""What makes an edge the same edge."""
 
 Seen = tuple[datetime | None, datetime | None]
 
@@ -39,7 +43,11 @@ class LineageEdges(Part):
 
     def edges(self) -> tuple[Edge, ...]:
         """All lineage, ordered by source and target."""
-        return _edges(self.database.read(lambda c: c.execute(EDGE).all()))
+
+        def work(connection: Connection) -> tuple[Edge, ...]:
+            return _edges(connection, [tuple(row) for row in connection.execute(EDGE)])
+
+        return self.database.read(work)
 
     def downstream(self, starts: Iterable[ColumnRef], *, limit: int = 100_000) -> Reached:
         """The edges that an effect on these columns (or, column None, datasets) can travel along."""
@@ -59,27 +67,29 @@ class LineageEdges(Part):
         keys = {dataset_key(d): d for d in datasets}
 
         def work(connection: Connection) -> frozenset[DatasetId]:
-            found: set[DatasetId] = set()
-            for some in batches(keys, KEYS_AT_ONCE):
-                into = select(tables.edges.c.id).join(
-                    tables.columns, tables.columns.c.id == tables.edges.c.target_id
-                )
-                into = into.where(tables.columns.c.dataset_id == tables.datasets.c.id)
-                query = select(tables.datasets.c.key).where(tables.datasets.c.key.in_(some), exists(into))
-                found.update(keys[bytes(key)] for key in connection.scalars(query))
-            return frozenset(found)
+            into = select(tables.edges.c.id).join(
+                tables.columns, tables.columns.c.id == tables.edges.c.target_id
+            )
+            into = into.where(tables.columns.c.dataset_id == tables.datasets.c.id)
+            query = select(tables.datasets.c.key).where(exists(into))
+            found = rows_with(connection, query, tables.datasets.c.key, keys)
+            return frozenset(keys[bytes(row.key)] for row in found)
 
         return self.database.read(work)
 
     def _reached(self, starts: Iterable[ColumnRef], wanted: Wanted, limit: int) -> Reached:
-        rows: dict[tuple[Any, ...], None] = {}
-        complete = True
-        for refs in batches(dict.fromkeys(starts), STARTS_AT_ONCE):
-            keys = _starts(refs)
-            found, all_of_it = self.database.read(lambda c, keys=keys: reached(c, keys, wanted, limit))  # type: ignore[misc]
-            rows |= found
-            complete = complete and all_of_it
-        return Reached(graph=Graph(_edges(rows)), complete=complete)
+        refs = tuple(dict.fromkeys(starts))
+
+        def work(connection: Connection) -> Reached:
+            rows: set[EdgeRow] = set()
+            complete = True
+            for some in batches(refs, STARTS_AT_ONCE):
+                found, all_of_it = reached(connection, _starts(some), wanted, limit)
+                rows |= found
+                complete = complete and all_of_it
+            return Reached(graph=Graph(_edges(connection, rows)), complete=complete)
+
+        return self.database.read(work)
 
 
 def _starts(refs: Sequence[ColumnRef]) -> Starts:
@@ -99,6 +109,7 @@ def dataset_key(dataset: DatasetId) -> bytes:
     return digest(dataset.namespace, dataset.name)
 
 
+@lru_cache(maxsize=20_000)
 def column_key(dataset: DatasetId, path: str) -> bytes:
     """The key of a column, or with an empty path of the dataset as a whole."""
     return digest(dataset.namespace, dataset.name, path)
@@ -136,7 +147,7 @@ def _put(connection: Connection, batch: Sequence[Edge]) -> None:
     seen = _merged(batch)
     columns = _column_ids(connection, {r for e in seen for r in (e.source, e.target)})
     details = _detail_ids(connection, seen)
-    rows = [
+    rows: list[dict[str, Any]] = [
         {
             "source_id": columns[column_key(edge.source.dataset, edge.source.column or "")],
             "target_id": columns[column_key(edge.target.dataset, edge.target.column or "")],
@@ -148,24 +159,24 @@ def _put(connection: Connection, batch: Sequence[Edge]) -> None:
         }
         for edge, (first, last) in seen.items()
     ]
-    unique = ("source_id", "target_id", "kind", "type", "detail_id")
-    rows.sort(key=lambda row: tuple(row[name] for name in unique))
-    there = tables.edges
-    statement = insert(connection, there)
-    given = statement.excluded
+    rows.sort(key=lambda row: tuple(row[name] for name in UNIQUE))
+    if rows:
+        add(connection, tables.edges, rows, _take_later)
+
+
+def _take_later(statement: Insert) -> Insert:
+    """An edge that is there stays, with the first and the last time that it was seen."""
+    there, given = tables.edges, statement.excluded
     earlier = or_(there.c.first_seen.is_(None), given.first_seen < there.c.first_seen)
     later = or_(there.c.last_seen.is_(None), given.last_seen > there.c.last_seen)
-    connection.execute(
-        statement.on_conflict_do_update(
-            index_elements=unique,
-            set_={
-                "first_seen": case((earlier, given.first_seen), else_=there.c.first_seen),
-                "last_seen": case((later, given.last_seen), else_=there.c.last_seen),
-            },
-            # An edge that says nothing new is not written again.
-            where=and_(given.last_seen.is_not(None), or_(earlier, later)),
-        ),
-        rows,
+    return statement.on_conflict_do_update(
+        index_elements=UNIQUE,
+        set_={
+            "first_seen": case((earlier, given.first_seen), else_=there.c.first_seen),
+            "last_seen": case((later, given.last_seen), else_=there.c.last_seen),
+        },
+        # An edge that says nothing new is not written again.
+        where=and_(given.last_seen.is_not(None), or_(earlier, later)),
     )
 
 
@@ -232,28 +243,38 @@ def _detail_ids(connection: Connection, edges: Iterable[Edge]) -> dict[bytes, in
 # --- reading ------------------------------------------------------------------------------------
 
 
-def _edges(rows: Iterable[Any]) -> tuple[Edge, ...]:
-    """Edges in an order that does not depend on when or how they came."""
-    refs: dict[tuple[str, str, str], ColumnRef] = {}
+def _edges(connection: Connection, rows: Collection[EdgeRow]) -> tuple[Edge, ...]:
+    """Edges with their names, in an order that does not depend on when or how they came.
 
-    def ref(namespace: str, name: str, path: str) -> ColumnRef:
-        key = (namespace, name, path)
-        if key not in refs:
-            refs[key] = ColumnRef(DatasetId(namespace, name), path or None)
-        return refs[key]
-
-    ordered = sorted(rows, key=lambda row: tuple(row)[:-1])
-    return tuple(
+    Names are read table by table, each once: no join whose plan could go wrong.
+    """
+    columns = _by_id(connection, tables.columns, {id_ for row in rows for id_ in row[:2]})
+    datasets = _by_id(connection, tables.datasets, {c.dataset_id for c in columns.values()})
+    details = _by_id(connection, tables.edge_details, {row[4] for row in rows})
+    named = {d.id: DatasetId(d.namespace, d.name) for d in datasets.values()}
+    refs = {c.id: ColumnRef(named[c.dataset_id], c.path or None) for c in columns.values()}
+    found = [
         Edge(
-            source=ref(*row[:3]),
-            target=ref(*row[3:6]),
-            kind=EdgeKind(row[6]),
-            type=EdgeType(row[7]),
-            origin=row[8],
-            expression=row[9],
-            dialect=row[10],
-            reason=row[11],
-            seen=row[12],
+            source=refs[source],
+            target=refs[target],
+            kind=EdgeKind(kind),
+            type=EdgeType(type_),
+            origin=details[detail].origin,
+            expression=details[detail].expression,
+            dialect=details[detail].dialect,
+            reason=details[detail].reason,
+            seen=seen,
         )
-        for row in ordered
-    )
+        for source, target, kind, type_, detail, seen in rows
+    ]
+    return tuple(sorted(found, key=_content))
+
+
+def _by_id(connection: Connection, table: Table, ids: Collection[int]) -> dict[int, Row[Any]]:
+    return {row.id: row for row in rows_with(connection, select(table), table.c.id, ids)}
+
+
+def _content(edge: Edge) -> tuple[str, ...]:
+    ends = (edge.source, edge.target)
+    names = (part for r in ends for part in (r.dataset.namespace, r.dataset.name, r.column or ""))
+    return (*names, edge.kind, edge.type, edge.origin, edge.expression, edge.dialect, edge.reason)

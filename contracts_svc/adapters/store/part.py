@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from itertools import islice
-from typing import Any, TypeVar
+from typing import Any, TypeAlias, TypeVar
 
-from sqlalchemy import Connection, Table, select
+from sqlalchemy import ARRAY, Connection, Row, Select, Table, any_, func, literal, select
 from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.sql.elements import ColumnElement
 
 from contracts_svc.adapters.store import tables
 from contracts_svc.adapters.store.codec import dumps
@@ -19,8 +20,10 @@ from contracts_svc.ports_store import Actor
 
 T = TypeVar("T")
 
-KEYS_AT_ONCE = 500
-"""How many keys one query names: SQLite takes 32,766 parameters, but plans of that size are slow."""
+Insert: TypeAlias = postgresql.Insert | sqlite.Insert
+
+KEYS_AT_ONCE = 1_000
+"""How many keys one query names: SQLite takes 32,766 parameters in all."""
 
 
 class Part:
@@ -30,7 +33,7 @@ class Part:
         self.database = database
 
 
-def insert(connection: Connection, table: Table) -> postgresql.Insert | sqlite.Insert:
+def insert(connection: Connection, table: Table) -> Insert:
     """An INSERT that can say what to do about a row that is there already."""
     return postgresql.insert(table) if connection.dialect.name == "postgresql" else sqlite.insert(table)
 
@@ -52,12 +55,10 @@ def note(
 
 def digest(*parts: str) -> bytes:
     """16 bytes that stand for these texts; other texts have others."""
-    found = hashlib.blake2b(digest_size=16)
-    for part in parts:
-        text = part.encode("utf-8", "surrogatepass")
-        found.update(len(text).to_bytes(8, "big"))
-        found.update(text)
-    return found.digest()
+    texts = [part.encode("utf-8", "surrogatepass") for part in parts]
+    # With their lengths, so that ("ab", "c") is not ("a", "bc").
+    lengths = ",".join([str(len(text)) for text in texts]).encode()
+    return hashlib.blake2b(b"".join((lengths, b":", *texts)), digest_size=16).digest()
 
 
 def batches(values: Iterable[T], size: int) -> Iterator[list[T]]:
@@ -73,19 +74,49 @@ def ids_of(connection: Connection, table: Table, rows: Mapping[bytes, Mapping[st
     Rows are added in the order of their keys, so that two writers wait for one another rather than
     lock one another out.
     """
-    found = known_ids(connection, table, list(rows))
+    found = known_ids(connection, table, rows)
     missing = sorted(rows.keys() - found.keys())
     if missing:
-        statement = insert(connection, table).on_conflict_do_nothing(index_elements=["key"])
-        connection.execute(statement, [{"key": k, **rows[k]} for k in missing])
+        add(connection, table, [{"key": k, **rows[k]} for k in missing], _leave)
         found |= known_ids(connection, table, missing)
     return found
 
 
-def known_ids(connection: Connection, table: Table, keys: Sequence[bytes]) -> dict[bytes, int]:
+def _leave(statement: Insert) -> Insert:
+    return statement.on_conflict_do_nothing(index_elements=["key"])
+
+
+def known_ids(connection: Connection, table: Table, keys: Iterable[bytes]) -> dict[bytes, int]:
     """The ids of those rows with these keys that are there."""
-    found: dict[bytes, int] = {}
-    for some in batches(keys, KEYS_AT_ONCE):
-        query = select(table.c.key, table.c.id).where(table.c.key.in_(some))
-        found.update((bytes(key), id_) for key, id_ in connection.execute(query))
-    return found
+    found = rows_with(connection, select(table.c.key, table.c.id), table.c.key, keys)
+    return {bytes(row.key): row.id for row in found}
+
+
+def add(
+    connection: Connection,
+    table: Table,
+    rows: Sequence[Mapping[str, Any]],
+    conflict: Callable[[Insert], Insert],
+) -> None:
+    """Insert many rows, all with the same columns; ``conflict`` says what to do about those there."""
+    statement = insert(connection, table)
+    if isinstance(statement, sqlite.Insert):
+        connection.execute(conflict(statement), list(rows))
+        return
+    # One array a column: as many parameters for many rows as for one.
+    names = list(rows[0])
+    arrays = [literal([row[n] for row in rows], ARRAY(table.c[n].type)) for n in names]
+    given = func.unnest(*arrays).table_valued(*names).render_derived()
+    connection.execute(conflict(statement.from_select(names, select(*given.c))))
+
+
+def rows_with(
+    connection: Connection, query: Select[Any], column: ColumnElement[Any], values: Iterable[Any]
+) -> Iterator[Row[Any]]:
+    """The rows of a query whose column has one of these values."""
+    for some in batches(values, KEYS_AT_ONCE):
+        if connection.dialect.name == "postgresql":
+            there = column == any_(literal(some, ARRAY(column.type)))
+        else:
+            there = column.in_(some)
+        yield from connection.execute(query.where(there))

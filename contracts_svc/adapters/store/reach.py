@@ -14,10 +14,11 @@ the places are then read by their numbers.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from enum import Enum
-from typing import Any
+from typing import Any, TypeAlias
 
 from sqlalchemy import (
     CTE,
@@ -33,39 +34,23 @@ from sqlalchemy import (
 from sqlalchemy.sql.elements import ColumnElement
 
 from contracts_svc.adapters.store import tables
-from contracts_svc.adapters.store.part import KEYS_AT_ONCE, batches
+from contracts_svc.adapters.store.part import rows_with
 from contracts_svc.lineage.graph import EdgeKind
 
 _AFFECTED, _AROUND, _INSIDE = 0, 1, 2
 
-_SOURCE, _TARGET = tables.columns.alias("source"), tables.columns.alias("target")
-_FROM, _TO = tables.datasets.alias("source_dataset"), tables.datasets.alias("target_dataset")
-_EDGES, _DETAILS = tables.edges, tables.edge_details
+_EDGES = tables.edges
 
-EDGE: Select[Any] = (
-    select(
-        _FROM.c.namespace,
-        _FROM.c.name,
-        _SOURCE.c.path,
-        _TO.c.namespace.label("target_namespace"),
-        _TO.c.name.label("target_name"),
-        _TARGET.c.path.label("target_path"),
-        _EDGES.c.kind,
-        _EDGES.c.type,
-        _DETAILS.c.origin,
-        _DETAILS.c.expression,
-        _DETAILS.c.dialect,
-        _DETAILS.c.reason,
-        _EDGES.c.last_seen,
-    )
-    .select_from(_EDGES)
-    .join(_SOURCE, _SOURCE.c.id == _EDGES.c.source_id)
-    .join(_TARGET, _TARGET.c.id == _EDGES.c.target_id)
-    .join(_FROM, _FROM.c.id == _SOURCE.c.dataset_id)
-    .join(_TO, _TO.c.id == _TARGET.c.dataset_id)
-    .join(_DETAILS, _DETAILS.c.id == _EDGES.c.detail_id)
+EdgeRow: TypeAlias = tuple[int, int, str, str, int, datetime | None]
+EDGE: Select[Any] = select(
+    _EDGES.c.source_id,
+    _EDGES.c.target_id,
+    _EDGES.c.kind,
+    _EDGES.c.type,
+    _EDGES.c.detail_id,
+    _EDGES.c.last_seen,
 )
-"""An edge with its names, in the order that :func:`contracts_svc.adapters.store.lineage` reads."""
+"""An :data:`EdgeRow`."""
 
 
 class Wanted(Enum):
@@ -85,11 +70,9 @@ class Starts:
     datasets: Sequence[bytes]
 
 
-def reached(
-    connection: Connection, starts: Starts, wanted: Wanted, limit: int
-) -> tuple[dict[tuple[Any, ...], None], bool]:
-    """The edges that are wanted, as rows of :data:`EDGE`, and whether that is all of them: at most
-    ``limit`` places are looked at."""
+def reached(connection: Connection, starts: Starts, wanted: Wanted, limit: int) -> tuple[set[EdgeRow], bool]:
+    """The edges that are wanted, and whether that is all of them: at most ``limit`` places are
+    looked at."""
     here, there = _EDGES.c.source_id, _EDGES.c.target_id
     if wanted is Wanted.UPSTREAM:
         here, there = there, here
@@ -104,25 +87,12 @@ def reached(
     for id_, is_place in connection.execute(union_all(*queries)):
         (forward if is_place else backward)[id_] = None
         looked_at[is_place] += 1
-    rows = _edges_at(connection, here, forward) | _edges_at(connection, there, backward)
+    rows = {tuple(r) for r in rows_with(connection, EDGE, here, forward)}
+    rows |= {tuple(r) for r in rows_with(connection, EDGE, there, backward)}
     if wanted is Wanted.IMPACT:
         ends = (_one_edge(starts.datasets, end) for end in (_EDGES.c.source_id, _EDGES.c.target_id))
-        rows |= _rows(connection, EDGE.where(_EDGES.c.id.in_(union(*ends))))
+        rows |= {tuple(r) for r in connection.execute(EDGE.where(_EDGES.c.id.in_(union(*ends))))}
     return rows, max(looked_at) <= limit
-
-
-def _edges_at(
-    connection: Connection, end: ColumnElement[int], ids: Iterable[int]
-) -> dict[tuple[Any, ...], None]:
-    """The edges with one of these columns at that end. Few at a time, since databases plan well then."""
-    found: dict[tuple[Any, ...], None] = {}
-    for some in batches(ids, KEYS_AT_ONCE):
-        found |= _rows(connection, EDGE.where(end.in_(some)))
-    return found
-
-
-def _rows(connection: Connection, query: Select[Any]) -> dict[tuple[Any, ...], None]:
-    return dict.fromkeys(tuple(row) for row in connection.execute(query))
 
 
 def _walk(starts: Starts, here: ColumnElement[int], there: ColumnElement[int], fenced: bool) -> Select[Any]:

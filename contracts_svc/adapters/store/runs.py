@@ -35,7 +35,7 @@ class Runs(Part):
         self, contract_id: str, table: str, *, before: datetime | None = None, limit: int = 100
     ) -> tuple[Run, ...]:
         """Runs of a table, the latest first, those that started before ``before``."""
-        query = select(_RUNS).where(_RUNS.c.contract == contract_id, _RUNS.c.table == table)
+        query = select(_RUNS).where(_RUNS.c.table_key == digest(contract_id, table))
         if before is not None:
             query = query.where(_RUNS.c.started < before)
         return self._runs(query.order_by(_RUNS.c.started.desc(), _RUNS.c.id).limit(limit))
@@ -47,10 +47,7 @@ class Runs(Part):
         query = (
             select(_FIGURES.c.at, _FIGURES.c.scope, _FIGURES.c.value, _FIGURES.c.outcome)
             .where(
-                _FIGURES.c.contract == contract_id,
-                _FIGURES.c.table == table,
-                _FIGURES.c.check == check,
-                _FIGURES.c.figure == figure,
+                _FIGURES.c.figure_key == digest(contract_id, table, check, figure),
                 _FIGURES.c.at >= since,
             )
             .order_by(_FIGURES.c.at.desc(), _FIGURES.c.run_id, _FIGURES.c.number)
@@ -79,7 +76,7 @@ class Runs(Part):
 def _put(connection: Connection, run: Run) -> str:
     started = run.started.timestamp()
     run_id = digest(run.contract, run.version, run.table, run.server, run.scope, str(started)).hex()
-    row = {"id": run_id, "contract": run.contract, "table": run.table, "started": run.started}
+    row = {"id": run_id, "table_key": digest(run.contract, run.table), "started": run.started}
     row |= {"finished": run.finished, "document": dumps(replace(run, results=()))}
     added = connection.execute(
         insert(connection, _RUNS).on_conflict_do_nothing(index_elements=["id"]).returning(_RUNS.c.id), row
@@ -100,7 +97,7 @@ def _put(connection: Connection, run: Run) -> str:
         ],
     )
     figures = [
-        {"run_id": run_id, "number": number, "contract": run.contract, "table": run.table, **figure}
+        {"run_id": run_id, "number": number, **figure}
         for number, result in enumerate(run.results)
         for figure in _figures(run, result)
     ]
@@ -116,7 +113,8 @@ def _figures(run: Run, result: Result) -> Iterator[Mapping[str, Any]]:
         if isinstance(value, int | float) and not isinstance(value, bool):
             number = _float(value)
             if number is not None:
-                row = {"figure": name, "check": result.check.id, "scope": run.scope, "at": run.finished}
+                key = digest(run.contract, run.table, result.check.id, name)
+                row = {"figure_key": key, "scope": run.scope, "at": run.finished}
                 yield row | {"value": number, "outcome": result.outcome.value}
 
 
@@ -129,8 +127,8 @@ def _float(value: float) -> float | None:
 
 
 def _forget(connection: Connection, before: datetime, batch: int) -> int:
-    key = tuple_(_FIGURES.c.run_id, _FIGURES.c.number, _FIGURES.c.figure)
-    old = select(_FIGURES.c.run_id, _FIGURES.c.number, _FIGURES.c.figure).where(_FIGURES.c.at < before)
+    key = tuple_(_FIGURES.c.run_id, _FIGURES.c.number, _FIGURES.c.figure_key)
+    old = select(_FIGURES.c.run_id, _FIGURES.c.number, _FIGURES.c.figure_key).where(_FIGURES.c.at < before)
     return connection.execute(_FIGURES.delete().where(key.in_(old.limit(batch)))).rowcount
 
 

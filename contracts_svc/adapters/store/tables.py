@@ -21,7 +21,7 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
-from contracts_svc.adapters.store.columns import Clean, Id, Instant
+from contracts_svc.adapters.store.columns import Clean, Id, Instant, Name
 
 metadata = MetaData(
     naming_convention={
@@ -49,10 +49,10 @@ contracts = Table(
     "contracts",
     metadata,
     _id(),
-    Column("contract", Clean, nullable=False, unique=True),
+    Column("contract", Name, nullable=False, unique=True),
     Column("tenant", Clean, nullable=False),
     # The version that is the latest by semantic versioning.
-    Column("latest", Clean, nullable=False),
+    Column("latest", Name, nullable=False),
     Column("retired", Instant),
 )
 
@@ -61,7 +61,7 @@ contract_versions = Table(
     metadata,
     _id(),
     Column("contract_id", Id, ForeignKey(contracts.c.id), nullable=False),
-    Column("version", Clean, nullable=False),
+    Column("version", Name, nullable=False),
     Column("file", Clean, nullable=False),
     # The bytes as they were given; all else is read from them.
     Column("text", LargeBinary, nullable=False),
@@ -81,7 +81,7 @@ contract_tags = Table(
     "contract_tags",
     metadata,
     Column("version_id", Id, ForeignKey(contract_versions.c.id), nullable=False),
-    Column("tag", Clean, nullable=False),
+    Column("tag", Name, nullable=False),
     PrimaryKeyConstraint("version_id", "tag"),
 )
 
@@ -138,13 +138,12 @@ runs = Table(
     "runs",
     metadata,
     Column("id", String(32), primary_key=True),
-    Column("contract", Clean, nullable=False),
-    Column("table", Clean, nullable=False),
+    # Digest of the contract's id and the table's name, which may both be long.
+    Column("table_key", LargeBinary, nullable=False),
     Column("started", Instant, nullable=False),
     Column("finished", Instant, nullable=False),
     Column("document", Clean, nullable=False),
-    Index(None, "contract", "table", "started"),
-    Index(None, "started"),
+    Index(None, "table_key", "started"),
 )
 
 results = Table(
@@ -163,16 +162,14 @@ measurements = Table(
     metadata,
     Column("run_id", String(32), ForeignKey(runs.c.id), nullable=False),
     Column("number", Integer, nullable=False),
-    Column("figure", Clean, nullable=False),
-    Column("contract", Clean, nullable=False),
-    Column("table", Clean, nullable=False),
-    Column("check", Clean, nullable=False),
+    # Digest of the contract, the table, the check and the name of the figure.
+    Column("figure_key", LargeBinary, nullable=False),
     Column("scope", Clean, nullable=False),
     Column("at", Instant, nullable=False),
     Column("value", Float, nullable=False),
     Column("outcome", String(16), nullable=False),
-    PrimaryKeyConstraint("run_id", "number", "figure"),
-    Index(None, "contract", "table", "check", "at"),
+    PrimaryKeyConstraint("run_id", "number", "figure_key"),
+    Index(None, "figure_key", "at"),
     Index(None, "at"),
 )
 
@@ -181,7 +178,7 @@ measurements = Table(
 incidents = Table(
     "incidents",
     metadata,
-    Column("fingerprint", Clean, primary_key=True),
+    Column("fingerprint", Name, primary_key=True),
     Column("contract", Clean, nullable=False),
     Column("table", Clean, nullable=False),
     Column("state", String(16), nullable=False),
@@ -197,7 +194,7 @@ transitions = Table(
     metadata,
     _id(),
     _key(),
-    Column("fingerprint", Clean, ForeignKey(incidents.c.fingerprint), nullable=False, index=True),
+    Column("fingerprint", Name, ForeignKey(incidents.c.fingerprint), nullable=False, index=True),
     Column("at", Instant, nullable=False),
     Column("document", Clean, nullable=False),
 )
@@ -209,7 +206,7 @@ waivers = Table(
     metadata,
     _id(),
     _key(),
-    Column("fingerprint", Clean, nullable=False, index=True),
+    Column("fingerprint", Name, nullable=False, index=True),
     Column("expires", Instant, nullable=False),
     Column("document", Clean, nullable=False),
 )
@@ -218,8 +215,8 @@ subscriptions = Table(
     "subscriptions",
     metadata,
     _id(),
-    Column("consumer", Clean, nullable=False),
-    Column("contract", Clean, nullable=False),
+    Column("consumer", Name, nullable=False),
+    Column("contract", Name, nullable=False),
     Column("document", Clean, nullable=False),
     Column("ended", Instant),
     UniqueConstraint("consumer", "contract"),

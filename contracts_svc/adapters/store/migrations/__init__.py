@@ -1,0 +1,1 @@
+"""Migrations of the database: numbered modules in ``versions``, run by :mod:`..schema`."""
