@@ -58,7 +58,9 @@ def change(old: str, new: str) -> SqlChange | None:
 
 @settings(max_examples=120, deadline=None)
 @given(both=versions())
-def test_what_is_said_to_be_the_same_is_the_same(lake: duckdb.DuckDBPyConnection, both: tuple[str, str]) -> None:
+def test_what_is_said_to_be_the_same_is_the_same(
+    lake: duckdb.DuckDBPyConnection, both: tuple[str, str]
+) -> None:
     old, new = both
     found = change(old, new)
     if found is not None and found.rows:
