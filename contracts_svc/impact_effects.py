@@ -160,6 +160,11 @@ def _of_rename(finding: Finding, change: Change, column: Column | None) -> Effec
 def _of_field(finding: Finding, change: Change, column: Column | None) -> Effect | None:
     field = (change.field or "").rpartition(".")[2]
     old, new = change.old, change.new
+    if field in ("expression", "rows"):  # Of a changed job.
+        harmless = finding.severity is Severity.INFO
+        return None if harmless else Noted(finding.message.rstrip("."), may_break=True)
+    if field == "unknown":
+        return Unclear()
     if field == "physicalName":
         now = new or change.new_column or change.column or change.table
         return None if now == (old or change.column or change.table) else Gone(f"is renamed to {now}")
@@ -283,7 +288,7 @@ def _of_sla(finding: Finding, change: Change) -> Effect | None:
         return None
     if not adds_up(name):
         return Late(name, new)
-    delay = Delay(old and amount_of(old), new and amount_of(new))
+    delay = Delay(amount_of(old) if old else None, amount_of(new) if new else None)
     return Late(name, new, delay, delay)
 
 

@@ -101,9 +101,10 @@ def never_null(expression: str, dialect: str = "") -> bool:
     if not expression:
         return False
     try:
-        tree = parse_one(f"SELECT {expression}", dialect=dialect or DIALECT).selects[0].unnest()
+        select = parse_one(f"SELECT {expression}", dialect=dialect or DIALECT)
     except (SqlglotError, ValueError, RecursionError):
         return False
+    tree = select.expressions[0] if select.expressions else select
     while isinstance(tree, exp.Cast | exp.Paren):
         tree = tree.this
     if isinstance(tree, exp.Coalesce):

@@ -14,6 +14,8 @@ from contracts_svc.cli.output import count, print_json
 from contracts_svc.cli.workspace import CONTRACT_SUFFIXES, lineage_texts, read_text
 from contracts_svc.compat.modes import Mode
 from contracts_svc.errors import ExitCode
+from contracts_svc.findings import Finding
+from contracts_svc.flows.jobs import job_findings
 from contracts_svc.flows.lineage import gather
 from contracts_svc.flows.preflight import ContractChange, preflight, read_sides
 from contracts_svc.render.json import verdict_json
@@ -38,10 +40,18 @@ def run(
         code_host.texts(head_commit, CONTRACT_SUFFIXES),
         read=read_text,
     )
-    sql, events = _lineage(code_host, base_commit, lineage or settings.load().lineage)
+    given = lineage or settings.load().lineage
+    sql, events = _lineage(code_host, base_commit, given)
+    jobs: tuple[Finding, ...] = ()
+    if not given:
+        changed_sql = code_host.texts(head_commit, (".sql",))
+        jobs = job_findings(sql, changed_sql, sides.base.values(), dialect=dialect)
+        sql = changed_sql
     known = gather(sides.base.values(), sql=sql, events=events, read_events=read_events, dialect=dialect)
     with pattern_inclusion() as inclusion:
-        done = preflight(sides, known, now=SystemClock().now(), mode=Mode(mode), inclusion=inclusion)
+        done = preflight(
+            sides, known, now=SystemClock().now(), mode=Mode(mode), jobs=jobs, inclusion=inclusion
+        )
     code = done.verdict.exit_code
     if format == "json":
         print_json(

@@ -8,6 +8,7 @@ from contracts_svc.cli.output import paint, print_json
 from contracts_svc.compat.modes import Mode
 from contracts_svc.compat.rules import RULES
 from contracts_svc.errors import ExitCode
+from contracts_svc.lineage.sql_findings import SQL_RULES
 from contracts_svc.odcs import LINT_RULES
 from contracts_svc.quality.kinds import KINDS
 
@@ -21,6 +22,7 @@ def sections() -> list[Section]:
             f"Compatibility rules (severity in mode {Mode.FORWARD})",
             [(r.id, f"{r.purpose} ({r.severities[Mode.FORWARD]})") for r in RULES],
         ),
+        ("Rules on changed SQL", [(r.id, f"{r.purpose} ({r.severity})") for r in SQL_RULES]),
         ("Lint rules", [(r.id, r.purpose) for r in LINT_RULES]),
         ("Check kinds", [(k.key, f"{k.purpose} (from {k.source})") for k in KINDS]),
         ("Receivers", [(name, row.purpose) for name, row in RECEIVERS.items()]),
@@ -48,6 +50,7 @@ def run(format: str) -> ExitCode:
                     }
                     for r in RULES
                 ],
+                "sql": [{"id": r.id, "purpose": r.purpose, "severity": r.severity.value} for r in SQL_RULES],
                 "lint": [{"id": r.id, "purpose": r.purpose} for r in LINT_RULES],
                 "checks": [{"key": k.key, "purpose": k.purpose, "source": k.source} for k in KINDS],
                 "receivers": [{"name": n, "purpose": r.purpose} for n, r in RECEIVERS.items()],

@@ -147,6 +147,7 @@ def preflight(
     mode: Mode = Mode.FORWARD,
     policy: Policy | None = None,
     waivers: Sequence[Waiver] = (),
+    jobs: Sequence[Finding] = (),
     could_not_check: Sequence[str] = (),
     inclusion: PatternInclusion | None = None,
     progress: Callable[[str], None] = lambda step: None,
@@ -155,9 +156,10 @@ def preflight(
 
     Downstream contracts are held to what they promise on the head side: a pull request that adapts
     both ends is fine. Names are resolved on the base side, where today's readers still find them.
+    ``jobs`` are the findings on changed jobs (see :mod:`contracts_svc.flows.jobs`).
     """
     progress("diff")
-    findings = findings_of(sides.changed, mode, inclusion)
+    findings = ordered([*findings_of(sides.changed, mode, inclusion), *jobs])
     progress("impact")
     named = Identities.of([*sides.base.values(), *_only_new(sides)])
     promised = Identities.of([*sides.head.values(), *_gone(sides)])

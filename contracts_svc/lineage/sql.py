@@ -23,11 +23,12 @@ from contracts_svc.lineage.sql_made import DIRECT, Gap, Made, TooLarge, Trace
 from contracts_svc.lineage.sql_query import QueryRelation
 from contracts_svc.lineage.sql_relations import Relation, TableRelation
 from contracts_svc.lineage.sql_resolver import Resolver
+from contracts_svc.lineage.sql_rows import Parts, RowReader
 from contracts_svc.lineage.sql_text import TOO_DEEP, Fault, Statement, dialect_of, statements
 from contracts_svc.lineage.sql_types import result_type
 from contracts_svc.lineage.sql_writes import WRITTEN, Write, name_of, writes
 
-__all__ = ["SqlLineage", "lineage_of", "result_type"]
+__all__ = ["Meaning", "SqlLineage", "lineage_of", "meanings_of", "result_type"]
 
 MAX_EDGES = 200_000
 """Most edges kept of one text."""
@@ -73,6 +74,41 @@ def lineage_of(
     return reader.result()
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Meaning:
+    """What one statement gives to one dataset: its columns, with digests, and what decides its rows."""
+
+    dataset: DatasetId
+    columns: Mapping[str, Made]
+    rows: Parts
+    query: exp.Query
+    star: str
+    """A digest of the stars whose columns are not known; "" when ``columns`` is all there is."""
+
+
+def meanings_of(
+    sql: str,
+    *,
+    dialect: str,
+    schemas: Mapping[str, Mapping[str, str]],
+    name_of: Callable[[str], DatasetId],
+    origin: str,
+    target: str | None = None,
+) -> tuple[tuple[Meaning, ...], SqlLineage]:
+    """What every statement means that could be followed, and the lineage of all; see ``lineage_of``."""
+    found = dialect_of(dialect)
+    if found is None:
+        return (), lineage_of(
+            sql, dialect=dialect, schemas=schemas, name_of=name_of, origin=origin, seen=None
+        )
+    meanings: list[Meaning] = []
+    reader = _Reader(found, dialect, name_of, origin, None, target, keep=meanings.append)
+    reader.know(schemas)
+    for statement in statements(sql, found):
+        reader.read(statement)
+    return tuple(meanings), reader.result()
+
+
 @dataclass(slots=True)
 class _Reader:
     """Reads statements one after the other and gathers what they say."""
@@ -90,6 +126,8 @@ class _Reader:
     reads: dict[DatasetId, None] = field(default_factory=dict)
     written: dict[DatasetId, None] = field(default_factory=dict)
     spellings: dict[str, str] = field(default_factory=dict)
+    keep: Callable[[Meaning], None] | None = None
+    """Where it is set, it is given what every statement means."""
 
     def know(self, schemas: Mapping[str, Mapping[str, str]]) -> None:
         for table, columns in schemas.items():
@@ -171,6 +209,8 @@ class _Reader:
         root = query.unnest()
         assert isinstance(root, exp.Query)
         resolver = Resolver(root, self._table, self.dialect, QueryRelation)
+        rows = RowReader(resolver) if self.keep else None
+        resolver.query_digest = rows.query_digest if rows else None
         resolver.prepare()
         relation = resolver.relation(root)
         names = self._targets(write, relation, dataset)
@@ -183,6 +223,16 @@ class _Reader:
         if dataset is None:
             self._note_standalone()
             return
+        if rows and self.keep:
+            self.keep(
+                Meaning(
+                    dataset=dataset,
+                    columns=dict(zip(names, made, strict=True)),
+                    rows=rows.parts(relation),
+                    query=root,
+                    star=rows.star(relation),
+                )
+            )
         if relation.open:
             gaps[Gap(relation.open, "which columns `*` stands for is not known")] = None
         if len(self.edges) + sum(len(column.uses) for column in made) > MAX_EDGES:
@@ -287,7 +337,8 @@ class _Reader:
             for name in rows_only:
                 yield self._edge(ColumnRef(table, None), ColumnRef(dataset, name), EdgeType.AGGREGATION)
             if not rows_only:
-                yield self._table_edge(table, dataset, "none of its columns is read, only its rows")
+                ends = ColumnRef(table, None), ColumnRef(dataset, None)
+                yield self._edge(*ends, EdgeType.JOIN, reason="none of its columns is read, only its rows")
 
     # -- what cannot be followed
 

@@ -27,12 +27,12 @@ class Inliner:
         """
         size = 0
         replacements: list[exp.Expr | None] = []
-        for original in _walk(node):
+        for original in leaves_and_nodes(node):
             size += 1
             star = isinstance(original, exp.Star) and not isinstance(original.parent, exp.Count)
             if star or isinstance(original, (exp.Columns, exp.Comprehension)):
                 return None, size
-            if _is_leaf(original):
+            if is_leaf(original):
                 replacement, cost = self._replacement(original)
                 size += cost
                 if replacement is None:
@@ -60,7 +60,7 @@ class Inliner:
 def _replaced(node: exp.Expr, replacements: list[exp.Expr | None]) -> exp.Expr | None:
     copied = node.copy()
     # The copy is walked as the original was, so the leaves come in the same order.
-    leaves = [leaf for leaf in _walk(copied) if _is_leaf(leaf)]
+    leaves = [leaf for leaf in leaves_and_nodes(copied) if is_leaf(leaf)]
     for leaf, replacement in zip(leaves, replacements, strict=True):
         if leaf is copied:
             return replacement
@@ -69,11 +69,12 @@ def _replaced(node: exp.Expr, replacements: list[exp.Expr | None]) -> exp.Expr |
     return copied
 
 
-def _walk(node: exp.Expr) -> Iterator[exp.Expr]:
-    yield from node.walk(prune=_is_leaf)
+def leaves_and_nodes(node: exp.Expr) -> Iterator[exp.Expr]:
+    """The nodes of an expression, without what is below a column or a subquery."""
+    yield from node.walk(prune=is_leaf)
 
 
-def _is_leaf(node: exp.Expr) -> bool:
+def is_leaf(node: exp.Expr) -> bool:
     """A column, a field of one, or a subquery."""
     inner = node
     while isinstance(inner, exp.Dot) and isinstance(inner.expression, exp.Identifier):

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 from sqlglot import exp
 from sqlglot.dialects.dialect import UsingColumnOrder
 
 from contracts_svc.lineage.graph import DatasetId, EdgeType
-from contracts_svc.lineage.sql_made import Gap, Made, Trace, one_of
+from contracts_svc.lineage.sql_made import Gap, Made, Trace, digest, one_of
 from contracts_svc.lineage.sql_sources import Item
 
 
@@ -88,7 +88,9 @@ def _coalesced(found: list[Made]) -> Made:
     for made in found:
         trace.take(made, EdgeType.TRANSFORMATION)
     parts = [m.expression for m in found]
+    known = digest("coalesce", *(m.digest for m in found))
     if any(p is None for p in parts):
-        return trace.made()
+        return replace(trace.made(), digest=known)
     arguments = [p.copy() for p in parts if p is not None]
-    return trace.made(exp.Coalesce(this=arguments[0], expressions=arguments[1:]), one_of(found).size)
+    made = trace.made(exp.Coalesce(this=arguments[0], expressions=arguments[1:]), one_of(found).size)
+    return replace(made, digest=known)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+import hashlib
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 from sqlglot import exp
 
@@ -46,11 +47,15 @@ class Made:
     expression: exp.Expr | None = None
     size: int = 1
     gaps: tuple[Gap, ...] = ()
+    digest: str = ""
+    """See :mod:`contracts_svc.lineage.sql_digest`; only worked out where it was asked for."""
 
     @classmethod
     def leaf(cls, ref: ColumnRef) -> Made:
         """A column of a table."""
-        return cls({ref: frozenset({EdgeType.IDENTITY})}, source_column(ref))
+        return cls(
+            {ref: frozenset({EdgeType.IDENTITY})}, source_column(ref), digest=f"{ref.dataset}:{ref.column}"
+        )
 
     @classmethod
     def unknown(cls, gap: Gap) -> Made:
@@ -67,7 +72,7 @@ class Made:
             return Made.leaf(ColumnRef(ref.dataset, f"{ref.column}.{names}"))
         trace = Trace()
         trace.take(self, EdgeType.TRANSFORMATION)
-        return trace.made()
+        return replace(trace.made(), digest=digest("field", self.digest, names))
 
 
 @dataclass(slots=True)
@@ -97,6 +102,13 @@ class Trace:
         return Made(uses, None if self.gaps else expression, size, tuple(self.gaps))
 
 
+def digest(*parts: str) -> str:
+    """One digest of several; "" when one of them is not known."""
+    return (
+        hashlib.sha256("\x1f".join(parts).encode("utf-8", "replace")).hexdigest()[:24] if all(parts) else ""
+    )
+
+
 def combined(outer: EdgeType, inner: EdgeType) -> EdgeType:
     """The type of a path of two steps: what decides rows or values outweighs what makes a value."""
     if outer not in DIRECT:
@@ -108,8 +120,12 @@ def combined(outer: EdgeType, inner: EdgeType) -> EdgeType:
 
 def one_of(made: Iterable[Made]) -> Made:
     """A column whose rows come from several columns, as in a UNION."""
-    trace = Trace()
     parts = list(made)
+    return replace(_one_of(parts), digest=digest("one of", *(p.digest for p in parts)))
+
+
+def _one_of(parts: Sequence[Made]) -> Made:
+    trace = Trace()
     for part in parts:
         trace.take(part, EdgeType.IDENTITY)
     expressions = [p.expression for p in parts if p.expression is not None]

@@ -20,6 +20,8 @@ class Output:
     make: Callable[[], Made]
     relation: Relation | None = None
     excluded: frozenset[str] = frozenset()
+    star: str = ""
+    """How such a star is written."""
 
 
 @dataclass(frozen=True, eq=False)

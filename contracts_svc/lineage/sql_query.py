@@ -8,20 +8,21 @@ would be with everything inlined, and a column that cannot be resolved spoils no
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, partial
 
 from sqlglot import exp
 from sqlglot.optimizer.scope import Scope
 
 from contracts_svc.lineage.graph import DatasetId, EdgeType
+from contracts_svc.lineage.sql_digest import digest_of
 from contracts_svc.lineage.sql_inline import Inliner
 from contracts_svc.lineage.sql_joins import Merged, all_open
-from contracts_svc.lineage.sql_made import MAX_COLUMNS, Gap, Made, TooLarge, Trace
+from contracts_svc.lineage.sql_made import MAX_COLUMNS, Gap, Made, TooLarge, Trace, digest
 from contracts_svc.lineage.sql_outputs import NoSource, Output, named, path_of, star_of
 from contracts_svc.lineage.sql_relations import FunctionRelation, Relation, TableRelation
 from contracts_svc.lineage.sql_resolver import Resolver
-from contracts_svc.lineage.sql_sources import Item, Sources
+from contracts_svc.lineage.sql_sources import Item, Sources, told_apart
 from contracts_svc.lineage.sql_trace import trace_expression
 
 
@@ -55,7 +56,8 @@ class QueryRelation:
     @cached_property
     def items(self) -> Sequence[Item]:
         """What it selects from."""
-        return tuple(Sources(self.scope, self.resolver, self._made_of, self._trace_over).items())
+        found = tuple(Sources(self.scope, self.resolver, self._made_of, self._trace_over).items())
+        return told_apart(found) if self.resolver.query_digest else found
 
     @cached_property
     def _merged(self) -> Merged:
@@ -66,7 +68,12 @@ class QueryRelation:
         trace = Trace(self.resolver.step)
         for node in nodes:
             self.trace(trace, node, EdgeType.TRANSFORMATION, Place(sources=position))
-        return trace.made()
+        if not self.resolver.query_digest:
+            return trace.made()
+        return replace(
+            trace.made(),
+            digest=digest("of", *(self.digest_of(node, Place(sources=position)) for node in nodes)),
+        )
 
     def _trace_over(self, inner: Relation, trace: Trace, node: exp.Expr, usage: EdgeType) -> None:
         def look_up(column: exp.Column | exp.Dot) -> Made:
@@ -109,7 +116,7 @@ class QueryRelation:
         def make() -> Made:
             # Only a column of an enclosing recursion can ask for itself while it is being made.
             if position in self._building:
-                return Made()
+                return Made(digest=f"itself {position}")
             if position not in self._made:
                 self._building.add(position)
                 try:
@@ -129,7 +136,21 @@ class QueryRelation:
         trace = Trace(self.resolver.step)
         self.trace(trace, node, EdgeType.IDENTITY, place)
         expression, size = Inliner(lambda c: self.look_up(c, place), self.resolver.relation).of(node)
-        return trace.made(expression, size)
+        made = trace.made(expression, size)
+        return replace(made, digest=self.digest_of(node, place)) if self.resolver.query_digest else made
+
+    def digest_of(self, node: exp.Expr, place: Place) -> str:
+        """The digest of an expression that stands in this query."""
+        query = self.resolver.query_digest
+        if query is None:
+            return ""
+        own = digest_of(node, lambda c: self.look_up(c, place), query, self.every_column)
+        named = [self.window(w.alias) for w in node.find_all(exp.Window) if w.alias]
+        return digest(own, *(self.digest_of(w, place) for w in named if w)) if named else own
+
+    def merged_digest(self, name: str) -> str:
+        """The digest of a column that a USING merges."""
+        return self._merged.column(name).digest if name in self._merged.by_name else ""
 
     def _expanded(self, star: exp.Star, projection: exp.Expr) -> Iterator[Output]:
         excluded = frozenset(e.name for e in star.args.get("except_") or ())
@@ -160,7 +181,7 @@ class QueryRelation:
                     make = partial(item.relation.at, index)
                 yield Output(renamed.get(name, name), make)
             if item.relation.open:
-                yield Output(None, Made, item.relation, excluded)
+                yield Output(None, Made, item.relation, excluded, star.sql())
 
     def _starred(self, projection: exp.Expr, qualifier: str) -> Sequence[Item] | None:
         if not qualifier:
@@ -183,21 +204,22 @@ class QueryRelation:
         return tuple(o for o in self.outputs if o.name is not None)
 
     @cached_property
-    def _open_stars(self) -> Sequence[Output]:
+    def open_stars(self) -> Sequence[Output]:
+        """The stars over relations whose columns are not known."""
         return tuple(o for o in self.outputs if o.name is None)
 
     @cached_property
     def open(self) -> frozenset[DatasetId]:
-        return frozenset(d for o in self._open_stars if o.relation for d in o.relation.open)
+        return frozenset(d for o in self.open_stars if o.relation for d in o.relation.open)
 
     def may_have(self, name: str) -> bool:
-        return any(name not in o.excluded for o in self._open_stars)
+        return any(name not in o.excluded for o in self.open_stars)
 
     def column(self, name: str) -> Made | None:
         index = self._index.get(name)
         if index is not None:
             return self.at(index)
-        stars = [o for o in self._open_stars if name not in o.excluded and o.relation is not None]
+        stars = [o for o in self.open_stars if name not in o.excluded and o.relation is not None]
         if len(stars) == 1 and stars[0].relation is not None:
             return stars[0].relation.column(name)
         if stars:
@@ -254,7 +276,7 @@ class QueryRelation:
         for node in nodes:
             if isinstance(node, exp.Literal) and node.is_int:
                 index = int(node.name) - 1
-                if 0 <= index < len(self.names) and not self._open_stars:
+                if 0 <= index < len(self.names) and not self.open_stars:
                     trace.take(self.at(index), usage)
             else:
                 self.trace(trace, node, usage, place)
@@ -396,7 +418,8 @@ class QueryRelation:
         trace = Trace(self.resolver.step)
         for index in range(len(item.relation.names)):
             trace.take(item.relation.at(index), EdgeType.TRANSFORMATION)
-        return trace.made()
+        columns = (item.relation.at(i).digest for i in range(len(item.relation.names)))
+        return replace(trace.made(), digest=digest("row", *columns))
 
     def _gap(self, node: exp.Expr, reason: str, tables: frozenset[DatasetId] | None = None) -> Made:
         if tables is None:

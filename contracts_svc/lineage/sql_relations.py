@@ -6,14 +6,14 @@ Column names are folded to lower case here; tables give back the spelling that t
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Protocol
 
 from sqlglot import exp
 
 from contracts_svc.lineage.graph import ColumnRef, DatasetId, EdgeType
-from contracts_svc.lineage.sql_made import Gap, Made, Trace, one_of
+from contracts_svc.lineage.sql_made import Gap, Made, Trace, digest, one_of
 
 
 class Relation(Protocol):
@@ -106,10 +106,12 @@ class FunctionRelation:
         return not self.complete
 
     def column(self, name: str) -> Made | None:
-        return self._made if name in self.names or not self.complete else None
+        if name in self.names:
+            return self.at(list(self.names).index(name))
+        return None if self.complete else replace(self._made, digest=digest(self._made.digest, name))
 
     def at(self, index: int) -> Made:
-        return self._made
+        return replace(self._made, digest=digest(self._made.digest, str(index)))
 
     def effects(self, trace: Trace) -> None:
         """How many rows come out depends on what went in."""
@@ -168,6 +170,7 @@ class SetRelation:
     right: Relation
     kind: type[exp.Expr]
     by_name: bool = False
+    distinct: bool = True
     _at: dict[int, Made] = field(default_factory=dict)
 
     @cached_property
@@ -285,7 +288,14 @@ class Pivoted:
                 self.trace_in(trace, aggregate, EdgeType.AGGREGATION)
             for fields in self.pivot.fields:
                 self.trace_in(trace, fields, EdgeType.CONDITIONAL)
-        return trace.made()
+        return replace(trace.made(), digest=digest(self.digest, before))
+
+    @cached_property
+    def digest(self) -> str:
+        """Of the pivot and of all that it turns."""
+        turned = (self.inner.at(i).digest for i in range(len(self.inner.names)))
+        text = ",".join(e.sql(comments=False) for e in [*self.pivot.expressions, *self.pivot.fields])
+        return "" if self.inner.open else digest("pivot", text, *turned)
 
     def at(self, index: int) -> Made:
         return self.column(self.names[index]) or Made()

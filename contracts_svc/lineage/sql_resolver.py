@@ -35,6 +35,8 @@ class Resolver:
         select: Callable[[Resolver, exp.Select, Scope], Relation],
     ) -> None:
         """``table_of`` gives the table that a node names, ``select`` makes a relation of a SELECT."""
+        self.query_digest: Callable[[exp.Expr], str] | None = None
+        """Gives the digest of a subquery. Where it is set, every column is made with a digest."""
         self.table_of = table_of
         self._select = select
         self.lateral_aliases = type(dialect).__name__.lower() in _LATERAL_ALIASES
@@ -82,6 +84,7 @@ class Resolver:
                 self.relation(query.expression),
                 type(query),
                 bool(query.args.get("by_name")),
+                query.args.get("distinct") is not False,
             )
             return Renamed(combined, scope.outer_columns) if scope.outer_columns else combined
         if isinstance(query, exp.Select):

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from sqlglot import exp
 from sqlglot.optimizer.scope import Scope
 
-from contracts_svc.lineage.graph import EdgeType
-from contracts_svc.lineage.sql_made import Made, Trace
+from contracts_svc.lineage.graph import DatasetId, EdgeType
+from contracts_svc.lineage.sql_made import Made, Trace, digest
 from contracts_svc.lineage.sql_relations import (
     FunctionRelation,
     Pivoted,
@@ -103,3 +103,53 @@ class Sources:
 
     def _pivoted(self, inner: Relation, pivot: exp.Pivot) -> Relation:
         return Pivoted(inner, pivot, lambda trace, node, usage: self.trace_over(inner, trace, node, usage))
+
+
+@dataclass(frozen=True, eq=False)
+class _Again:
+    """A relation over tables that another one before it is over too: its columns are not the same."""
+
+    inner: Relation
+    number: int
+
+    @property
+    def names(self) -> Sequence[str]:
+        return self.inner.names
+
+    @property
+    def open(self) -> frozenset[DatasetId]:
+        return self.inner.open
+
+    @property
+    def tables(self) -> frozenset[DatasetId]:
+        return self.inner.tables
+
+    def may_have(self, name: str) -> bool:
+        return self.inner.may_have(name)
+
+    def column(self, name: str) -> Made | None:
+        made = self.inner.column(name)
+        return None if made is None else self._marked(made)
+
+    def at(self, index: int) -> Made:
+        return self._marked(self.inner.at(index))
+
+    def effects(self, trace: Trace) -> None:
+        self.inner.effects(trace)
+
+    def _marked(self, made: Made) -> Made:
+        return replace(made, digest=digest(made.digest, f"#{self.number}"))
+
+
+def inner_of(relation: Relation) -> Relation:
+    """A relation without the mark that tells it from others over the same tables."""
+    return relation.inner if isinstance(relation, _Again) else relation
+
+
+def told_apart(items: Sequence[Item]) -> Sequence[Item]:
+    """The sources, such that the two sides of a self-join have columns of different digests."""
+    found: list[Item] = []
+    for item in items:
+        before = sum(1 for other in found if other.relation.tables & item.relation.tables)
+        found.append(replace(item, relation=_Again(item.relation, before)) if before else item)
+    return tuple(found)

@@ -188,6 +188,41 @@ class TestPreflight:
         assert main(argv) == 0
         assert "0 changed contracts" in capsys.readouterr().out
 
+    def test_a_changed_job_is_told_to_those_who_read_what_it_makes(
+        self, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        before = {f"contracts/{n}": t for n, t in files.contracts().items()}
+        before |= {f"sql/{n}": t for n, t in files.sql().items()}
+        before |= {f"lineage/{n}": t for n, t in files.lineage_events().items()}
+        path = "sql/carrier_scorecard.sql"
+        text = before[path].replace(b"max(f.dep_delay) AS worst_dep_delay,", b"")
+        after = before | {path: text.replace(b"JOIN airlines", b"LEFT JOIN airlines")}
+        build_history(tmp_path / "git", before, after)
+        argv = ["preflight", "--repository", str(tmp_path / "git"), "--base", "main", "--format", "json"]
+        assert main([*argv, "--head", "pull-request"]) == 1
+        verdict = json.loads(capsys.readouterr().out)["verdict"]
+        told = {(f["rule"], f["at"]["file"]) for f in verdict["findings"]}
+        assert told == {("SQL_COLUMN_REMOVED", path), ("SQL_ROWS_CHANGED", path)}
+        impacts = [i for f in verdict["findings"] for i in f["impacts"]]
+        levels = {(i["level"], i["consumer"]["name"]) for i in impacts}
+        assert levels == {("BREAKS", "On-time performance"), ("MAY_BREAK", "On-time performance")}
+
+    def test_a_job_that_is_adapted_in_the_same_pull_request_does_not_break(
+        self, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        before = {f"contracts/{n}": t for n, t in files.contracts().items()}
+        before |= {f"sql/{n}": t for n, t in files.sql().items()}
+        path = "sql/carrier_scorecard.sql"
+        adapted = before[path].replace(b"    count(DISTINCT f.dest) AS destinations,\n", b"")
+        after = before | {f"contracts/{n}": t for n, t in files.pull_request().items()} | {path: adapted}
+        build_history(tmp_path / "git", before, after)
+        argv = ["preflight", "--repository", str(tmp_path / "git"), "--base", "main", "--format", "json"]
+        main([*argv, "--head", "pull-request"])
+        findings = json.loads(capsys.readouterr().out)["verdict"]["findings"]
+        impacts = {f["change"]["path"]: [i["consumer"]["name"] for i in f["impacts"]] for f in findings}
+        assert impacts["flights.dest"] == []
+        assert impacts["flights.dep_delay.physicalType"] == ["carrier_scorecard"]
+
     def test_without_lineage_nothing_is_called_safe(
         self, tmp_path: Path, capsys: pytest.CaptureFixture[str]
     ) -> None:

@@ -177,9 +177,8 @@ def meant_by_removal(edges: list[Edge], promised: set[ColumnRef]) -> dict[Datase
                         levels.add((at.dataset, level))
                         facts.add((at, onward))
     worst: dict[DatasetId, str] = {}
-    for at, level in levels:
-        ranks = [Level(level).rank, Level(worst.get(at, "UNAFFECTED")).rank]
-        worst[at] = level if ranks[0] <= ranks[1] else worst[at]
+    for reader, level in sorted(levels, key=lambda pair: -Level(pair[1]).rank):
+        worst[reader] = level
     return {d: level for d, level in worst.items() if d != ref("a").dataset}
 
 
@@ -253,8 +252,8 @@ def meant_by_nullable(edges: list[Edge]) -> dict[DatasetId, str]:
             elif e.type is EdgeType.TRANSFORMATION and promise and promise.required:
                 levels.add((at.dataset, "MAY_BREAK"))
     worst: dict[DatasetId, str] = {}
-    for at, level in sorted(levels, key=lambda pair: -Level(pair[1]).rank):
-        worst[at] = level
+    for reader, level in sorted(levels, key=lambda pair: -Level(pair[1]).rank):
+        worst[reader] = level
     return {d: level for d, level in worst.items() if d != ref("a").dataset}
 
 

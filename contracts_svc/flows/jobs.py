@@ -1,0 +1,45 @@
+"""Changed jobs: what the changed SQL files of a pull request do to the datasets they make."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from pathlib import PurePosixPath
+
+from contracts_svc.findings import Finding, ordered
+from contracts_svc.lineage.graph import DatasetId
+from contracts_svc.lineage.identity import Identities
+from contracts_svc.lineage.sql_change import changes_of
+from contracts_svc.lineage.sql_findings import sql_findings
+from contracts_svc.model import Contract
+
+
+def job_findings(
+    base: Mapping[str, bytes],
+    head: Mapping[str, bytes],
+    contracts: Iterable[Contract],
+    *,
+    dialect: str = "duckdb",
+) -> tuple[Finding, ...]:
+    """What becomes of the columns and rows that the SQL files (path -> text) make.
+
+    ``contracts`` are those of the base, by which today's readers find the data. A file that is the
+    same on both sides, or only on the head, takes nothing from anybody. A SELECT without a target
+    makes the table that its file is named after.
+    """
+    identities = Identities.of(contracts)
+    found: list[Finding] = []
+    for path, old in sorted(base.items()):
+        new = head.get(path, b"")
+        if new == old:
+            continue
+        changes = changes_of(
+            old.decode("utf-8", errors="replace"),
+            new.decode("utf-8", errors="replace"),
+            dialect=dialect,
+            schemas=identities.columns(),
+            name_of=lambda table: identities.find(table) or DatasetId("", table),
+            origin=f"sql:{path}",
+            target=PurePosixPath(path).stem,
+        )
+        found += sql_findings(changes, identities.known.get)
+    return ordered(found)
