@@ -167,7 +167,7 @@ def assess(
         absorbed=tuple(absorbed),
         unread=tuple(unread),
         coverage=Coverage(
-            datasets_known=len(graph.datasets),
+            datasets_known=len(graph.flowing),
             consumers=len(consumers),
             unknown=_unknown(graph, changed, touched, consumers, merged, old),
         ),
@@ -300,7 +300,7 @@ def _unknown(
 ) -> tuple[str, ...]:
     """Sentences on what the lineage does not tell, as far as it concerns these changes."""
     said: list[str] = []
-    for dataset in sorted(changed - graph.datasets):
+    for dataset in sorted(changed - graph.flowing):
         said.append(f"no lineage names {dataset.name}: who reads it is not known")
     for edge in graph.edges:
         if edge.source.dataset not in touched:

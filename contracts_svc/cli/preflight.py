@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from contracts_svc import settings
 from contracts_svc.adapters.git import GitRepository
-from contracts_svc.adapters.openlineage import read_events
 from contracts_svc.app import SystemClock
+from contracts_svc.cli import sources
 from contracts_svc.cli.output import count, print_json
-from contracts_svc.cli.workspace import CONTRACT_SUFFIXES, lineage_texts, read_text
+from contracts_svc.cli.workspace import CONTRACT_SUFFIXES, read_text
 from contracts_svc.compat.modes import Mode
 from contracts_svc.errors import ExitCode
 from contracts_svc.flows.lineage import gather
@@ -38,9 +38,22 @@ def run(
         code_host.texts(head_commit, CONTRACT_SUFFIXES),
         read=read_text,
     )
-    sql, events = _lineage(code_host, base_commit, lineage or settings.load().lineage)
-    known = gather(sides.base.values(), sql=sql, events=events, read_events=read_events, dialect=dialect)
-    done = preflight(sides, known, now=SystemClock().now(), mode=Mode(mode))
+    now = SystemClock().now()
+    given = lineage or settings.load().lineage
+    found = (
+        sources.from_paths(given, now)
+        if given
+        else sources.from_texts(code_host.texts(base_commit, (*sources.SUFFIXES, sources.CATALOG)), now)
+    )
+    known = gather(
+        sides.base.values(),
+        sql=found.sql,
+        heard=found.heard,
+        declarations=found.declarations,
+        promised=sides.head.values(),
+        dialect=dialect,
+    )
+    done = preflight(sides, known, now=now, mode=Mode(mode))
     code = done.verdict.exit_code
     if format == "json":
         print_json(
@@ -69,11 +82,3 @@ def change_json(change: ContractChange) -> dict[str, Any]:
         "old_version": change.old.version if change.old else None,
         "new_version": change.new.version if change.new else None,
     }
-
-
-def _lineage(
-    code_host: GitRepository, commit: str, given: Sequence[Path]
-) -> tuple[Mapping[str, bytes], Mapping[str, bytes]]:
-    if given:
-        return lineage_texts(given)
-    return code_host.texts(commit, (".sql",)), code_host.texts(commit, (".jsonl",))

@@ -8,7 +8,6 @@ here, and later ones will differ again.
 
 from __future__ import annotations
 
-import json
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
@@ -17,6 +16,7 @@ from datetime import UTC, datetime
 
 from contracts_svc.errors import Location, Problem, UserMistake
 from contracts_svc.lineage.graph import Channel
+from contracts_svc.lineage.json_text import Unreadable, parsed
 from contracts_svc.model import Json
 
 MAX_BYTES = 200_000_000
@@ -42,6 +42,8 @@ class Resource:
     """``model``, ``seed``, ``snapshot``, ``source``, ``test``, ``exposure``, ..."""
     title: str
     name: tuple[str, ...] = ()
+    relation: str = ""
+    """How SQL writes it, which may be a call: ``read_csv('s3://lake/raw.csv')``."""
     columns: Mapping[str, str | None] = field(default_factory=dict)
     enforced: bool = False
     parents: tuple[str, ...] = ()
@@ -133,22 +135,11 @@ def read_catalog(text: bytes, file: str) -> Catalog:
 
 
 def _document(text: bytes, file: str) -> Mapping[str, Json]:
-    if len(text) > MAX_BYTES:
-        raise UserMistake.of(f"{file} is longer than {MAX_BYTES:,} bytes", "that is more than is read")
     try:
-        document = json.loads(text.decode("utf-8-sig"))
-    except UnicodeDecodeError as error:
-        raise UserMistake.of(
-            f"{file} is not UTF-8 at byte {error.start + 1}", "is it a file of dbt?"
-        ) from None
-    except json.JSONDecodeError as error:
-        at = Location(file, error.lineno, error.colno)
-        raise UserMistake.of(f"not JSON: {error.msg}", "was the file written to its end?", at) from None
-    except (RecursionError, ValueError) as error:
-        # ValueError: a number of more digits than Python reads.
-        raise UserMistake.of(
-            f"{file} is not JSON that can be read: {error}", "is it a file of dbt?"
-        ) from None
+        document = parsed(text, MAX_BYTES)
+    except Unreadable as error:
+        at = Location(file, error.line, error.column)
+        raise UserMistake.of(error.reason, "is it a file of dbt, written to its end?", at) from None
     if not isinstance(document, dict):
         raise UserMistake.of(f"{file} is no JSON object", "is it a file of dbt?")
     return document
@@ -227,6 +218,7 @@ class _Reader:
             kind=kind,
             title=_text(entry, "label") or _text(entry, "name") or id,
             name=_table(entry, config, kind),
+            relation=_text(entry, "relation_name"),
             columns=columns,
             enforced=contract.get("enforced") is True,
             parents=tuple(self._parents(id, entry)),

@@ -151,9 +151,7 @@ class Identities:
             return self.find(named.name) or named
         place = normal(named)
         found = self._normal.get(place) or self._enclosing(place)
-        if found is None and lacks_host(named.namespace):
-            found = self._hostless(named)
-        return found or place
+        return found or self._partly_named(place) or place
 
     def _enclosing(self, place: DatasetId) -> DatasetId | None:
         """The dataset in whose folder a path lies, the nearest one."""
@@ -167,12 +165,19 @@ class Identities:
             path = path.rpartition("/")[0]
         return None
 
-    def _hostless(self, named: DatasetId) -> DatasetId | None:
-        """The one dataset of the same kind of system whose name ends the same, at whatever host."""
-        last = _last(named)
-        places = [p for p in self._by_last.get(last, ()) if not lacks_host(p.namespace)]
+    def _partly_named(self, named: DatasetId) -> DatasetId | None:
+        """The one dataset whose name ends so, in the same namespace; at whatever host of the same kind of
+        system where no host is named."""
+        if kind_of(named.namespace).files:
+            return None
+        last, anywhere = _last(named), lacks_host(named.namespace)
+        places = [
+            p
+            for p in self._by_last.get(last, ())
+            if (not lacks_host(p.namespace) if anywhere else p.namespace == named.namespace)
+        ]
         found = {self._normal[p] for p in places if may_be_one(named, p)}
-        if not found and reads_files(named.namespace):
+        if not found and anywhere and reads_files(named.namespace):
             found = {d for d in self._by_name.get(last, ()) if is_files(self.known[d][0])}
         return next(iter(found)) if len(found) == 1 else None
 

@@ -167,7 +167,7 @@ def reads_files(namespace: str) -> bool:
 
 
 def may_be_one(open_name: DatasetId, other: DatasetId) -> bool:
-    """Whether a name without a host may mean the other dataset.
+    """Whether a name that leaves out a host, a database or a catalog may mean the other dataset.
 
     Both are of one kind of system (or of one family of catalogs), and the shorter name, of at least
     schema and table unless a system has no schemas, ends the longer one.

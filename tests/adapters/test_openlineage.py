@@ -160,7 +160,7 @@ def test_an_edge_has_the_latest_time_whatever_the_order() -> None:
     for some in (events, events[::-1]):
         found = read(*some)
         assert [e.seen for e in found.edges] == [datetime(2026, 1, 3, tzinfo=UTC)]
-        assert [e.origin for e in found.edges] == ["openlineage:e.jsonl"]
+        assert [e.origin for e in found.edges] == ["openlineage:jobs/j"]
 
 
 def dashboard(facets: dict[str, Any], **job: Any) -> dict[str, Any]:
