@@ -2,10 +2,10 @@
 
 Column edges come from the columnLineage facet of an output, in all its forms: ``fields`` with
 transformations, ``fields`` as they were before version 1-1-0 of the facet (``transformationType``),
-and ``dataset`` for what affects all columns. For an output without it the job's SQL is followed, where
-the event has it; else it gets table-level edges from every input. A facet that is ``_deleted`` counts as
-not there. The schema, ownership, symlinks, dataSource and documentation facets of every dataset are kept,
-the latest of each.
+and ``dataset`` for what affects all columns; and from the lineage facet. For an output without these the
+job's SQL is followed, where the event has it; else it gets table-level edges from every input. A facet that
+is ``_deleted`` counts as not there. The schema, ownership, symlinks, dataSource and documentation facets of
+every dataset are kept, the latest of each.
 
 The result does not depend on the order of the events, nor on how often each comes.
 
@@ -26,10 +26,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from itertools import chain
 from typing import BinaryIO
 
 from contracts_svc.errors import Location, Problem
-from contracts_svc.lineage.event_columns import column_edges
+from contracts_svc.lineage.event_columns import column_edges, explicit_edges
 from contracts_svc.lineage.event_facets import DESCRIBING, Facets, described, owners, support
 from contracts_svc.lineage.event_sql import dialect_of_job
 from contracts_svc.lineage.graph import (
@@ -178,7 +179,9 @@ class _Reader:
         inputs, outputs = (tuple(dict.fromkeys(d for d, _ in side)) for side in (given, made))
         self.inputs.update(inputs)
         self.outputs.update(outputs)
-        sources = self._told_columns(made)
+        entries = self._entries(job)
+        self.outputs.update(d for d, _ in entries)
+        sources = self._told_columns([*made, *entries])
         without = tuple(o for o in outputs if o not in sources)
         if len(inputs) * len(outputs) > MAX_PAIRS:
             message = f"the event joins {len(inputs):,} inputs with {len(outputs):,} outputs"
@@ -187,9 +190,9 @@ class _Reader:
             followed = self._query(event, job, inputs, without)
             covered = set[DatasetId]().union(*sources.values())
             for output in outputs:
-                if output in sources:
+                if sources.get(output):
                     self._table_level([i for i in inputs if i not in covered], output, LEFT_OUT)
-                elif not followed:
+                elif output in without and not followed:
                     self._table_level(inputs, output, NO_COLUMNS)
         if self._text(self._job_facet(job, "jobType"), "jobType").upper() == DASHBOARD:
             for output, facets in made:
@@ -198,17 +201,33 @@ class _Reader:
     def _told_columns(
         self, datasets: Iterable[tuple[DatasetId, Mapping[str, Json]]]
     ) -> dict[DatasetId, set[DatasetId]]:
-        """Add the edges of their columnLineage facets; those that have any -> the sources named."""
+        """Add the edges of their facets; those of which something is told -> the sources named."""
         found: dict[DatasetId, set[DatasetId]] = {}
         for output, facets in datasets:
-            facet = self._facet(facets, "columnLineage")
-            for source, target, kind, type_ in column_edges(output, facet, self._problem):
+            columns = self._facet(facets, "columnLineage")
+            explicit = self._facet(facets, "lineage")
+            if explicit.get("inputs") == []:  # nothing upstream is tracked, as the facet says
+                found.setdefault(output, set())
+            edges = chain(
+                column_edges(output, columns, self._problem), explicit_edges(output, explicit, self._problem)
+            )
+            for source, target, kind, type_ in edges:
                 found.setdefault(output, set()).add(source.dataset)
                 self._add(source, target, kind, type_)
             told = (self.origin, output)
             if output in found and (told not in self.told or _later(self.seen, self.told[told])):
                 self.told[told] = self.seen
         return found
+
+    def _entries(self, job: Mapping[str, Json]) -> list[tuple[DatasetId, Mapping[str, Json]]]:
+        """The datasets in the job's own lineage facet, each with its entry as a facet."""
+        entries = self._job_facet(job, "lineage").get("entries") or []
+        if not isinstance(entries, list):
+            self._problem("the lineage facet's entries are no list")
+            return []
+        named = (e for e in entries if isinstance(e, dict) and e.get("type") != "JOB")
+        found = ((self._dataset(e, "the lineage facet's entries"), e) for e in named)
+        return [(dataset[0], {"lineage": entry}) for dataset, entry in found if dataset is not None]
 
     def _query(
         self,
@@ -295,7 +314,8 @@ class _Reader:
         self, source: ColumnRef, target: ColumnRef, kind: EdgeKind, type_: EdgeType, reason: str = ""
     ) -> None:
         if type_ is EdgeType.UNKNOWN and not reason:
-            reason = "the event does not say what is done with the column"
+            what = "what is done with the column" if source.column else "which columns are read"
+            reason = f"the event does not say {what}"
         edge = Edge(
             source=source,
             target=target,

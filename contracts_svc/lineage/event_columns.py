@@ -1,8 +1,9 @@
-"""OpenLineage's columnLineage facet, in all its forms.
+"""OpenLineage's columnLineage facet, in all its forms, and the lineage facet that generalizes it.
 
 https://openlineage.io/docs/spec/facets/dataset-facets/column_lineage_facet: ``fields`` with
 transformations, ``fields`` as they were before version 1-1-0 (``transformationType``), and ``dataset`` for
-what affects all columns.
+what affects all columns. The lineage facet (2026) says the same of a dataset (``inputs`` and ``fields``) or
+of a job (``entries``, one for each dataset it makes), and may name datasets alone.
 """
 
 from __future__ import annotations
@@ -35,6 +36,42 @@ def column_edges(
             yield source, ColumnRef(output, None), EdgeKind.INDIRECT, type_
 
 
+def explicit_edges(
+    output: DatasetId, facet: Mapping[str, Json], tell: Tell
+) -> Iterator[tuple[ColumnRef, ColumnRef, EdgeKind, EdgeType]]:
+    """The same of a lineage facet, or of an entry of one. A source that is a job is no dataset."""
+    fields = facet.get("fields")
+    if fields is not None and not isinstance(fields, dict):
+        tell(f"lineage of `{output}`: fields is no object")
+        fields = {}
+    for column, entry in (fields or {}).items():
+        inputs = entry.get("inputs") if isinstance(entry, dict) else None
+        for source, given in _sources(inputs, f"{output}.{column}", tell):
+            for kind, type_ in _transformations(given) or [(EdgeKind.DIRECT, EdgeType.UNKNOWN)]:
+                yield source, ColumnRef(output, column), kind, type_
+    for source, given in _sources(facet.get("inputs"), str(output), tell):
+        known = _transformations(given) if source.column else []
+        for _, type_ in known or [(EdgeKind.INDIRECT, EdgeType.UNKNOWN)]:
+            yield source, ColumnRef(output, None), EdgeKind.INDIRECT, type_
+
+
+def _sources(value: Json, of: str, tell: Tell) -> Iterator[tuple[ColumnRef, Mapping[str, Json]]]:
+    if value is None:
+        return
+    if not isinstance(value, list):
+        tell(f"lineage of `{of}`: the inputs are no list")
+        return
+    for entry in value:
+        given = entry if isinstance(entry, dict) else {}
+        if given.get("type") == "JOB":
+            continue
+        namespace, name, column = (given.get(k) for k in ("namespace", "name", "field"))
+        if not (isinstance(namespace, str) and isinstance(name, str) and isinstance(column, str | None)):
+            tell(f"lineage of `{of}`: an input without namespace and name")
+            continue
+        yield ColumnRef(DatasetId(namespace, name), column), given
+
+
 def _inputs(value: Json, of: str, tell: Tell) -> Iterator[tuple[ColumnRef, Mapping[str, Json]]]:
     if value is None:
         return
@@ -60,7 +97,10 @@ def _transformations(given: Mapping[str, Json]) -> list[tuple[EdgeKind, EdgeType
 
 def _transformation(entry: Mapping[str, Json]) -> tuple[EdgeKind, EdgeType]:
     kind = EdgeKind.INDIRECT if str(entry.get("type")).upper() == "INDIRECT" else EdgeKind.DIRECT
-    return kind, _type(entry.get("subtype"))
+    type_ = _type(entry.get("subtype"))
+    if entry.get("masking") is True and type_ is EdgeType.IDENTITY:
+        return kind, EdgeType.TRANSFORMATION
+    return kind, type_
 
 
 def _former(entry: Mapping[str, Json]) -> tuple[EdgeKind, EdgeType]:
