@@ -30,8 +30,9 @@ class ColumnNames:
             folded.setdefault(column.path.lower(), column.path)
         return cls(exact, folded)
 
-    def path(self, stored: str) -> str:
-        """The contract's path; of a field that the contract does not know, that of what it lies in."""
+    def path(self, stored: str) -> str | None:
+        """The contract's path; of a field that the contract does not know, that of what it lies in, with
+        the rest of its name. None where the contract has no such column."""
         outer, inner = stored, ""
         for _ in range(_DEEPEST):
             found = self._exact.get(outer) or self._folded.get(outer.lower())
@@ -41,7 +42,7 @@ class ColumnNames:
             if not dot:
                 break
             inner = stored[len(outer) :]
-        return stored
+        return None
 
 
 def _stored_paths(columns: Iterable[Column], path: str, stored: str) -> Iterator[tuple[str, str]]:

@@ -13,7 +13,15 @@ from dataclasses import dataclass, field
 
 from contracts_svc.lineage.column_names import ColumnNames, columns_of
 from contracts_svc.lineage.graph import DatasetId
-from contracts_svc.lineage.names import kind_of, lacks_host, may_be_one, normal, parts_of, reads_files
+from contracts_svc.lineage.names import (
+    kind_of,
+    lacks_host,
+    may_be_one,
+    normal,
+    normal_column,
+    parts_of,
+    reads_files,
+)
 from contracts_svc.lineage.servers import (
     PLACEHOLDER,
     address_of,
@@ -105,14 +113,14 @@ class Identities:
         return self._resolved[named]
 
     def column(self, dataset: DatasetId, stored: str) -> str:
-        """The contract's path of a column that has this name in the data; the name itself where no
-        contract has such a column. Case counts only where two columns differ in nothing else."""
+        """The contract's path of a column that has this name in the data; of a column that no contract
+        has, its name in one spelling. Case counts only where two columns differ in nothing else."""
         found = self.known.get(dataset)
         if found is None:
-            return stored
+            return normal_column(dataset, stored)
         if dataset not in self._paths:
             self._paths[dataset] = ColumnNames.of(found[1])
-        return self._paths[dataset].path(stored)
+        return self._paths[dataset].path(stored) or normal_column(dataset, stored)
 
     def unmatched(self, datasets: Iterable[DatasetId]) -> tuple[Unmatched, ...]:
         """Those of these datasets that no contract describes; those with a suggestion come first."""
@@ -150,8 +158,14 @@ class Identities:
         if not named.namespace:
             return self.find(named.name) or named
         place = normal(named)
-        found = self._normal.get(place) or self._enclosing(place)
-        return found or self._partly_named(place) or place
+        first = self._normal.get(place, place)
+        for name in dict.fromkeys((first, place)):
+            if name in self.known:
+                return name
+            found = self._enclosing(name) or self._partly_named(name)
+            if found is not None:
+                return found
+        return first
 
     def _enclosing(self, place: DatasetId) -> DatasetId | None:
         """The dataset in whose folder a path lies, the nearest one."""
@@ -171,10 +185,15 @@ class Identities:
         if kind_of(named.namespace).files:
             return None
         last, anywhere = _last(named), lacks_host(named.namespace)
+        # A longer name in the same namespace; where no host is named, one at any host.
         places = [
             p
             for p in self._by_last.get(last, ())
-            if (not lacks_host(p.namespace) if anywhere else p.namespace == named.namespace)
+            if (
+                not lacks_host(p.namespace)
+                if anywhere
+                else p.namespace == named.namespace and len(parts_of(p)) > len(parts_of(named))
+            )
         ]
         found = {self._normal[p] for p in places if may_be_one(named, p)}
         if not found and anywhere and reads_files(named.namespace):

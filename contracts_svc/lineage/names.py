@@ -39,9 +39,11 @@ _CATALOG = "catalog"
 @dataclass(frozen=True, slots=True)
 class Kind:
     """How a kind of system names things. ``case`` is what it folds names to: ``upper``, ``lower``, or
-    "" where case tells names apart. Tables of one ``family`` may be known to several systems."""
+    "" where case tells names apart; ``columns`` is the same of columns, where these differ from tables.
+    Tables of one ``family`` may be known to several systems."""
 
     case: str = ""
+    columns: str = ""
     files: bool = False
     port: int | None = None
     family: str = ""
@@ -51,7 +53,7 @@ _KINDS: Mapping[str, Kind] = {
     "abfss": Kind(files=True),
     "arn:aws:glue": Kind("lower", family=_CATALOG),
     "awsathena": Kind("lower", family=_CATALOG),
-    "bigquery": Kind(),
+    "bigquery": Kind(columns="lower"),
     "clickhouse": Kind(port=8123),
     "databricks": Kind("lower", family=_CATALOG),
     "db2": Kind("upper", port=50000),
@@ -107,9 +109,19 @@ def normal(dataset: DatasetId) -> DatasetId:
         name = name.translate(_QUOTES)
     if scheme_of(namespace) == "bigquery":
         name = name.partition("$")[0]
-    if kind.case:
-        name = name.upper() if kind.case == "upper" else name.lower()
-    return DatasetId(namespace, name)
+    return DatasetId(namespace, _folded(name, kind.case))
+
+
+def normal_column(dataset: DatasetId, column: str) -> str:
+    """The one spelling of a column's name, where no contract has it."""
+    kind = kind_of(dataset.namespace)
+    return _folded(column, kind.columns or kind.case)
+
+
+def _folded(name: str, case: str) -> str:
+    if not case:
+        return name
+    return name.upper() if case == "upper" else name.lower()
 
 
 def _namespace(namespace: str, kind: Kind) -> str:
