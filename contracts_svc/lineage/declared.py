@@ -221,7 +221,7 @@ class _Reader:
         columns = node.child("columns")
         if columns is None or columns.value is None:
             return
-        if not isinstance(columns.children, list):
+        if not isinstance(columns.value, list) or not isinstance(columns.children, list):
             self._problem(self._at(columns), "'columns' must be a list of names", "write columns: [a, b]")
             return
         if not columns.children:
