@@ -13,6 +13,7 @@ from contracts_svc.cli.output import count, paint, print_json
 from contracts_svc.cli.workspace import load
 from contracts_svc.errors import ExitCode, UserMistake
 from contracts_svc.flows.lineage import Lineage, gather
+from contracts_svc.lineage.column_names import lineage_names
 from contracts_svc.lineage.graph import ColumnRef, Consumer, DatasetId, Edge, EdgeKind
 from contracts_svc.lineage.identity import Identities
 from contracts_svc.model import Contract
@@ -108,14 +109,16 @@ def _columns(
     dataset: DatasetId, column: str | None, identities: Identities, lineage: Lineage
 ) -> list[ColumnRef]:
     known = identities.contract_of(dataset)
-    promised = [c.path for c in known[1].walk()] if known else []
+    # Who asks may use the contract's path, or the name that lineage has for it.
+    named = {c.path: name for name, c in lineage_names(known[1])} if known else {}
     read = {e.source.column for e in lineage.graph.edges if e.source.dataset == dataset}
-    names = list(dict.fromkeys([*promised, *sorted(c for c in read if c)]))
+    names = list(dict.fromkeys([*named.values(), *sorted(c for c in read if c)]))
     if column is None:
         return [ColumnRef(dataset, n) for n in names]
-    if column not in names:
+    found = named.get(column, column)
+    if found not in names:
         raise UserMistake.of(f"{dataset.name} has no column {column!r}", f"it has: {', '.join(names)}")
-    return [ColumnRef(dataset, column)]
+    return [ColumnRef(dataset, found)]
 
 
 Report = Iterable[tuple[ColumnRef, tuple[tuple[Edge, ...], ...]]]

@@ -63,7 +63,7 @@ def gather(
     reported, problems = _reported(sql, heard, identities, datasets, dialect, seen)
     said = declared(declarations, contracts, identities, seen)
     keys = relationships(promised, contracts, identities, seen)
-    # What people write names columns by the contract's paths already.
+    # Declarations are made of contracts, so they have the names of contracts already.
     edges = merged((*resolved(reported, identities), *said.heard.edges, *keys.edges))
     graph = Graph.of(sorted(settled(edges), key=_order))
     readers = [replace(c, dataset=identities.resolve(c.dataset)) for h in heard for c in h.consumers]

@@ -1,4 +1,8 @@
-"""The columns of a contract by their names in the data."""
+"""The names of a contract's columns in lineage.
+
+A column is named there as it is stored (``physicalName``, else ``name``); of a nested one only the outermost
+name is that of the data, what follows is the contract's path: ``adr.street``.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +17,7 @@ _DEEPEST = 100
 
 @dataclass(frozen=True, slots=True)
 class ColumnNames:
-    """The columns of a table by their names in the data (``physicalName``, else ``name``)."""
+    """The columns of a table by the names that sources of lineage have for them."""
 
     _exact: Mapping[str, str]
     _folded: Mapping[str, str | None]
@@ -21,19 +25,21 @@ class ColumnNames:
     @classmethod
     def of(cls, table: Table) -> ColumnNames:
         """Every column of a table, nested ones too."""
-        exact = dict(_stored_paths(table.columns, "", ""))
+        exact = dict(_in_data(table.columns))
         folded: dict[str, str | None] = {}
-        for stored, path in exact.items():
-            folded[stored.lower()] = None if stored.lower() in folded else path
-        for column in table.walk():  # who writes the contract's own name means that column too
-            exact.setdefault(column.path, column.path)
-            folded.setdefault(column.path.lower(), column.path)
+        for written, name in exact.items():
+            folded[written.lower()] = None if written.lower() in folded else name
+        for name, column in lineage_names(table):  # who writes the contract's own name means it too
+            for written in (name, column.path):
+                exact.setdefault(written, name)
+                folded.setdefault(written.lower(), name)
         return cls(exact, folded)
 
-    def path(self, stored: str) -> str | None:
-        """The contract's path; of a field that the contract does not know, that of what it lies in, with
-        the rest of its name. None where the contract has no such column."""
-        outer, inner = stored, ""
+    def name(self, written: str) -> str | None:
+        """The name in lineage of a column that is written so in the data, in whatever case; of a field
+        that the contract does not know, that of what it lies in, with the rest. None where the contract
+        has no such column."""
+        outer, inner = written, ""
         for _ in range(_DEEPEST):
             found = self._exact.get(outer) or self._folded.get(outer.lower())
             if found is not None:
@@ -41,19 +47,43 @@ class ColumnNames:
             outer, dot, _ = outer.rpartition(".")
             if not dot:
                 break
-            inner = stored[len(outer) :]
+            inner = written[len(outer) :]
         return None
 
 
-def _stored_paths(columns: Iterable[Column], path: str, stored: str) -> Iterator[tuple[str, str]]:
-    """(name in the data, contract's path) of every column below one that has these names itself."""
-    for column in columns:
-        step = column.path[len(path) :]
+def lineage_names(table: Table) -> Iterator[tuple[str, Column]]:
+    """Every column of a table, nested ones too, with its name in lineage."""
+    for top in table.columns:
+        for column in top.walk():
+            yield top.stored_name + column.path.removeprefix(top.path), column
+
+
+def lineage_name(table: Table, path: str) -> str:
+    """The name in lineage of a column with this path in the contract, also of one inside a column of the
+    table that the table itself does not have (any more)."""
+    for top in table.columns:
+        rest = path.removeprefix(top.path)
+        if rest != path and rest[:1] in ("", ".", "[", "{"):
+            return top.stored_name + rest
+    return path
+
+
+def _in_data(columns: Iterable[Column]) -> Iterator[tuple[str, str]]:
+    """(name in the data, name in lineage) of every column."""
+    for top in columns:
+        yield top.stored_name, top.stored_name
+        for written, path in _nested(top, top.stored_name):
+            yield written, top.stored_name + path.removeprefix(top.path)
+
+
+def _nested(parent: Column, written: str) -> Iterator[tuple[str, str]]:
+    for column in parent.children():
+        step = column.path.removeprefix(parent.path)
         # The element of an array and the parts of a map have no names of their own in the data.
         own = column.physical_name and step.lstrip(".") == column.name
-        here = stored + (step.removesuffix(column.name) + column.stored_name if own else step)
+        here = written + (step.removesuffix(column.name) + column.stored_name if own else step)
         yield here, column.path
-        yield from _stored_paths(column.children(), column.path, here)
+        yield from _nested(column, here)
 
 
 def columns_of(table: Table) -> Mapping[str, str]:

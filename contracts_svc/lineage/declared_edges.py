@@ -18,6 +18,7 @@ from datetime import datetime
 
 from contracts_svc.errors import Location, Problem
 from contracts_svc.impact import consumers_of
+from contracts_svc.lineage.column_names import lineage_name, lineage_names
 from contracts_svc.lineage.declared import DataProduct, Declaration, Reads, Subscription
 from contracts_svc.lineage.graph import (
     PROMISED,
@@ -47,7 +48,7 @@ MAX_EDGES = 200_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Declared:
-    """What all declarations say. Columns are named by the contracts' paths."""
+    """What all declarations say, under the names that lineage has."""
 
     heard: Heard
     pins: tuple[Pin, ...] = ()
@@ -145,11 +146,12 @@ class _Maker:
         paths: defaultdict[str, dict[ColumnRef, None]] = defaultdict(dict)
         for source in sources:
             found = self.identities.contract_of(source)
-            for column in found[1].walk() if found else ():
-                ref = ColumnRef(source, column.path)
+            if found is None:
+                continue
+            for name, column in lineage_names(found[1]):
+                ref = ColumnRef(source, name)
                 paths[column.path].setdefault(ref)
-                if found:
-                    paths[f"{found[1].name}.{column.path}"].setdefault(ref)
+                paths[f"{found[1].name}.{column.path}"].setdefault(ref)
         if written in paths:
             return tuple(paths[written])
         close = difflib.get_close_matches(written, list(paths), n=1)
@@ -240,7 +242,7 @@ def _keys(
         if parent is None or (parent[1].name == table.name and parent[0].id == contract.id):
             continue
         dataset = identities.resolve(identities.dataset(parent[0], parent[1]))
-        yield ColumnRef(dataset, parent[2]), child
+        yield ColumnRef(dataset, lineage_name(parent[1], parent[2])), child
 
 
 def _pairs(contract: Contract, table: Table) -> Iterator[tuple[str, str]]:

@@ -58,7 +58,7 @@ class Identities:
     _by_last: Mapping[str, tuple[DatasetId, ...]] = field(default_factory=dict, repr=False)
     """Last part of a name, in lower case -> normal names that end so."""
     _resolved: dict[DatasetId, DatasetId] = field(default_factory=dict, repr=False, compare=False)
-    _paths: dict[DatasetId, ColumnNames] = field(default_factory=dict, repr=False, compare=False)
+    _columns: dict[DatasetId, ColumnNames] = field(default_factory=dict, repr=False, compare=False)
 
     @classmethod
     def of(
@@ -112,15 +112,15 @@ class Identities:
             self._resolved[named] = self._resolve(named)
         return self._resolved[named]
 
-    def column(self, dataset: DatasetId, stored: str) -> str:
-        """The contract's path of a column that has this name in the data; of a column that no contract
-        has, its name in one spelling. Case counts only where two columns differ in nothing else."""
+    def column(self, dataset: DatasetId, written: str) -> str:
+        """The name in lineage of a column that a source of lineage writes so: as the contract has it, else
+        in one spelling. Case counts only where two columns differ in nothing else."""
         found = self.known.get(dataset)
         if found is None:
-            return normal_column(dataset, stored)
-        if dataset not in self._paths:
-            self._paths[dataset] = ColumnNames.of(found[1])
-        return self._paths[dataset].path(stored) or normal_column(dataset, stored)
+            return normal_column(dataset, written)
+        if dataset not in self._columns:
+            self._columns[dataset] = ColumnNames.of(found[1])
+        return self._columns[dataset].name(written) or normal_column(dataset, written)
 
     def unmatched(self, datasets: Iterable[DatasetId]) -> tuple[Unmatched, ...]:
         """Those of these datasets that no contract describes; those with a suggestion come first."""

@@ -103,10 +103,10 @@ def _latest(one: datetime | None, other: datetime | None) -> datetime | None:
 
 
 def resolved(edges: Iterable[Edge], identities: Identities) -> tuple[Edge, ...]:
-    """The edges between datasets as they are known here, and columns by their contracts' paths.
+    """The edges between datasets as they are known here, and columns as their contracts spell them
+    (:mod:`contracts_svc.lineage.column_names`).
 
-    Sources name columns as they are stored (``physicalName``); findings and promises name them by their
-    paths in the contract. What leads from a thing to itself once names are joined is left out.
+    What leads from a thing to itself once names are joined is left out.
     """
     resolver = _Resolver(identities, tuple(edges))
     return merged(edge for edge in resolver.edges() if edge.source != edge.target)

@@ -239,7 +239,7 @@ def test_tables_are_joined_to_contracts_by_kind_of_system_and_name() -> None:
         ),
     )
     found = lineage(project(RAW, STAGED), contract)
-    assert "DB.S.raw_orders.order -> DB.S.STAGED.ORDER_ID IDENTITY" in lines(found)
+    assert "DB.S.raw_orders.id -> DB.S.STAGED.ORDER_ID IDENTITY" in lines(found)
     assert {e.source.dataset.namespace for e in found.graph.edges} == {"snowflake://acme"}
     elsewhere = lineage(project(RAW, STAGED, adapter="redshift"), contract)
     assert {e.source.dataset.namespace for e in elsewhere.graph.edges} == {"redshift://"}

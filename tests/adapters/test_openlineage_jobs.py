@@ -110,7 +110,7 @@ def test_the_columns_of_star_come_from_contracts_too() -> None:
         tables=(Table(name="a", columns=(Column(name="key", path="key", physical_name="ID"),)),),
     )
     asked = event(facets=sql("CREATE TABLE out AS SELECT * FROM a"), inputs=[A], outputs=[OUT])
-    assert lines(graph(asked, contracts=(contract,))) == ["a.key -> out.id IDENTITY"]
+    assert lines(graph(asked, contracts=(contract,))) == ["a.ID -> out.id IDENTITY"]
 
 
 def test_sql_that_cannot_be_followed_joins_the_tables_and_says_why() -> None:

@@ -201,7 +201,7 @@ def test_a_data_product_joins_the_contracts_it_names() -> None:
 
 def test_columns_that_sql_tells_take_the_place_of_the_product_edge() -> None:
     found = lineage(PRODUCT, sql={"totals.sql": b"SELECT order_id AS n FROM orders"})
-    assert lines(found) == ["orders.id -> totals.n DIRECT IDENTITY", "rates -> totals INDIRECT UNKNOWN"]
+    assert lines(found) == ["orders.order_id -> totals.n DIRECT IDENTITY", "rates -> totals INDIRECT UNKNOWN"]
 
 
 def test_a_port_may_say_itself_what_it_is_made_of() -> None:
@@ -234,7 +234,7 @@ def test_a_subscription_reads_the_columns_it_names() -> None:
     found = lineage(SUBSCRIPTION)
     assert lines(found) == [
         "orders.address.street -> revenue forecast.address.street DIRECT IDENTITY",
-        "orders.id -> revenue forecast.id DIRECT IDENTITY",
+        "orders.order_id -> revenue forecast.order_id DIRECT IDENTITY",
     ]
     assert [(c.name, c.kind, c.team) for c in found.consumers] == [
         ("revenue forecast", ConsumerKind.SUBSCRIPTION, "finance-science")
@@ -287,7 +287,7 @@ PARENT = contract("customers", Column(name="id", path="id", physical_name="cid")
 def test_a_foreign_key_reads_the_key_it_refers_to(level: str, target: str, file: str) -> None:
     child = keyed(target, level=level, file=file)
     found = gather([PARENT, child], sql={}, promised=[child])
-    assert lines(found) == ["customers.id -> bills/bills.customer INDIRECT JOIN"]
+    assert lines(found) == ["customers.cid -> bills/bills.customer INDIRECT JOIN"]
     assert [(c.name, c.team, c.contract) for c in found.consumers] == [
         ("bills (relationship)", "bills team", "bills")
     ]
