@@ -13,6 +13,7 @@ from typing import TypeAlias
 from contracts_svc.findings import Change, ChangeKind, Finding, Severity
 from contracts_svc.impact_sla import UNKNOWN_DELAY, Delay, adds_up, amount_of, sla_holds
 from contracts_svc.impact_types import logical_as_stored, same_type
+from contracts_svc.lineage.column_names import lineage_name
 from contracts_svc.model import Column, Json, QualityRule, SlaProperty, Table
 
 
@@ -309,10 +310,10 @@ def changed_columns(change: Change, table: Table | None) -> tuple[str, ...]:
 
 
 def _stored(change: Change, table: Table | None = None) -> str:
-    """The stored name of a top-level column, in the old version; the dotted path of a nested one."""
+    """The stored name of a top-level column, in the old version; of a nested one its path below that."""
     path = change.column or ""
     if "." in path:
-        return path
+        return lineage_name(table, path) if table is not None else path
     if isinstance(change.old, Column):
         return change.old.stored_name
     if change.field == "physicalName":

@@ -12,6 +12,7 @@ from typing import TypeAlias
 from contracts_svc.impact_effects import Effect, Late, Noted, Retyped, Shaken, Unclear
 from contracts_svc.impact_nested import copied_part, part_effect, whole_effect
 from contracts_svc.impact_types import stored_type
+from contracts_svc.lineage.column_names import lineage_names
 from contracts_svc.lineage.graph import ColumnRef, DatasetId, Edge, EdgeKind, EdgeType, Graph
 from contracts_svc.model import Column, Contract, Table
 
@@ -95,9 +96,7 @@ class World:
             found = self.promises.get(ref.dataset)
             columns = list(found[1].walk()) if found else []
             named = {c.path: c for c in columns}
-            self._columns[ref.dataset] = named | {
-                c.stored_name: c for c in columns if c.physical_name and "." not in c.path
-            }
+            self._columns[ref.dataset] = named | (dict(lineage_names(found[1])) if found else {})
         return self._columns[ref.dataset].get(ref.column or "")
 
     def type_of(self, ref: ColumnRef, depth: int = 0) -> str | None:

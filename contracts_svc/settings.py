@@ -40,7 +40,7 @@ class Settings(BaseSettings):
     s3_profile: str = Field("", description="Profile of ~/.aws to take credentials from")
     s3_path_style: bool = Field(False, description="Address buckets as host/bucket (most non-AWS servers)")
     lineage: Annotated[list[Path], NoDecode] = Field(
-        [], description=f"Files or folders of lineage (SQL, .jsonl events), separated by '{os.pathsep}'"
+        [], description=f"Files or folders of lineage (see --lineage), separated by '{os.pathsep}'"
     )
     database_url: SecretStr = Field(
         SecretStr("sqlite:///.contracts/contracts.db"),

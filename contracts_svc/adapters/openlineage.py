@@ -2,8 +2,12 @@
 
 Column edges come from the columnLineage facet of an output, in all its forms: ``fields`` with
 transformations, ``fields`` as they were before version 1-1-0 of the facet (``transformationType``),
-and ``dataset`` for what affects all columns. An output without it gets table-level edges from every
-input.
+and ``dataset`` for what affects all columns; and from the lineage facet. For an output without these the
+job's SQL is followed, where the event has it; else it gets table-level edges from every input. A facet that
+is ``_deleted`` counts as not there. The schema, ownership, symlinks, dataSource and documentation facets of
+every dataset are kept, the latest of each.
+
+The result does not depend on the order of the events, nor on how often each comes.
 
 A **dashboard** is declared by an event whose job has the facet ``jobType`` with ``"jobType":
 "DASHBOARD"``; each of its outputs stands for one dashboard. Its title is the first line of the
@@ -19,15 +23,17 @@ reached is in a facet of our own, named as the specification asks custom facets 
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from itertools import chain
+from typing import BinaryIO
 
 from contracts_svc.errors import Location, Problem
-from contracts_svc.flows.lineage import Events
+from contracts_svc.lineage.event_columns import column_edges, explicit_edges
+from contracts_svc.lineage.event_facets import DESCRIBING, Facets, described, owners, support
+from contracts_svc.lineage.event_sql import dialect_of_job
 from contracts_svc.lineage.graph import (
-    Channel,
     ColumnRef,
     Consumer,
     ConsumerKind,
@@ -36,122 +42,227 @@ from contracts_svc.lineage.graph import (
     EdgeKind,
     EdgeType,
 )
+from contracts_svc.lineage.heard import Heard, Query
+from contracts_svc.lineage.json_text import Unreadable, parsed
+from contracts_svc.lineage.resolve import LEFT_OUT, NO_COLUMNS, told_since
 from contracts_svc.model import Json
 
 MAX_EVENT = 10_000_000
 """Longest event taken, in bytes."""
+MAX_DOCUMENT = 100_000_000
+"""Longest document of many events taken, in bytes."""
+MAX_PAIRS = 100_000
+"""Most pairs of an input and an output of one event for which table-level edges are made."""
+MAX_PROBLEMS = 1_000
+"""Most problems told of one file; what follows is only counted."""
+SKEW = timedelta(minutes=5)
+"""How far ahead of ours a clock may be before it is told."""
 DASHBOARD = "DASHBOARD"
 """The ``jobType`` of a job that feeds a dashboard."""
-SUPPORT_FACET = "contracts_support"
-"""The dataset facet that says where the people behind a dataset can be reached."""
-
-_TEAM = "team:"
-_NO_COLUMNS = "no column lineage in the event"
 
 
-def read_events(lines: Iterable[bytes], origin: str) -> Events:
+def read_events(lines: Iterable[bytes], file: str, now: datetime | None = None) -> Heard:
     """Read events, one JSON document a line. Never raises for what the lines hold.
 
-    ``origin`` becomes the origin of the edges, and (without ``openlineage:``) the file in problems.
-    An edge that several events report carries the latest ``eventTime``.
+    ``file`` is the name in problems. An edge that several events report carries the latest ``eventTime``;
+    with ``now`` (with its zone), a time after it counts as ``now``, and is told when it is more than
+    :data:`SKEW` ahead: an edge that was seen in the future would never go stale.
     """
-    reader = _Reader(origin)
+    reader = _Reader(file, now)
     for number, line in enumerate(lines, start=1):
         reader.line(number, line)
     return reader.result()
 
 
+def lines_of(stream: BinaryIO) -> Iterator[bytes]:
+    """The lines of a file, in bounded memory: of a line that is too long only so much as shows that."""
+    while line := stream.readline(MAX_EVENT + 2):
+        yield line
+        while len(line) > MAX_EVENT and not line.endswith(b"\n"):
+            line = stream.readline(MAX_EVENT + 2)
+
+
+def read_document(text: bytes, file: str, now: datetime | None = None) -> Heard:
+    """Read one event, or a list of events, from a JSON document of whatever layout."""
+    reader = _Reader(file, now)
+    for document in reader.parsed(text, MAX_DOCUMENT):
+        for event in document if isinstance(document, list) else [document]:
+            reader.event(event)
+    return reader.result()
+
+
 @dataclass(slots=True)
 class _Reader:
-    origin: str
+    file: str
+    now: datetime | None
     edges: dict[Edge, Edge] = field(default_factory=dict)
-    consumers: dict[DatasetId, Consumer] = field(default_factory=dict)
-    problems: list[Problem] = field(default_factory=list)
-    inputs: dict[DatasetId, None] = field(default_factory=dict)
-    outputs: dict[DatasetId, None] = field(default_factory=dict)
-    number: int = 0
+    queries: dict[Query, Query] = field(default_factory=dict)
+    told: dict[tuple[str, DatasetId], datetime | None] = field(default_factory=dict)
+    """(job, output) of which columns were told -> when last."""
+    facets: Facets = field(default_factory=Facets)
+    dashboards: dict[DatasetId, tuple[tuple[str, str], Consumer]] = field(default_factory=dict)
+    """With what decides which of several words on one dashboard is the last."""
+    problems: dict[Problem, None] = field(default_factory=dict)
+    untold: int = 0
+    inputs: set[DatasetId] = field(default_factory=set)
+    outputs: set[DatasetId] = field(default_factory=set)
+    number: int = 1
     seen: datetime | None = None
+    origin: str = ""
 
-    def result(self) -> Events:
-        return Events(
+    def result(self) -> Heard:
+        if self.untold:
+            message = f"{self.untold:,} more problems in {self.file}"
+            self.problems[Problem(None, message, "correct those that are told first")] = None
+        return Heard(
             edges=tuple(self.edges.values()),
-            consumers=tuple(self.consumers.values()),
+            consumers=tuple(c for _, (_, c) in sorted(self.dashboards.items())),
             problems=tuple(self.problems),
-            inputs=tuple(self.inputs),
-            outputs=tuple(self.outputs),
+            inputs=tuple(sorted(self.inputs)),
+            outputs=tuple(sorted(self.outputs)),
+            datasets=tuple(described(self.facets)),
+            queries=tuple(self._untold()),
         )
 
+    def _untold(self) -> Iterator[Query]:
+        """The queries for outputs of which their jobs tell no columns by other events either."""
+        for query in sorted(self.queries.values(), key=lambda q: (q.origin, q.sql, q.dialect, q.outputs)):
+            outputs = tuple(
+                output
+                for output in query.outputs
+                if (query.origin, output) not in self.told
+                or not told_since(self.told[query.origin, output], query.seen)
+            )
+            if outputs or not query.outputs:
+                yield replace(query, outputs=outputs)
+
     def line(self, number: int, line: bytes) -> None:
-        self.number, self.seen = number, None
-        if not line.strip():
-            return
-        event = self._parsed(line)
-        if event is not None:
-            self._event(event)
+        self.number = number
+        if line.strip():
+            for event in self.parsed(line):
+                self.event(event)
 
     # -- one event
 
-    def _parsed(self, line: bytes) -> Mapping[str, Json] | None:
-        if len(line) > MAX_EVENT:
-            self._problem(f"the event is longer than {MAX_EVENT:,} bytes", "send it in parts")
-            return None
+    def parsed(self, text: bytes, most: int = MAX_EVENT) -> tuple[Json, ...]:
+        """The JSON of a text; nothing, and a problem, where it cannot be read."""
         try:
-            event = json.loads(line.decode("utf-8-sig"))
-        except UnicodeDecodeError as error:
-            self._problem(f"not UTF-8 at byte {error.start + 1}", "OpenLineage events are JSON in UTF-8")
-        except json.JSONDecodeError as error:
-            self._problem(f"not JSON: {error.msg}", "one event a line, each a JSON object", error.colno)
-        except (RecursionError, ValueError) as error:
-            # ValueError: a number of more digits than Python reads.
-            self._problem(f"not JSON that can be read: {error}", "is this an OpenLineage event?")
-        else:
-            if isinstance(event, dict):
-                return event
-            self._problem("the event is no JSON object", "one event a line, each a JSON object")
-        return None
+            return (parsed(text, most),)
+        except Unreadable as error:
+            hint = "one event a line, each a JSON object in UTF-8"
+            self._problem(f"the event cannot be read: {error.reason}", hint, error.column, error.line - 1)
+            return ()
 
-    def _event(self, event: Mapping[str, Json]) -> None:
-        if not any(isinstance(event.get(key), dict) for key in ("job", "dataset")):
+    def event(self, event: Json) -> None:
+        """Take in one event; a problem where it is none."""
+        if not isinstance(event, dict):
+            self._problem("the event is no JSON object", "one event a line, each a JSON object")
+        elif not any(isinstance(event.get(key), dict) for key in ("job", "dataset")):
             self._problem(
                 "this is no OpenLineage event: it has neither a job nor a dataset",
                 "RunEvent and JobEvent have a job, DatasetEvent has a dataset",
             )
-            return
-        self.seen = self._time(event.get("eventTime"))
-        job = self._object(event, "job")
-        inputs = self._datasets(event, "inputs")
-        outputs = self._datasets(event, "outputs")
-        self.inputs.update(dict.fromkeys(d for d, _ in inputs))
-        self.outputs.update(dict.fromkeys(d for d, _ in outputs))
-        own = self._dataset(event.get("dataset"), "dataset") if "dataset" in event and not job else None
-        covered: set[DatasetId] = set()
-        without: list[DatasetId] = []
-        for output, facets in [*outputs, *([own] if own else [])]:
-            sources = self._columns(output, self._object(facets, "columnLineage"))
-            covered |= sources
-            if not sources:
-                without.append(output)
-        self._table_level([i for i, _ in inputs], [o for o, _ in outputs], covered, without)
-        if self._text(self._object(self._object(job, "facets"), "jobType"), "jobType").upper() == DASHBOARD:
-            for output, facets in outputs:
-                self.consumers[output] = self._dashboard(output, facets, job)
+        else:
+            self.seen = self._time(event.get("eventTime"))
+            job = self._object(event, "job")
+            self.origin = _origin(event, job)
+            if job:
+                self._job_event(event, job)
+            elif own := self._dataset(event.get("dataset"), "dataset"):
+                self._told_columns([own])
+                self._keep([own])
 
-    def _table_level(
+    def _job_event(self, event: Mapping[str, Json], job: Mapping[str, Json]) -> None:
+        """A RunEvent or a JobEvent."""
+        given, made = self._datasets(event, "inputs"), self._datasets(event, "outputs")
+        self._keep([*given, *made])
+        inputs, outputs = (tuple(dict.fromkeys(d for d, _ in side)) for side in (given, made))
+        self.inputs.update(inputs)
+        self.outputs.update(outputs)
+        entries = self._entries(job)
+        self.outputs.update(d for d, _ in entries)
+        sources = self._told_columns([*made, *entries])
+        without = tuple(o for o in outputs if o not in sources)
+        if len(inputs) * len(outputs) > MAX_PAIRS:
+            message = f"the event joins {len(inputs):,} inputs with {len(outputs):,} outputs"
+            self._problem(message, f"above {MAX_PAIRS:,} pairs only its column lineage is taken")
+        else:
+            followed = self._query(event, job, inputs, without)
+            covered = set[DatasetId]().union(*sources.values())
+            for output in outputs:
+                if sources.get(output):
+                    self._table_level([i for i in inputs if i not in covered], output, LEFT_OUT)
+                elif output in without and not followed:
+                    self._table_level(inputs, output, NO_COLUMNS)
+        if self._text(self._job_facet(job, "jobType"), "jobType").upper() == DASHBOARD:
+            for output, facets in made:
+                self._dashboard(output, facets, job)
+
+    def _told_columns(
+        self, datasets: Iterable[tuple[DatasetId, Mapping[str, Json]]]
+    ) -> dict[DatasetId, set[DatasetId]]:
+        """Add the edges of their facets; those of which something is told -> the sources named."""
+        found: dict[DatasetId, set[DatasetId]] = {}
+        for output, facets in datasets:
+            columns = self._facet(facets, "columnLineage")
+            explicit = self._facet(facets, "lineage")
+            if explicit.get("inputs") == []:  # nothing upstream is tracked, as the facet says
+                found.setdefault(output, set())
+            edges = chain(
+                column_edges(output, columns, self._problem), explicit_edges(output, explicit, self._problem)
+            )
+            for source, target, kind, type_ in edges:
+                found.setdefault(output, set()).add(source.dataset)
+                self._add(source, target, kind, type_)
+            told = (self.origin, output)
+            if output in found and (told not in self.told or _later(self.seen, self.told[told])):
+                self.told[told] = self.seen
+        return found
+
+    def _entries(self, job: Mapping[str, Json]) -> list[tuple[DatasetId, Mapping[str, Json]]]:
+        """The datasets in the job's own lineage facet, each with its entry as a facet."""
+        entries = self._job_facet(job, "lineage").get("entries") or []
+        if not isinstance(entries, list):
+            self._problem("the lineage facet's entries are no list")
+            return []
+        named = (e for e in entries if isinstance(e, dict) and e.get("type") != "JOB")
+        found = ((self._dataset(e, "the lineage facet's entries"), e) for e in named)
+        return [(dataset[0], {"lineage": entry}) for dataset, entry in found if dataset is not None]
+
+    def _query(
         self,
-        inputs: Sequence[DatasetId],
-        outputs: Sequence[DatasetId],
-        covered: set[DatasetId],
-        without: Sequence[DatasetId],
-    ) -> None:
-        """Inputs whose columns are not known: all of them for an output without column lineage, and
-        for the other outputs those that no column lineage of the event names."""
-        for output in outputs:
-            for source in inputs:
-                if source == output or (output not in without and source in covered):
-                    continue
-                reason = _NO_COLUMNS if output in without else "an input that its column lineage leaves out"
-                edge_ends = ColumnRef(source, None), ColumnRef(output, None)
-                self._add(*edge_ends, EdgeKind.INDIRECT, EdgeType.UNKNOWN, reason)
+        event: Mapping[str, Json],
+        job: Mapping[str, Json],
+        inputs: tuple[DatasetId, ...],
+        outputs: tuple[DatasetId, ...],
+    ) -> bool:
+        """Keep the job's SQL for outputs of which no columns are told; whether there is any."""
+        facet = self._job_facet(job, "sql")
+        sql = self._text(facet, "query")
+        if not sql.strip() or (not outputs and event.get("outputs")):
+            return False
+        kind = self._text(self._job_facet(job, "jobType"), "integration")
+        producer = self._text(event, "producer")
+        query = Query(
+            sql=sql,
+            dialect=dialect_of_job(self._text(facet, "dialect"), (*outputs, *inputs), kind, producer),
+            origin=self.origin,
+            inputs=inputs,
+            outputs=outputs,
+            at=Location(self.file, self.number, 1),
+            seen=self.seen,
+        )
+        before = self.queries.get(query)
+        if before is None or _later(query.seen, before.seen):
+            self.queries[query] = query
+        return True
+
+    def _table_level(self, inputs: Iterable[DatasetId], output: DatasetId, reason: str) -> None:
+        """Inputs of which no columns are known."""
+        for source in inputs:
+            if source != output:
+                ends = ColumnRef(source, None), ColumnRef(output, None)
+                self._add(*ends, EdgeKind.INDIRECT, EdgeType.UNKNOWN, reason)
 
     def _time(self, value: Json) -> datetime | None:
         if value is None:
@@ -159,10 +270,25 @@ class _Reader:
             return None
         try:
             time = datetime.fromisoformat(value)
-        except (TypeError, ValueError):
+            time = (time if time.tzinfo else time.replace(tzinfo=UTC)).astimezone(UTC)
+        except (TypeError, ValueError, OverflowError):
             self._problem(f"eventTime {value!r:.60} is no time", "write it as 2026-01-31T12:00:00Z")
             return None
-        return time if time.tzinfo else time.replace(tzinfo=UTC)
+        if self.now is None or time <= self.now:
+            return time
+        if time > self.now + SKEW:
+            message = f"eventTime {value:.60} is in the future, so it is taken for now"
+            self._problem(message, "set the clock of the machine that sends it")
+        return self.now
+
+    def _keep(self, datasets: Iterable[tuple[DatasetId, Mapping[str, Json]]]) -> None:
+        for dataset, facets in datasets:
+            for name in DESCRIBING:
+                value = facets.get(name)
+                if isinstance(value, dict):
+                    self.facets.keep(dataset, name, value, self.seen)
+                elif value is not None:
+                    self._problem(f"the {name} facet of `{dataset}` is no object")
 
     # -- datasets
 
@@ -184,52 +310,12 @@ class _Reader:
             return None
         return DatasetId(namespace, name), self._object(value, "facets")
 
-    # -- the columnLineage facet
-
-    def _columns(self, output: DatasetId, facet: Mapping[str, Json]) -> set[DatasetId]:
-        """Add the facet's edges; the datasets that it names as sources."""
-        sources: set[DatasetId] = set()
-        for column, entry in self._object(facet, "fields").items():
-            if not isinstance(entry, dict):
-                self._problem(f"columnLineage of `{output}`: `{column}` is no object")
-                continue
-            target = ColumnRef(output, column)
-            for source, given in self._input_fields(entry.get("inputFields"), f"{output}.{column}"):
-                sources.add(source.dataset)
-                for kind, type_ in self._transformations(given) or [_former(entry)]:
-                    self._add(source, target, kind, type_)
-        for source, given in self._input_fields(facet.get("dataset"), str(output)):
-            sources.add(source.dataset)
-            for _, type_ in self._transformations(given) or [(EdgeKind.INDIRECT, EdgeType.UNKNOWN)]:
-                self._add(source, ColumnRef(output, None), EdgeKind.INDIRECT, type_)
-        return sources
-
-    def _input_fields(self, value: Json, of: str) -> Iterator[tuple[ColumnRef, Mapping[str, Json]]]:
-        if value is None:
-            return
-        if not isinstance(value, list):
-            self._problem(f"columnLineage of `{of}`: the inputs are no list")
-            return
-        for entry in value:
-            given = entry if isinstance(entry, dict) else {}
-            namespace, name, column = (given.get(k) for k in ("namespace", "name", "field"))
-            if not (isinstance(namespace, str) and isinstance(name, str) and isinstance(column, str)):
-                self._problem(f"columnLineage of `{of}`: an input without namespace, name and field")
-                continue
-            yield ColumnRef(DatasetId(namespace, name), column), given
-
-    def _transformations(self, given: Mapping[str, Json]) -> list[tuple[EdgeKind, EdgeType]]:
-        value = given.get("transformations")
-        if not isinstance(value, list):
-            return []
-        found = [_transformation(entry) for entry in value if isinstance(entry, dict)]
-        return list(dict.fromkeys(found))
-
     def _add(
         self, source: ColumnRef, target: ColumnRef, kind: EdgeKind, type_: EdgeType, reason: str = ""
     ) -> None:
         if type_ is EdgeType.UNKNOWN and not reason:
-            reason = "the event does not say what is done with the column"
+            what = "what is done with the column" if source.column else "which columns are read"
+            reason = f"the event does not say {what}"
         edge = Edge(
             source=source,
             target=target,
@@ -240,46 +326,37 @@ class _Reader:
             reason=reason,
         )
         before = self.edges.get(edge)
-        if before is None or _later(edge, before):
+        if before is None or _later(edge.seen, before.seen):
             self.edges[edge] = edge
 
     # -- dashboards
 
-    def _dashboard(self, output: DatasetId, facets: Mapping[str, Json], job: Mapping[str, Json]) -> Consumer:
-        title = self._text(self._object(facets, "documentation"), "description").strip().split("\n")[0]
-        owners = self._owners(facets) or self._owners(self._object(job, "facets"))
-        teams = [name.removeprefix(_TEAM) for name in owners if name.startswith(_TEAM)]
-        people = [name for name in owners if not name.startswith(_TEAM)]
-        return Consumer(
+    def _dashboard(self, output: DatasetId, facets: Mapping[str, Json], job: Mapping[str, Json]) -> None:
+        title = self._text(self._facet(facets, "documentation"), "description").strip().split("\n")[0]
+        named = owners(self._facet(facets, "ownership"), self._problem)
+        named = named or owners(self._job_facet(job, "ownership"), self._problem)
+        consumer = Consumer(
             name=title or output.name,
             kind=ConsumerKind.DASHBOARD,
             dataset=output,
-            team=next(iter(teams or people), ""),
-            owner=next(iter(people), "").removeprefix("user:"),
-            channels=tuple(self._channels(self._object(facets, SUPPORT_FACET))),
+            team=named.team if named else "",
+            owner=named.owner if named else "",
+            channels=tuple(support(facets, self._problem)),
         )
-
-    def _owners(self, facets: Mapping[str, Json]) -> list[str]:
-        owners = self._object(facets, "ownership").get("owners") or []
-        if not isinstance(owners, list):
-            self._problem("the ownership facet's owners are no list")
-            return []
-        names = [o.get("name") for o in owners if isinstance(o, dict)]
-        return [name for name in names if isinstance(name, str) and name]
-
-    def _channels(self, facet: Mapping[str, Json]) -> Iterator[Channel]:
-        channels = facet.get("channels") or []
-        if not isinstance(channels, list):
-            self._problem(f"the {SUPPORT_FACET} facet's channels are no list")
-            return
-        for entry in channels:
-            channel = entry.get("channel") if isinstance(entry, dict) else None
-            if isinstance(channel, str) and channel:
-                yield Channel(tool=self._text(entry, "tool") or "slack", address=channel)
-            else:
-                self._problem(f"the {SUPPORT_FACET} facet has an entry without a channel")
+        rank = (self.seen.isoformat() if self.seen else "", repr(consumer))
+        before = self.dashboards.get(output)
+        if before is None or rank > before[0]:
+            self.dashboards[output] = (rank, consumer)
 
     # -- helpers
+
+    def _facet(self, facets: Mapping[str, Json], name: str) -> Mapping[str, Json]:
+        """A facet, empty where it is missing or was deleted."""
+        facet = self._object(facets, name)
+        return {} if facet.get("_deleted") is True else facet
+
+    def _job_facet(self, job: Mapping[str, Json], name: str) -> Mapping[str, Json]:
+        return self._facet(self._object(job, "facets"), name)
 
     def _object(self, parent: Mapping[str, Json], key: str) -> Mapping[str, Json]:
         """The object under a key; empty, and a problem, where something else is there."""
@@ -295,26 +372,23 @@ class _Reader:
         value = parent.get(key)
         return value if isinstance(value, str) else ""
 
-    def _problem(self, message: str, hint: str = "", column: int = 1) -> None:
-        file = self.origin.removeprefix("openlineage:")
-        self.problems.append(Problem(Location(file, self.number, column), message, hint))
+    def _problem(self, message: str, hint: str = "", column: int = 1, line: int = 0) -> None:
+        """``line`` counts from the first of the event."""
+        problem = Problem(Location(self.file, self.number + line, column), message, hint)
+        if len(self.problems) < MAX_PROBLEMS or problem in self.problems:
+            self.problems.setdefault(problem)
+        else:
+            self.untold += 1
 
 
-def _transformation(entry: Mapping[str, Json]) -> tuple[EdgeKind, EdgeType]:
-    kind = EdgeKind.INDIRECT if str(entry.get("type")).upper() == "INDIRECT" else EdgeKind.DIRECT
-    return kind, _type(entry.get("subtype"))
+def _later(one: datetime | None, other: datetime | None) -> bool:
+    return one is not None and (other is None or one > other)
 
 
-def _former(entry: Mapping[str, Json]) -> tuple[EdgeKind, EdgeType]:
-    """The form before transformations: a masked value is made from the column, but not equal to it."""
-    given = str(entry.get("transformationType") or "").upper()
-    return EdgeKind.DIRECT, EdgeType.TRANSFORMATION if given == "MASKED" else _type(given)
-
-
-def _type(name: Json) -> EdgeType:
-    known = str(name).upper()
-    return EdgeType(known) if known in EdgeType.__members__ else EdgeType.UNKNOWN
-
-
-def _later(edge: Edge, before: Edge) -> bool:
-    return edge.seen is not None and (before.seen is None or edge.seen > before.seen)
+def _origin(event: Mapping[str, Json], job: Mapping[str, Json]) -> str:
+    """Who says so: the job; of a dataset's own event, its producer."""
+    namespace, name = job.get("namespace"), job.get("name")
+    if isinstance(name, str) and name:
+        return f"openlineage:{namespace}/{name}" if isinstance(namespace, str) else f"openlineage:{name}"
+    producer = event.get("producer")
+    return f"openlineage:{producer}" if isinstance(producer, str) else "openlineage:"

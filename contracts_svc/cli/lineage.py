@@ -1,19 +1,22 @@
-"""``contracts lineage impact``"""
+"""``contracts lineage``"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from contracts_svc import settings
-from contracts_svc.adapters.openlineage import read_events
+from contracts_svc.cli import sources
 from contracts_svc.cli.output import count, paint, print_json
-from contracts_svc.cli.workspace import lineage_texts, load
+from contracts_svc.cli.workspace import load
 from contracts_svc.errors import ExitCode, UserMistake
 from contracts_svc.flows.lineage import Lineage, gather
+from contracts_svc.lineage.column_names import lineage_names
 from contracts_svc.lineage.graph import ColumnRef, Consumer, DatasetId, Edge, EdgeKind
 from contracts_svc.lineage.identity import Identities
+from contracts_svc.model import Contract
 
 
 def impact(
@@ -25,15 +28,7 @@ def impact(
     format: str,
 ) -> ExitCode:
     """Tell who reads a dataset or one of its columns."""
-    known = tuple(load([contracts]).values())
-    paths = lineage or settings.load().lineage
-    if not paths:
-        raise UserMistake.of(
-            "no lineage is given, so nobody can say who reads",
-            "give --lineage with SQL files, OpenLineage events (.jsonl) or a folder of these",
-        )
-    sql, events = lineage_texts(paths)
-    gathered = gather(known, sql=sql, events=events, read_events=read_events, dialect=dialect)
+    known, gathered = _gathered(contracts, lineage, dialect)
     identities = Identities.of(known)
     found = _find(dataset, identities, gathered)
     refs = _columns(found, column, identities, gathered)
@@ -43,6 +38,60 @@ def impact(
     else:
         _print(found, report, gathered)
     return ExitCode.OK
+
+
+def unmatched(contracts: Path, lineage: Sequence[Path], dialect: str, format: str) -> ExitCode:
+    """Tell which datasets of the lineage no contract describes, and which tables no lineage names."""
+    known, gathered = _gathered(contracts, lineage, dialect)
+    silent = sorted(Identities.of(known).known.keys() - gathered.graph.flowing)
+    if format == "json":
+        print_json(ExitCode.OK, _unmatched_json(gathered, silent))
+        return ExitCode.OK
+    for each in gathered.unmatched:
+        meant = f"  (is it {' or '.join(each.suggestions)}?)" if each.suggestions else ""
+        print(f"  {paint(str(each.dataset), 'bold')}{meant}")
+    print(f"{count(len(gathered.unmatched), 'dataset')} of the lineage without a contract")
+    for dataset in silent:
+        print(f"  {paint(str(dataset), 'bold')}")
+    print(f"{count(len(silent), 'table')} of the contracts that no lineage names")
+    for problem in gathered.problems:
+        print(f"not understood: {problem}")
+    return ExitCode.OK
+
+
+def _unmatched_json(lineage: Lineage, silent: Iterable[DatasetId]) -> dict[str, Any]:
+    return {
+        "without_contract": [
+            {
+                "dataset": {"namespace": u.dataset.namespace, "name": u.dataset.name},
+                "suggestions": list(u.suggestions),
+            }
+            for u in lineage.unmatched
+        ],
+        "without_lineage": [{"namespace": d.namespace, "name": d.name} for d in silent],
+        "not_understood": [str(p) for p in lineage.problems],
+    }
+
+
+def _gathered(contracts: Path, lineage: Sequence[Path], dialect: str) -> tuple[tuple[Contract, ...], Lineage]:
+    known = tuple(load([contracts]).values())
+    paths = lineage or settings.load().lineage
+    if not paths:
+        raise UserMistake.of(
+            "no lineage is given, so nobody can say who reads",
+            f"give --lineage with a folder, or with {sources.KINDS}",
+        )
+    now = datetime.now(UTC)
+    found = sources.from_paths(paths, now)
+    gathered = gather(
+        known,
+        sql=found.sql,
+        heard=found.heard,
+        declarations=found.declarations,
+        promised=known,
+        dialect=dialect,
+    )
+    return known, gathered
 
 
 def _find(text: str, identities: Identities, lineage: Lineage) -> DatasetId:
@@ -60,14 +109,16 @@ def _columns(
     dataset: DatasetId, column: str | None, identities: Identities, lineage: Lineage
 ) -> list[ColumnRef]:
     known = identities.contract_of(dataset)
-    promised = [c.path for c in known[1].walk()] if known else []
+    # Who asks may use the contract's path, or the name that lineage has for it.
+    named = {c.path: name for name, c in lineage_names(known[1])} if known else {}
     read = {e.source.column for e in lineage.graph.edges if e.source.dataset == dataset}
-    names = list(dict.fromkeys([*promised, *sorted(c for c in read if c)]))
+    names = list(dict.fromkeys([*named.values(), *sorted(c for c in read if c)]))
     if column is None:
         return [ColumnRef(dataset, n) for n in names]
-    if column not in names:
+    found = named.get(column, column)
+    if found not in names:
         raise UserMistake.of(f"{dataset.name} has no column {column!r}", f"it has: {', '.join(names)}")
-    return [ColumnRef(dataset, column)]
+    return [ColumnRef(dataset, found)]
 
 
 Report = Iterable[tuple[ColumnRef, tuple[tuple[Edge, ...], ...]]]

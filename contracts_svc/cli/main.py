@@ -6,6 +6,7 @@ Only Typer is imported here. Each command imports what it needs when it runs, so
 
 from __future__ import annotations
 
+import logging
 import sys
 from enum import StrEnum
 from pathlib import Path
@@ -80,7 +81,8 @@ LineageOption = Annotated[
     list[Path] | None,
     typer.Option(
         "--lineage",
-        help="SQL files, OpenLineage events (.jsonl), or folders of these. May be repeated. "
+        help="SQL files, OpenLineage events (.jsonl, .json), dbt's manifest.json, data products and "
+        "subscriptions (.yaml), or folders of these. May be repeated. "
         r"Default: the setting CONTRACTS_LINEAGE.",
     ),
 ]
@@ -158,8 +160,8 @@ def preflight(
     """Tell whom a pull request breaks, through which columns, and who must agree.
 
     Both sides are read as git objects: nothing is checked out, nothing of the branch is run. The base is
-    the commit that both sides have in common. Without --lineage, the SQL files and OpenLineage events of
-    the base side are used.
+    the commit that both sides have in common. Without --lineage, the SQL files, OpenLineage events, dbt
+    manifests, data products and subscriptions of the base side are used.
     """
     from contracts_svc.cli import preflight as command
 
@@ -205,6 +207,21 @@ def lineage_impact(
     from contracts_svc.cli import lineage as command
 
     raise typer.Exit(command.impact(dataset, column, contracts, lineage or [], dialect, format))
+
+
+@lineage_app.command(
+    "unmatched", epilog="Example: contracts lineage unmatched --lineage target/manifest.json"
+)
+def lineage_unmatched(
+    contracts: ContractsOption = Path("contracts"),
+    lineage: LineageOption = None,
+    dialect: DialectOption = "duckdb",
+    format: FormatOption = Format.text,
+) -> None:
+    """Tell which datasets of the lineage no contract describes, and what may have been meant."""
+    from contracts_svc.cli import lineage as command
+
+    raise typer.Exit(command.unmatched(contracts, lineage or [], dialect, format))
 
 
 RoutesOption = Annotated[
@@ -303,6 +320,8 @@ def run() -> None:
 
 def main(argv: list[str]) -> int:
     """Run a command; every error ends here and becomes its exit code and a clear text."""
+    # sqlglot warns about SQL through logging, which would go to stderr; what matters of it is told by us.
+    logging.getLogger("sqlglot").addHandler(logging.NullHandler())
     try:
         result = typer.main.get_command(app).main(args=argv, prog_name="contracts", standalone_mode=False)
     except Exception as error:

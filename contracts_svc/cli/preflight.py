@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from contracts_svc import settings
 from contracts_svc.adapters.git import GitRepository
-from contracts_svc.adapters.openlineage import read_events
 from contracts_svc.app import SystemClock, pattern_inclusion
+from contracts_svc.cli import sources
 from contracts_svc.cli.output import count, print_json
-from contracts_svc.cli.workspace import CONTRACT_SUFFIXES, lineage_texts, read_text
+from contracts_svc.cli.workspace import CONTRACT_SUFFIXES, read_text
 from contracts_svc.compat.modes import Mode
 from contracts_svc.errors import ExitCode
 from contracts_svc.findings import Finding
 from contracts_svc.flows.jobs import job_findings
 from contracts_svc.flows.lineage import gather
 from contracts_svc.flows.preflight import ContractChange, preflight, read_sides
+from contracts_svc.model import Contract
 from contracts_svc.render.json import verdict_json
 from contracts_svc.render.text import verdict_text
 
@@ -40,18 +43,19 @@ def run(
         code_host.texts(head_commit, CONTRACT_SUFFIXES),
         read=read_text,
     )
+    now = SystemClock().now()
     given = lineage or settings.load().lineage
-    sql, events = _lineage(code_host, base_commit, given)
-    jobs: tuple[Finding, ...] = ()
-    if not given:
-        changed_sql = code_host.texts(head_commit, (".sql",))
-        jobs = job_findings(sql, changed_sql, sides.base.values(), dialect=dialect)
-        sql = changed_sql
-    known = gather(sides.base.values(), sql=sql, events=events, read_events=read_events, dialect=dialect)
+    found, jobs = _lineage(code_host, base_commit, head_commit, given, sides.base.values(), dialect, now)
+    known = gather(
+        sides.base.values(),
+        sql=found.sql,
+        heard=found.heard,
+        declarations=found.declarations,
+        promised=sides.head.values(),
+        dialect=dialect,
+    )
     with pattern_inclusion() as inclusion:
-        done = preflight(
-            sides, known, now=SystemClock().now(), mode=Mode(mode), jobs=jobs, inclusion=inclusion
-        )
+        done = preflight(sides, known, now=now, mode=Mode(mode), jobs=jobs, inclusion=inclusion)
     code = done.verdict.exit_code
     if format == "json":
         print_json(
@@ -83,8 +87,22 @@ def change_json(change: ContractChange) -> dict[str, Any]:
 
 
 def _lineage(
-    code_host: GitRepository, commit: str, given: Sequence[Path]
-) -> tuple[Mapping[str, bytes], Mapping[str, bytes]]:
+    code_host: GitRepository,
+    base: str,
+    head: str,
+    given: Sequence[Path],
+    contracts: Iterable[Contract],
+    dialect: str,
+    now: datetime,
+) -> tuple[sources.LineageSources, tuple[Finding, ...]]:
+    """The lineage to judge by, and what the branch's own changes of SQL files do.
+
+    That of the repository where none is given: its SQL as the branch would have it, since what the branch
+    stops reading is not broken by it, and all else as it is on the base.
+    """
     if given:
-        return lineage_texts(given)
-    return code_host.texts(commit, (".sql",)), code_host.texts(commit, (".jsonl",))
+        return sources.from_paths(given, now), ()
+    found = sources.from_texts(code_host.texts(base, (*sources.SUFFIXES, sources.CATALOG)), now)
+    changed = code_host.texts(head, (".sql",))
+    jobs = job_findings(found.sql, changed, contracts, dialect=dialect)
+    return replace(found, sql=changed), jobs

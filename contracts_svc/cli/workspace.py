@@ -1,4 +1,4 @@
-"""Finding the contracts, SQL files and lineage events that a command names."""
+"""Finding the contracts that a command names."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ def read_file(path: Path) -> Contract:
     return read_text(content(path), str(path))
 
 
-def content(path: Path) -> bytes:
-    """The bytes of a file. Raises UserMistake."""
+def content(path: Path, most: int = MAX_BYTES) -> bytes:
+    """The bytes of a file, up to one more than ``most``. Raises UserMistake."""
     try:
         # One byte more than the reader takes, so that it says "too large" without reading on.
         with path.open("rb") as stream:
-            return stream.read(MAX_BYTES + 1)
+            return stream.read(most + 1)
     except FileNotFoundError:
         raise UserMistake.of(f"{path} does not exist", "check the path") from None
     except IsADirectoryError:
@@ -46,10 +46,11 @@ def content(path: Path) -> bytes:
 
 def contract_files(paths: Iterable[Path]) -> tuple[Path, ...]:
     """Files as given, and every ``*.odcs.yaml`` below a folder. Raises UserMistake."""
-    return tuple(dict.fromkeys(_expand(paths, CONTRACT_SUFFIXES, "contract")))
+    return tuple(dict.fromkeys(expand(paths, CONTRACT_SUFFIXES, "contract")))
 
 
-def _expand(paths: Iterable[Path], suffixes: Sequence[str], what: str) -> Iterator[Path]:
+def expand(paths: Iterable[Path], suffixes: Sequence[str], what: str) -> Iterator[Path]:
+    """Files as given, and every file below a folder whose name ends so. Raises UserMistake."""
     problems = []
     for path in paths:
         if path.is_dir():
@@ -78,15 +79,3 @@ def load(paths: Iterable[Path]) -> dict[Path, Contract]:
     if problems:
         raise UserMistake(problems)
     return found
-
-
-def lineage_texts(paths: Iterable[Path]) -> tuple[dict[str, bytes], dict[str, bytes]]:
-    """The SQL texts and the event texts among these files and folders. Raises UserMistake."""
-    sql: dict[str, bytes] = {}
-    events: dict[str, bytes] = {}
-    for path in _expand(paths, (".sql", ".jsonl"), "lineage"):
-        if path.suffix == ".sql":
-            sql[str(path)] = content(path)
-        else:
-            events[str(path)] = path.read_bytes()
-    return sql, events

@@ -120,8 +120,7 @@ class Demo:
         return gather(
             self.store.contracts(),
             sql=files.sql(),
-            events=files.lineage_events(),
-            read_events=read_events,
+            heard=[read_events(t.splitlines(), n) for n, t in files.lineage_events().items()],
             seen=self.clock.now(),
         )
 

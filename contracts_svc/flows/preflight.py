@@ -179,7 +179,7 @@ def preflight(
         promises=promises,
     )
     unknown = (*assessment.coverage.unknown, *sides.left_out, *map(str, lineage.problems))
-    if not lineage.graph.edges:
+    if not lineage.graph.flowing:
         unknown = (*unknown, "no lineage is known, so nobody can say who reads what is changed")
     assessment = replace(assessment, coverage=replace(assessment.coverage, unknown=unknown))
     progress("verdict")

@@ -58,6 +58,10 @@ class EdgeType(StrEnum):
     UNKNOWN = "UNKNOWN"
 
 
+PROMISED = "contract:"
+"""How the origin of an edge begins that is no flow of data, but a promise: a relationship of a contract."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Edge:
     """``target`` is made from ``source``.
@@ -150,6 +154,12 @@ class Graph:
     def datasets(self) -> frozenset[DatasetId]:
         """Every dataset that an edge names."""
         return frozenset(r.dataset for e in self.edges for r in (e.source, e.target))
+
+    @cached_property
+    def flowing(self) -> frozenset[DatasetId]:
+        """Every dataset that data is known to flow from or to."""
+        flows = (e for e in self.edges if not e.origin.startswith(PROMISED))
+        return frozenset(r.dataset for e in flows for r in (e.source, e.target))
 
     def reads(self, ref: ColumnRef) -> tuple[Edge, ...]:
         """The edges that start at exactly this column."""

@@ -1,100 +1,132 @@
-"""Which dataset a contract's table is, by the names OpenLineage gives datasets.
+"""Which dataset a name means: a contract's table at any of its servers, a symlink, a path, a SQL name.
 
-The names follow the OpenLineage naming specification
-(https://openlineage.io/docs/spec/naming): the namespace is the data source (``s3://bucket``,
-``postgres://host:5432``), the name is the path in it (a folder, or ``database.schema.table``).
-Types of server that the specification does not list are named in its pattern, ``type://host:port``.
+What no contract describes keeps a name of its own, spelt in one way, and is shown with suggestions:
+nothing that lineage speaks of is dropped for its name.
 """
 
 from __future__ import annotations
 
 import difflib
-import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
+from contracts_svc.lineage.column_names import ColumnNames, columns_of
 from contracts_svc.lineage.graph import DatasetId
-from contracts_svc.model import Contract, Server, Table
+from contracts_svc.lineage.names import (
+    kind_of,
+    lacks_host,
+    may_be_one,
+    normal,
+    normal_column,
+    parts_of,
+    reads_files,
+)
+from contracts_svc.lineage.servers import (
+    PLACEHOLDER,
+    address_of,
+    dataset_at,
+    dataset_of,
+    is_files,
+    places_of,
+    stored_name,
+)
+from contracts_svc.model import Contract, Table
 
-LOCAL = "file"
-"""The namespace of files on the machine itself."""
+__all__ = ["Identities", "Unmatched", "dataset_at"]
 
-_SCHEMES = {"s3a": "s3", "s3n": "s3", "gcs": "gs", "abfs": "abfss", "wasb": "wasbs"}
-_URL = re.compile(r"^(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*)://(?P<authority>[^/]*)/?(?P<path>.*)$")
-_PARTITION = re.compile(r"^[^/=]+=[^/]*$")
-_PLACEHOLDER = re.compile(r"\{(model|table|schema)\}", re.IGNORECASE)
-
-
-@dataclass(frozen=True, slots=True)
-class _Pattern:
-    """How a type of server is named: templates filled from its fields, empty parts left out."""
-
-    namespace: str
-    parts: tuple[str, ...]
-    port: int | None = None
-
-
-# The part after the last dot is always the table. Where the naming specification has an entry for a
-# type, the row is that entry.
-_PATTERNS: Mapping[str, _Pattern] = {
-    "athena": _Pattern("awsathena://athena.{regionName}.amazonaws.com", ("catalog", "schema")),
-    "bigquery": _Pattern("bigquery", ("project", "dataset")),
-    "clickhouse": _Pattern("clickhouse://{host}:{port}", ("database",), 8123),
-    "cloudsql": _Pattern("postgres://{host}:{port}", ("database", "schema"), 5432),
-    "databricks": _Pattern("databricks://{host}", ("catalog", "schema")),
-    "db2": _Pattern("db2://{host}:{port}", ("database", "schema"), 50000),
-    "denodo": _Pattern("denodo://{host}:{port}", ("database",), 9999),
-    "dremio": _Pattern("dremio://{host}:{port}", ("schema",), 31010),
-    "duckdb": _Pattern("duckdb://{database}", ("schema",)),
-    "hive": _Pattern("hive://{host}:{port}", ("database",), 10000),
-    "impala": _Pattern("impala://{host}:{port}", ("database",), 21050),
-    "informix": _Pattern("informix://{host}:{port}", ("database",), 9088),
-    "kafka": _Pattern("kafka://{host}", (), 9092),
-    "kinesis": _Pattern("kinesis://{region}", ()),
-    "mysql": _Pattern("mysql://{host}:{port}", ("database",), 3306),
-    "oracle": _Pattern("oracle://{host}:{port}", ("serviceName", "schema"), 1521),
-    "postgres": _Pattern("postgres://{host}:{port}", ("database", "schema"), 5432),
-    "presto": _Pattern("presto://{host}:{port}", ("catalog", "schema"), 8080),
-    "redshift": _Pattern("redshift://{host}:{port}", ("database", "schema"), 5439),
-    "snowflake": _Pattern("snowflake://{account}", ("database", "schema")),
-    "sqlserver": _Pattern("mssql://{host}:{port}", ("database", "schema"), 1433),
-    "synapse": _Pattern("sqlserver://{host}:{port};database={database}", ("schema",), 1433),
-    "trino": _Pattern("trino://{host}:{port}", ("catalog", "schema"), 8080),
-    "vertica": _Pattern("vertica://{host}:{port}", ("database", "schema"), 5433),
-    "zen": _Pattern("zen://{host}:{port}", ("database",), 1583),
-}
-_ALIASES = {"postgresql": "postgres", "mssql": "sqlserver"}
-_FILES = frozenset({"s3", "gcs", "azure", "local", "sftp", "custom", "file"})
+_MOST_COMPARED = 300
+"""Names for which close ones are searched in one listing; the search costs as many as are known each."""
 
 
 @dataclass(frozen=True, slots=True)
+class Unmatched:
+    """A dataset that lineage names and no contract describes, and what may have been meant."""
+
+    dataset: DatasetId
+    suggestions: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class Identities:
     """Every registered table under its OpenLineage name, and the other names people use for it."""
 
     known: Mapping[DatasetId, tuple[Contract, Table]]
     _by_name: Mapping[str, tuple[DatasetId, ...]] = field(repr=False)
+    _normal: Mapping[DatasetId, DatasetId] = field(default_factory=dict, repr=False)
+    """Normal form of a name, of whatever kind -> the dataset that it is."""
+    _by_last: Mapping[str, tuple[DatasetId, ...]] = field(default_factory=dict, repr=False)
+    """Last part of a name, in lower case -> normal names that end so."""
+    _resolved: dict[DatasetId, DatasetId] = field(default_factory=dict, repr=False, compare=False)
+    _columns: dict[DatasetId, ColumnNames] = field(default_factory=dict, repr=False, compare=False)
 
     @classmethod
-    def of(cls, contracts: Iterable[Contract]) -> Identities:
-        """Name the tables of these contracts. Where two claim one name, the first keeps it."""
+    def of(
+        cls, contracts: Iterable[Contract], also: Mapping[DatasetId, Iterable[DatasetId]] | None = None
+    ) -> Identities:
+        """Name the tables of these contracts. Where two claim one name, the first keeps it.
+
+        ``also`` gives datasets that lineage speaks of, each with its other names (OpenLineage's symlinks:
+        a Glue table over a path); names that are joined so, however indirectly, are one dataset, which
+        has the contract's name where there is one.
+        """
         known: dict[DatasetId, tuple[Contract, Table]] = {}
         names: defaultdict[str, dict[DatasetId, None]] = defaultdict(dict)
+        places: dict[DatasetId, DatasetId] = {}
         for contract in contracts:
             for table in contract.tables:
-                dataset = _dataset(contract, table)
+                named = dataset_of(contract, table)
+                dataset = places.setdefault(normal(named), named)
                 known.setdefault(dataset, (contract, table))
                 for name in _names(contract, table, dataset):
                     names[name.lower()].setdefault(dataset)
-        return cls(known, {name: tuple(found) for name, found in names.items()})
+        for dataset, (contract, table) in known.items():
+            for other in places_of(contract, table):
+                places.setdefault(normal(other), dataset)
+        linked = _linked(places, also or {})
+        ends: defaultdict[str, list[DatasetId]] = defaultdict(list)
+        for place, dataset in linked.items():
+            ends[_last(place)].append(place)
+            if dataset in known and place not in places:
+                names[place.name.lower()].setdefault(dataset)
+                names[str(place).lower()].setdefault(dataset)
+        return cls(
+            known,
+            {name: tuple(found) for name, found in names.items()},
+            _normal=linked,
+            _by_last={last: tuple(found) for last, found in ends.items()},
+        )
 
     def dataset(self, contract: Contract, table: Table) -> DatasetId:
         """The name of a table, from the contract's first server; namespace "" without a server."""
-        return _dataset(contract, table)
+        return dataset_of(contract, table)
 
     def contract_of(self, dataset: DatasetId) -> tuple[Contract, Table] | None:
         """The contract and table that describe this dataset, or None."""
         return self.known.get(dataset)
+
+    def resolve(self, named: DatasetId) -> DatasetId:
+        """The one dataset that a name of lineage stands for; the name's normal form where nothing is
+        known of it. Resolving twice changes nothing."""
+        if named not in self._resolved:
+            self._resolved[named] = self._resolve(named)
+        return self._resolved[named]
+
+    def column(self, dataset: DatasetId, written: str) -> str:
+        """The name in lineage of a column that a source of lineage writes so: as the contract has it, else
+        in one spelling. Case counts only where two columns differ in nothing else."""
+        found = self.known.get(dataset)
+        if found is None:
+            return normal_column(dataset, written)
+        if dataset not in self._columns:
+            self._columns[dataset] = ColumnNames.of(found[1])
+        return self._columns[dataset].name(written) or normal_column(dataset, written)
+
+    def unmatched(self, datasets: Iterable[DatasetId]) -> tuple[Unmatched, ...]:
+        """Those of these datasets that no contract describes; those with a suggestion come first."""
+        missing = sorted(d for d in datasets if d not in self.known)
+        found = [Unmatched(d, self._alike(d, search=n < _MOST_COMPARED)) for n, d in enumerate(missing)]
+        return tuple(sorted(found, key=lambda u: not u.suggestions))
 
     def find(self, text: str) -> DatasetId | None:
         """The one dataset that this text names, or None where there is none or more than one.
@@ -120,12 +152,61 @@ class Identities:
 
         A name that several tables have is left out in favour of their ``namespace/name``.
         """
-        return {
-            self._shortest(dataset): {
-                c.stored_name: c.physical_type or c.logical_type or "" for c in table.columns
-            }
-            for dataset, (_, table) in self.known.items()
-        }
+        return {self._shortest(dataset): columns_of(table) for dataset, (_, table) in self.known.items()}
+
+    def _resolve(self, named: DatasetId) -> DatasetId:
+        if not named.namespace:
+            return self.find(named.name) or named
+        place = normal(named)
+        first = self._normal.get(place, place)
+        for name in dict.fromkeys((first, place)):
+            if name in self.known:
+                return name
+            found = self._enclosing(name) or self._partly_named(name)
+            if found is not None:
+                return found
+        return first
+
+    def _enclosing(self, place: DatasetId) -> DatasetId | None:
+        """The dataset in whose folder a path lies, the nearest one."""
+        if not kind_of(place.namespace).files:
+            return None
+        path = place.name.rpartition("/")[0]
+        while path.strip("/"):
+            found = self._normal.get(DatasetId(place.namespace, path))
+            if found is not None and found in self.known:
+                return found
+            path = path.rpartition("/")[0]
+        return None
+
+    def _partly_named(self, named: DatasetId) -> DatasetId | None:
+        """The one dataset whose name ends so, in the same namespace; at whatever host of the same kind of
+        system where no host is named."""
+        if kind_of(named.namespace).files:
+            return None
+        last, anywhere = _last(named), lacks_host(named.namespace)
+        # A longer name in the same namespace; where no host is named, one at any host.
+        places = [
+            p
+            for p in self._by_last.get(last, ())
+            if (
+                not lacks_host(p.namespace)
+                if anywhere
+                else p.namespace == named.namespace and len(parts_of(p)) > len(parts_of(named))
+            )
+        ]
+        found = {self._normal[p] for p in places if may_be_one(named, p)}
+        if not found and anywhere and reads_files(named.namespace):
+            found = {d for d in self._by_name.get(last, ()) if is_files(self.known[d][0])}
+        return next(iter(found)) if len(found) == 1 else None
+
+    def _alike(self, dataset: DatasetId, *, search: bool) -> tuple[str, ...]:
+        """What has the same last part, else what is spelt nearly so."""
+        last = _last(dataset)
+        same = dict.fromkeys(self._normal[p] for p in self._by_last.get(last, ()))
+        same.update(dict.fromkeys(self._by_name.get(last, ())))
+        found = tuple(str(d) for d in same if d in self.known)
+        return found or (self.suggest(last) if search else ())
 
     def _shortest(self, dataset: DatasetId) -> str:
         """The table's own name where nothing else has it, else ``namespace/name``."""
@@ -137,114 +218,68 @@ class Identities:
         for name in (text, *_folders(text)):
             if found := self._by_name.get(name.lower()):
                 return found
-        if _URL.match(text) or "." not in text:
+        if "://" in text or "." not in text:
             return ()
-        return self._qualified(text.lower().split("."))
+        return self._qualified(tuple(text.lower().split(".")))
 
-    def _qualified(self, parts: list[str]) -> tuple[DatasetId, ...]:
+    def _qualified(self, parts: tuple[str, ...]) -> tuple[DatasetId, ...]:
         """``schema.table``: ends the dataset's name; files have no schema, so any goes for them."""
-        ends = "." + ".".join(parts)
-        found = [d for d in self.known if ("." + d.name.lower()).endswith(ends)]
-        if not found:
-            found = [
-                d
-                for d, (contract, table) in self.known.items()
-                if _is_files(contract) and parts[-1] in (table.name.lower(), _stored(table).lower())
-            ]
-        return tuple(found)
+        places = [p for p in self._by_last.get(parts[-1], ()) if not kind_of(p.namespace).files]
+        found = {self._normal[p]: None for p in places if _ends(p, parts)}
+        if not any(d in self.known for d in found):
+            found = {d: None for d in self._by_name.get(parts[-1], ()) if is_files(self.known[d][0])}
+        return tuple(d for d in found if d in self.known)
 
 
-def _dataset(contract: Contract, table: Table) -> DatasetId:
-    if not contract.servers:
-        return DatasetId("", _stored(table))
-    server = contract.servers[0]
-    address = _address(server)
-    if address is not None:
-        alone = len(contract.tables) == 1 or _PLACEHOLDER.search(address) is not None
-        found = dataset_at(_PLACEHOLDER.sub(lambda _: _stored(table), address))
-        # Several tables under one address: each is taken to have its own folder.
-        return found if alone else DatasetId(found.namespace, f"{found.name}/{table.name}".lstrip("/"))
-    return _in_database(server, table)
+def _last(place: DatasetId) -> str:
+    return (parts_of(place) or ("",))[-1].lower()
 
 
-def dataset_at(address: str) -> DatasetId:
-    """The dataset at an address: a URL or a local path.
-
-    The name ends before the first glob or ``key=value`` partition folder, as the naming
-    specification asks for (a dataset is the folder, not its files): ``s3://lake/flights/month=*/*``
-    is ``flights`` in ``s3://lake``.
-    """
-    url = _URL.match(address)
-    if url is None:
-        return DatasetId(LOCAL, _before_glob(address.removeprefix("file:")) or "/")
-    scheme = url["scheme"].lower()
-    scheme = _SCHEMES.get(scheme, scheme)
-    if scheme == LOCAL:
-        host = f"{LOCAL}://{url['authority']}" if url["authority"] else LOCAL
-        return DatasetId(host, _before_glob("/" + url["path"]) or "/")
-    return DatasetId(f"{scheme}://{url['authority']}", _before_glob(url["path"]).lstrip("/") or "/")
+def _ends(place: DatasetId, parts: tuple[str, ...]) -> bool:
+    own = tuple(p.lower() for p in parts_of(place))
+    return own[-len(parts) :] == parts
 
 
-def _before_glob(path: str) -> str:
-    kept: list[str] = []
-    for part in path.split("/"):
-        if any(c in part for c in "*?[{") or _PARTITION.match(part):
-            break
-        kept.append(part)
-    return "/".join(kept).rstrip("/")
+def _linked(
+    places: Mapping[DatasetId, DatasetId], also: Mapping[DatasetId, Iterable[DatasetId]]
+) -> dict[DatasetId, DatasetId]:
+    """Every normal name -> its dataset: that of a contract, else the first of those that are linked and
+    are no mere link, so that the order in which links are told does not matter."""
+    parent: dict[DatasetId, DatasetId] = {}
 
+    def root(name: DatasetId) -> DatasetId:
+        while parent.setdefault(name, name) != name:
+            parent[name] = parent[parent[name]]
+            name = parent[name]
+        return name
 
-def _address(server: Server) -> str | None:
-    """Where the files are, for servers that hold files; None for databases."""
-    if server.type in _FILES or server.type not in {**_PATTERNS, **_ALIASES}:
-        found = server.fields.get("location") or server.fields.get("path")
-        return str(found) if found else None
-    return None
-
-
-def _in_database(server: Server, table: Table) -> DatasetId:
-    if server.type == "glue":
-        return _in_glue(server, table)
-    if server.type == "pubsub":
-        return DatasetId("pubsub", f"topic:{server.fields.get('project', '')}:{_stored(table)}")
-    pattern = _PATTERNS.get(_ALIASES.get(server.type, server.type))
-    if pattern is None:
-        host = server.fields.get("host") or server.server
-        pattern = _Pattern(f"{server.type}://{host}", ("catalog", "database", "schema"))
-    fields = {k: str(v) for k, v in server.fields.items() if v not in (None, "")}
-    if pattern.port is not None:
-        fields.setdefault("port", str(pattern.port))
-    namespace = re.sub(r"\{(\w+)\}", lambda m: fields.get(m[1], ""), pattern.namespace)
-    above = [fields[p] for p in pattern.parts if p in fields]
-    # A table that is written with its schema (``sales.orders``) says itself where it is.
-    own = _stored(table).split(".")
-    name = [*above[: max(0, len(above) - (len(own) - 1))], *own]
-    return DatasetId(namespace, ".".join(name))
-
-
-def _in_glue(server: Server, table: Table) -> DatasetId:
-    region, account = server.fields.get("region", ""), server.fields.get("account", "")
-    database = server.fields.get("database", "")
-    return DatasetId(f"arn:aws:glue:{region}:{account}", f"table/{database}/{_stored(table)}")
-
-
-def _is_files(contract: Contract) -> bool:
-    return not contract.servers or _address(contract.servers[0]) is not None
-
-
-def _stored(table: Table) -> str:
-    return table.physical_name or table.name
+    links: set[DatasetId] = set()
+    for dataset, others in also.items():
+        for other in others:
+            links.add(normal(other))
+            parent[root(normal(other))] = root(normal(dataset))
+        root(normal(dataset))
+    groups: defaultdict[DatasetId, list[DatasetId]] = defaultdict(list)
+    for name in parent:
+        groups[root(name)].append(name)
+    found = dict(places)
+    for members in groups.values():
+        claimed = sorted(places[m] for m in members if m in places)
+        chosen = claimed[0] if claimed else min(members, key=lambda m: (m in links, m))
+        for member in members:
+            found.setdefault(member, chosen)
+    return found
 
 
 def _names(contract: Contract, table: Table, dataset: DatasetId) -> Iterator[str]:
-    yield from (table.name, _stored(table), dataset.name, str(dataset), f"{contract.id}/{table.name}")
+    yield from (table.name, stored_name(table), dataset.name, str(dataset), f"{contract.id}/{table.name}")
     yield f"{contract.id}.{table.name}"
     if len(contract.tables) == 1:
         yield contract.id
     for server in contract.servers:
-        address = _address(server)
-        if address is not None and (len(contract.tables) == 1 or _PLACEHOLDER.search(address)):
-            yield str(dataset_at(_PLACEHOLDER.sub(lambda _: _stored(table), address)))
+        address = address_of(server)
+        if address is not None and (len(contract.tables) == 1 or PLACEHOLDER.search(address)):
+            yield str(dataset_at(PLACEHOLDER.sub(lambda _: stored_name(table), address)))
 
 
 def _folders(text: str) -> Iterator[str]:

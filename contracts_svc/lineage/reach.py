@@ -30,7 +30,7 @@ class Edges(Protocol):
 class Extent:
     """What is known of the whole lineage, where a graph is only a part of it.
 
-    ``named`` says whether any edge names a dataset, ``fed`` whether one ends there.
+    ``named`` says whether data is known to flow from or to a dataset, ``fed`` whether one ends there.
     """
 
     datasets: int
@@ -41,7 +41,7 @@ class Extent:
     def of(cls, graph: Graph) -> Extent:
         """That of a graph that is the whole."""
         fed = {e.target.dataset for e in graph.edges}
-        return cls(datasets=len(graph.datasets), named=graph.datasets.__contains__, fed=fed.__contains__)
+        return cls(datasets=len(graph.flowing), named=graph.flowing.__contains__, fed=fed.__contains__)
 
 
 def reachable(

@@ -43,6 +43,8 @@ class SqlLineage:
     reads: tuple[DatasetId, ...] = ()
     writes: tuple[DatasetId, ...] = ()
     """Datasets whose rows or columns it changes, those that it only drops or empties included."""
+    columns: Mapping[DatasetId, tuple[str, ...]] = field(default_factory=dict)
+    """The columns of what it makes anew, in order, where all of them are known."""
 
 
 def lineage_of(
@@ -126,6 +128,7 @@ class _Reader:
     reads: dict[DatasetId, None] = field(default_factory=dict)
     written: dict[DatasetId, None] = field(default_factory=dict)
     spellings: dict[str, str] = field(default_factory=dict)
+    made: dict[DatasetId, tuple[str, ...]] = field(default_factory=dict)
     keep: Callable[[Meaning], None] | None = None
     """Where it is set, it is given what every statement means."""
 
@@ -139,6 +142,7 @@ class _Reader:
             problems=tuple(self.problems),
             reads=tuple(self.reads),
             writes=tuple(self.written),
+            columns=self.made,
         )
 
     def read(self, statement: Statement) -> None:
@@ -245,6 +249,8 @@ class _Reader:
         edges += self._gap_edges(gaps, dataset)
         edges += self._row_edges(resolver.reached(root), edges, dict(zip(names, made, strict=True)), dataset)
         self.edges.update(dict.fromkeys(edges))
+        if not relation.open and (write.defines or not write.target):
+            self.made[dataset] = tuple(names)
         if write.defines and not relation.open:
             self._define(dataset, names)
 

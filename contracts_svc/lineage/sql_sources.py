@@ -92,7 +92,7 @@ class Sources:
     def _table_function(self, node: exp.Table, position: int) -> Relation:
         function = node.this
         name = function.name if isinstance(function, exp.Anonymous) else function.sql_name()
-        files = [a for a in function.expressions if isinstance(a, exp.Literal) and a.is_string]
+        files = [a for a in function.iter_expressions() if isinstance(a, exp.Literal) and a.is_string]
         if name.lower() in _READERS and len(files) == 1:
             file = exp.Table(this=exp.to_identifier(files[0].name, quoted=True))
             return self.finder.base_table(file)

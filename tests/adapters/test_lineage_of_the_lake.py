@@ -23,7 +23,8 @@ SCHEMAS = {"a": {"id": "BIGINT", "x": "DOUBLE", "s": "VARCHAR"}, "b": {"id": "BI
 @pytest.fixture(scope="module")
 def lake() -> Lineage:
     contracts = [read_text(text, name) for name, text in files.contracts().items()]
-    return gather(contracts, sql=files.sql(), events=files.lineage_events(), read_events=read_events)
+    heard = [read_events(text.splitlines(), name) for name, text in files.lineage_events().items()]
+    return gather(contracts, sql=files.sql(), heard=heard)
 
 
 def line(edge: Edge) -> str:

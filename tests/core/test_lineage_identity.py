@@ -211,3 +211,154 @@ def test_columns_are_given_as_stored_with_their_types() -> None:
 )
 def test_the_dataset_at_an_address(address: str, wanted: DatasetId) -> None:
     assert dataset_at(address) == wanted
+
+
+# -- names that lineage uses
+
+
+SNOW = contract("orders", server("snowflake", account="acme-eu", database="SHOP", schema="S"), id="snow")
+BIG = contract("Visits", server("bigquery", project="p1", dataset="web"), id="big")
+GLUED = contract("trips", server("s3", location="s3://lake/trips/day=*/*.parquet"), id="trips")
+TWO = contract(
+    "bookings",
+    server("postgres", host="db", port=5432, database="shop", schema="s"),
+    server("postgres", host="staging", database="shop", schema="s"),
+    id="two",
+)
+LAKE_NAMES = {
+    DatasetId("s3://lake", "trips"): (DatasetId("arn:aws:glue:eu-west-1:1", "table/web/trips"),),
+    DatasetId("hive://nn:9083", "web.trips_view"): (
+        DatasetId("arn:aws:glue:eu-west-1:1", "table/web/Trips"),
+    ),
+    DatasetId("s3://tmp", "raw/x"): (DatasetId("hive://nn:9083", "raw.x"),),
+}
+NAMED = Identities.of([FLIGHTS, SNOW, BIG, GLUED, TWO], LAKE_NAMES)
+SNOWY, BIGGY = DatasetId("snowflake://acme-eu", "SHOP.S.orders"), DatasetId("bigquery", "p1.web.Visits")
+TRIPS, BOOKED = DatasetId("s3://lake", "trips"), DatasetId("postgres://db:5432", "shop.s.bookings")
+
+
+@pytest.mark.parametrize(
+    ("namespace", "name", "wanted"),
+    [
+        # a folder, however it is reached
+        ("s3://lake", "trips", TRIPS),
+        ("s3a://lake", "/trips/", TRIPS),
+        ("s3://lake", "trips/day=2026-01-01", TRIPS),
+        ("s3://lake", "trips/day=2026-01-01/part-0.parquet", TRIPS),
+        ("s3://LAKE", "trips/part-0.parquet", TRIPS),
+        ("s3://lake", "trips/2026/01/x.csv", TRIPS),
+        ("s3://lake", "Trips", DatasetId("s3://lake", "Trips")),
+        ("s3://lake", "other/day=1", DatasetId("s3://lake", "other")),
+        # symlinks, in a chain too
+        ("arn:aws:glue:eu-west-1:1", "table/web/trips", TRIPS),
+        ("arn:aws:glue:eu-west-1:1", "table/WEB/Trips", TRIPS),
+        ("hive://nn:9083", "web.trips_view", TRIPS),
+        ("hive://nn:9083", "raw.x", DatasetId("s3://tmp", "raw/x")),
+        ("s3://tmp", "raw/x/dt=1", DatasetId("s3://tmp", "raw/x")),
+        # letter case by kind of system
+        ("snowflake://acme-eu", "shop.s.ORDERS", SNOWY),
+        ("snowflake://ACME-EU", '"SHOP"."S"."orders"', SNOWY),
+        ("snowflake://acme-eu", "shop.s.other", DatasetId("snowflake://acme-eu", "SHOP.S.OTHER")),
+        ("bigquery", "p1.web.Visits", BIGGY),
+        ("bigquery", "p1.web.Visits$20260101", BIGGY),
+        ("bigquery", "p1.web.visits", DatasetId("bigquery", "p1.web.visits")),
+        ("postgres://DB", "SHOP.s.Bookings", BOOKED),
+        ("postgresql://db:5432/", "shop.s.bookings", BOOKED),
+        ("hive://h", "A.B", DatasetId("hive://h:10000", "a.b")),
+        # another server of the contract
+        ("postgres://staging", "shop.s.bookings", BOOKED),
+        (
+            "postgres://elsewhere",
+            "shop.s.bookings",
+            DatasetId("postgres://elsewhere:5432", "shop.s.bookings"),
+        ),
+        # no host is known (dbt)
+        ("postgres://", "shop.s.bookings", BOOKED),
+        ("snowflake://", "SHOP.s.orders", SNOWY),
+        ("snowflake://", "S.ORDERS", SNOWY),
+        ("snowflake://", "ORDERS", DatasetId("snowflake://", "ORDERS")),
+        ("snowflake://", "OTHER.S.ORDERS", DatasetId("snowflake://", "OTHER.S.ORDERS")),
+        ("redshift://", "shop.s.bookings", DatasetId("redshift://", "shop.s.bookings")),
+        ("spark://", "web.trips", TRIPS),
+        ("duckdb://", "dev.main.flights", DatasetId(LAKE, "flights")),
+        ("postgres://", "dev.main.flights", DatasetId("postgres://", "dev.main.flights")),
+        # no namespace at all (SQL)
+        ("", "shop.s.bookings", BOOKED),
+        ("", "web.trips", TRIPS),
+        ("", "nowhere", DatasetId("", "nowhere")),
+    ],
+)
+def test_a_name_of_lineage_is_one_dataset(namespace: str, name: str, wanted: DatasetId) -> None:
+    found = NAMED.resolve(DatasetId(namespace, name))
+    assert found == wanted
+    assert NAMED.resolve(found) == found
+
+
+def test_a_name_that_may_be_two_datasets_is_neither() -> None:
+    other = contract("orders", server("snowflake", account="acme-us", database="SHOP", schema="S"), id="us")
+    found = Identities.of([SNOW, other])
+    assert found.resolve(DatasetId("snowflake://", "SHOP.S.ORDERS")) == DatasetId(
+        "snowflake://", "SHOP.S.ORDERS"
+    )
+    (told,) = found.unmatched([DatasetId("snowflake://", "SHOP.S.ORDERS")])
+    assert told.suggestions == ("snowflake://acme-eu/SHOP.S.orders", "snowflake://acme-us/SHOP.S.orders")
+
+
+def test_what_no_contract_describes_is_shown_with_suggestions_first() -> None:
+    found = NAMED.unmatched(
+        [
+            DatasetId("s3://lake", "zzzzzz"),
+            DatasetId("postgres://elsewhere:5432", "shop.s.bookings"),
+            DatasetId("s3://lake", "tripz"),
+            TRIPS,
+        ]
+    )
+    assert [(u.dataset.name, u.suggestions) for u in found] == [
+        ("shop.s.bookings", ("postgres://db:5432/shop.s.bookings",)),
+        ("tripz", ("trips",)),
+        ("zzzzzz", ()),
+    ]
+
+
+def test_links_join_in_any_order() -> None:
+    a, b, c = (DatasetId("s3://x", name) for name in "abc")
+    one = Identities.of([], {a: (b,), b: (c,)})
+    other = Identities.of([], {b: (c,), a: (b,)})
+    assert {one.resolve(d) for d in (a, b, c)} == {a} == {other.resolve(d) for d in (a, b, c)}
+
+
+def test_a_column_has_one_name_in_lineage() -> None:
+    street = Column(name="street", path="address.street", physical_name="str_t")
+    columns = (
+        Column(name="id", path="id", physical_name="ID_T"),
+        Column(name="when", path="when", physical_name="ts"),
+        Column(name="address", path="address", physical_name="adr", columns=(street,)),
+        Column(name="a", path="a", physical_name="b"),
+        Column(name="b", path="b", physical_name="a"),
+        Column(name="X", path="X"),
+        Column(name="x", path="x"),
+    )
+    made = contract("orders", server("s3", location="s3://lake/orders"), columns=columns)
+    names = Identities.of([made])
+    wanted = {
+        "ID_T": "ID_T",
+        "id_t": "ID_T",
+        "ID": "ID_T",
+        "ts": "ts",
+        "when": "ts",
+        "adr": "adr",
+        "address": "adr",
+        "adr.str_t": "adr.street",
+        "ADR.STR_T": "adr.street",
+        "address.street": "adr.street",
+        "adr.other": "adr.other",
+        "a": "a",
+        "b": "b",
+        "x": "x",
+        "X": "X",
+        "new": "new",
+        "new.inner": "new.inner",
+    }
+    dataset = DatasetId("s3://lake", "orders")
+    assert {stored: names.column(dataset, stored) for stored in wanted} == wanted
+    assert names.column(DatasetId("s3://lake", "other"), "ID_T") == "ID_T"
