@@ -45,6 +45,8 @@ class Resolver:
         self.read: dict[DatasetId, None] = {}
         self._scopes: dict[int, Scope] = {}
         self._relations: dict[int, Relation] = {}
+        if any(isinstance(cte.this, exp.DML) for cte in root.find_all(exp.CTE)):
+            raise TooLarge("a CTE that writes is not followed")
         for scope in traverse_scope(root):
             self._scopes[id(scope.expression)] = scope
 

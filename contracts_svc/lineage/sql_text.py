@@ -43,6 +43,9 @@ _MOVES_DATA = {
     TokenType.PIVOT,
     TokenType.UNPIVOT,
 }
+_RUNS = {"CALL", "EXEC", "EXECUTE", "EXPORT", "IMPORT", "LOAD", "REPLACE"}
+"""Statements that run others, or move data as a whole."""
+_TAKES_OVER = {"APPEND", "EXCHANGE", "SWAP"}
 _BETWEEN = {"IF", "NOT", "EXISTS", "ONLY", "OVERWRITE", "TABLE"}
 
 
@@ -140,11 +143,56 @@ def _parsed(tokens: list[Token], sql: str, dialect: Dialect) -> Iterator[Stateme
         yield _named(tokens, Fault(TOO_DEEP, tokens[0].line, tokens[0].col, "split it into steps"))
     else:
         for tree in trees:
-            if isinstance(tree, exp.Command) and any(t.token_type in _MOVES_DATA for t in tokens):
+            if isinstance(tree, exp.Command) and tree.name.upper() in ("UNLOAD", "EXECUTE"):
+                yield from _inner(tree, tokens, dialect)
+            elif isinstance(tree, exp.Command) and _may_move(tree, tokens):
                 reason = f"this kind of statement ({tree.name.upper()}) is not followed"
                 yield _named(tokens, Fault(reason, tokens[0].line, tokens[0].col))
             elif tree is not None:
                 yield Statement(tree)
+
+
+def _may_move(command: exp.Command, tokens: Sequence[Token]) -> bool:
+    """Whether a statement that is kept as text may move data."""
+    if command.name.upper() in _RUNS or any(t.token_type in _MOVES_DATA for t in tokens):
+        return True
+    return command.name.upper() == "ALTER" and any(t.text.upper() in _TAKES_OVER for t in tokens)
+
+
+def _inner(command: exp.Command, tokens: list[Token], dialect: Dialect) -> Iterator[Statement]:
+    """The statement inside of another: ``EXECUTE IMMEDIATE 'statement'``, ``UNLOAD (query) TO 'place'``."""
+    name = command.name.upper()
+    start = tokens[0]
+    column = max(1, start.col - len(start.text) + 1)
+    try:
+        rest = dialect.tokenize(" ".join(t.text for t in tokens[1:]))
+    except TokenError:
+        rest = []
+    if name == "EXECUTE" and len(rest) == 2 and rest[1].token_type is TokenType.STRING:
+        yield from statements(rest[1].text, dialect)
+        return
+    found = _unloaded(rest, dialect) if name == "UNLOAD" else None
+    fault = Fault(f"this kind of statement ({name}) is not followed", start.line, column)
+    yield found or _named(rest, fault)
+
+
+def _unloaded(tokens: list[Token], dialect: Dialect) -> Statement | None:
+    """As ``COPY (query) TO 'place'``; the query may stand in quotes."""
+    for end in (i for i, t in enumerate(tokens) if t.token_type is TokenType.R_PAREN):
+        after = tokens[end + 1 : end + 3]
+        if [t.text.upper() for t in after[:1]] != ["TO"] or after[-1].token_type is not TokenType.STRING:
+            continue
+        inner = tokens[1:end]
+        try:
+            if len(inner) == 1:
+                inner = dialect.tokenize(inner[0].text)
+            trees = dialect.parser().parse(inner, " ".join(t.text for t in inner))
+        except (ParseError, TokenError, RecursionError):
+            return None
+        if len(trees) == 1 and isinstance(trees[0], exp.Query):
+            place = exp.Literal.string(after[1].text)
+            return Statement(exp.Copy(this=exp.Subquery(this=trees[0]), kind=False, files=[place]))
+    return None
 
 
 def _first_column(last: int, word: str) -> int:
@@ -170,8 +218,10 @@ def _named(tokens: Sequence[Token], fault: Fault) -> Statement:
                 continue
             if token.token_type in _BEFORE_A_SOURCE:
                 sources.setdefault(name)
-            else:
-                target = target or name
+            elif target is None:
+                target = name
+            elif name != target:
+                sources.setdefault(name)
         elif token.token_type is TokenType.ALIAS and _opens(tokens, at + 1):
             defined.add(tokens[at - 1].text.lower())
     return Statement(None, fault, tuple(s for s in sources if s.lower() not in defined), target)

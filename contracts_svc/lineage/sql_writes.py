@@ -47,6 +47,10 @@ def _as_written(parts: list[str]) -> str:
 
 def writes(tree: exp.Expr) -> Iterator[Write]:
     """Every write of a statement; nothing for statements that move no data."""
+    for cte in list(tree.find_all(exp.CTE)):
+        if isinstance(cte.this, exp.DML):
+            yield from writes(cte.this.copy())
+            cte.set("this", _returned(cte.this))
     if isinstance(tree, exp.Query):
         into = tree.args.get("into")
         tree.set("into", None)
@@ -137,6 +141,21 @@ def _delete(tree: exp.Delete) -> Iterator[Write]:
     yield Write(target=name_of(tree.this), query=_with(tree, select), by_name=True, in_place=True)
 
 
+def _returned(tree: exp.Expr) -> exp.Expr:
+    """What a CTE that writes gives (``WITH gone AS (DELETE FROM a RETURNING id)``), as a query: of
+    deleted rows what they were. Of rows that are made it is not followed, and that is told."""
+    returning = tree.args.get("returning")
+    if not (isinstance(tree, exp.Delete) and isinstance(returning, exp.Returning)):
+        return tree
+    select = exp.Select(expressions=[e.copy() for e in returning.expressions])
+    _from(select, tree.this.copy())
+    for source in tree.args.get("using") or ():
+        _join(select, source.copy())
+    if where := tree.args.get("where"):
+        select.set("where", where.copy())
+    return select
+
+
 def _merge(tree: exp.Merge) -> Iterator[Write]:
     """Each WHEN is a query over the source joined with the target."""
     whens = tree.args["whens"].expressions if isinstance(tree.args.get("whens"), exp.Whens) else ()
@@ -164,9 +183,17 @@ def _merge_insert(tree: exp.Merge, target: str, select: exp.Select, action: exp.
     if not values:
         select.set("expressions", [exp.column(exp.Star(), source)])
         return Write(target=target, query=_with(tree, select), by_name=True, in_place=True)
-    select.set("expressions", [v.copy() for v in values])
+    # Where no row of the target matches, only the source's columns can be meant.
+    select.set("expressions", [_of_source(v.copy(), source) for v in values])
     columns = tuple(c.name for c in listed)
     return Write(target=target, query=_with(tree, select), columns=columns, in_place=True)
+
+
+def _of_source(value: exp.Expr, source: str) -> exp.Expr:
+    for column in list(value.find_all(exp.Column)):
+        if source and not column.table and column.find_ancestor(exp.Query) is None:
+            column.set("table", exp.to_identifier(source))
+    return value
 
 
 def _assigned(

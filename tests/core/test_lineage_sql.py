@@ -18,7 +18,11 @@ SCHEMAS = {
     "p": dict.fromkeys(("id", "month", "rev", "cost"), ""),
     "Camel": {"Id": "", "depDelay": ""},
 }
-CASES = yaml.safe_load((DATA / "lineage" / "sql_edges.yaml").read_text(encoding="utf-8"))
+CASES = [
+    case
+    for name in ("sql_edges", "sql_dialects")
+    for case in yaml.safe_load((DATA / "lineage" / f"{name}.yaml").read_text(encoding="utf-8"))
+]
 SPELT = {name.lower(): name for name in SCHEMAS}
 
 
