@@ -30,7 +30,7 @@ from itertools import chain
 from typing import BinaryIO
 
 from contracts_svc.errors import Location, Problem
-from contracts_svc.lineage.event_columns import column_edges, explicit_edges
+from contracts_svc.lineage.event_columns import MAX_NAME, column_edges, explicit_edges
 from contracts_svc.lineage.event_facets import DESCRIBING, Facets, described, owners, support
 from contracts_svc.lineage.event_sql import dialect_of_job
 from contracts_svc.lineage.graph import (
@@ -307,6 +307,9 @@ class _Reader:
         namespace, name = value.get("namespace"), value.get("name")
         if not isinstance(namespace, str) or not isinstance(name, str) or not name:
             self._problem(f"an entry of {key} has no namespace and name")
+            return None
+        if max(len(namespace), len(name)) > MAX_NAME:
+            self._problem(f"an entry of {key} has a name of more than {MAX_NAME:,} characters")
             return None
         return DatasetId(namespace, name), self._object(value, "facets")
 

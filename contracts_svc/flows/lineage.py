@@ -16,7 +16,7 @@ from contracts_svc.lineage.graph import Consumer, ConsumerKind, DatasetId, Edge,
 from contracts_svc.lineage.heard import Described, Heard, Pin, links
 from contracts_svc.lineage.identity import Identities, Unmatched
 from contracts_svc.lineage.queries import follow
-from contracts_svc.lineage.resolve import merged, resolved, settled
+from contracts_svc.lineage.resolve import resolved, settled
 from contracts_svc.lineage.sql import lineage_of
 from contracts_svc.model import Contract
 
@@ -64,7 +64,7 @@ def gather(
     said = declared(declarations, contracts, identities, seen)
     keys = relationships(promised, contracts, identities, seen)
     # Declarations are made of contracts, so they have the names of contracts already.
-    edges = merged((*resolved(reported, identities), *said.heard.edges, *keys.edges))
+    edges = (*resolved(reported, identities), *said.heard.edges, *keys.edges)
     graph = Graph.of(sorted(settled(edges), key=_order))
     readers = [replace(c, dataset=identities.resolve(c.dataset)) for h in heard for c in h.consumers]
     readers += [*said.heard.consumers, *keys.consumers]

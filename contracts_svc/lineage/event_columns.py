@@ -14,6 +14,9 @@ from contracts_svc.lineage.event_facets import Tell
 from contracts_svc.lineage.graph import ColumnRef, DatasetId, EdgeKind, EdgeType
 from contracts_svc.model import Json
 
+MAX_NAME = 4_096
+"""Longest namespace, name of a dataset or of a column that is taken, in characters."""
+
 
 def column_edges(
     output: DatasetId, facet: Mapping[str, Json], tell: Tell
@@ -24,8 +27,9 @@ def column_edges(
         tell("fields is no object")
         fields = {}
     for column, entry in (fields or {}).items():
-        if not isinstance(entry, dict):
-            tell(f"columnLineage of `{output}`: `{column:.60}` is no object")
+        if not isinstance(entry, dict) or len(column) > MAX_NAME:
+            what = "has too long a name" if isinstance(entry, dict) else "is no object"
+            tell(f"columnLineage of `{output}`: `{column:.60}` {what}")
             continue
         target = ColumnRef(output, column)
         for source, given in _inputs(entry.get("inputFields"), f"{output}.{column}", tell):
@@ -45,6 +49,9 @@ def explicit_edges(
         tell(f"lineage of `{output}`: fields is no object")
         fields = {}
     for column, entry in (fields or {}).items():
+        if len(column) > MAX_NAME:
+            tell(f"lineage of `{output}`: `{column:.60}` has too long a name")
+            continue
         inputs = entry.get("inputs") if isinstance(entry, dict) else None
         for source, given in _sources(inputs, f"{output}.{column}", tell):
             for kind, type_ in _transformations(given) or [(EdgeKind.DIRECT, EdgeType.UNKNOWN)]:
@@ -67,7 +74,10 @@ def _sources(value: Json, of: str, tell: Tell) -> Iterator[tuple[ColumnRef, Mapp
             continue
         namespace, name, column = (given.get(k) for k in ("namespace", "name", "field"))
         if not (isinstance(namespace, str) and isinstance(name, str) and isinstance(column, str | None)):
-            tell(f"lineage of `{of}`: an input without namespace and name")
+            tell(f"lineage of `{of:.200}`: an input without namespace and name")
+            continue
+        if max(len(namespace), len(name), len(column or "")) > MAX_NAME:
+            tell(f"lineage of `{of:.200}`: a name of more than {MAX_NAME:,} characters")
             continue
         yield ColumnRef(DatasetId(namespace, name), column), given
 
@@ -82,7 +92,10 @@ def _inputs(value: Json, of: str, tell: Tell) -> Iterator[tuple[ColumnRef, Mappi
         given = entry if isinstance(entry, dict) else {}
         namespace, name, column = (given.get(k) for k in ("namespace", "name", "field"))
         if not (isinstance(namespace, str) and isinstance(name, str) and isinstance(column, str)):
-            tell(f"columnLineage of `{of}`: an input without namespace, name and field")
+            tell(f"columnLineage of `{of:.200}`: an input without namespace, name and field")
+            continue
+        if max(len(namespace), len(name), len(column)) > MAX_NAME:
+            tell(f"columnLineage of `{of:.200}`: a name of more than {MAX_NAME:,} characters")
             continue
         yield ColumnRef(DatasetId(namespace, name), column), given
 

@@ -35,6 +35,8 @@ from contracts_svc.model import Contract, Table
 
 __all__ = ["Identities", "Unmatched", "dataset_at"]
 
+_DEEPEST = 100
+"""Folders in folders among which the one that is a dataset is looked for."""
 _MOST_COMPARED = 300
 """Names for which close ones are searched in one listing; the search costs as many as are known each."""
 
@@ -171,12 +173,14 @@ class Identities:
         """The dataset in whose folder a path lies, the nearest one."""
         if not kind_of(place.namespace).files:
             return None
-        path = place.name.rpartition("/")[0]
-        while path.strip("/"):
+        path = place.name
+        for _ in range(_DEEPEST):
+            path = path.rpartition("/")[0]
+            if not path.strip("/"):
+                break
             found = self._normal.get(DatasetId(place.namespace, path))
             if found is not None and found in self.known:
                 return found
-            path = path.rpartition("/")[0]
         return None
 
     def _partly_named(self, named: DatasetId) -> DatasetId | None:
@@ -288,6 +292,8 @@ def _folders(text: str) -> Iterator[str]:
         return
     at = dataset_at(text)
     path = at.name
-    while path.strip("/"):
+    for _ in range(_DEEPEST):
+        if not path.strip("/"):
+            break
         yield str(DatasetId(at.namespace, path))
         path = path.rpartition("/")[0]

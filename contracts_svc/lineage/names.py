@@ -88,6 +88,7 @@ def scheme_of(namespace: str) -> str:
     return SCHEMES.get(scheme, scheme)
 
 
+@lru_cache(maxsize=4_096)
 def kind_of(namespace: str) -> Kind:
     """The rules that hold in a namespace; case tells names apart where nothing is known of it."""
     return _KINDS.get(scheme_of(namespace), _OTHER)

@@ -230,6 +230,17 @@ BAD: list[tuple[bytes, str]] = [
     (json.dumps(event(outputs=[explicit(inputs=5)])).encode(), "the inputs are no list"),
     (json.dumps(event(outputs=[explicit(inputs=[{}])])).encode(), "an input without"),
     (json.dumps(event(outputs=[explicit(fields=5)])).encode(), "fields is no object"),
+    (
+        json.dumps(event(outputs=[{"namespace": "s3://x", "name": "a/" * 5_000}])).encode(),
+        "a name of more than",
+    ),
+    (json.dumps(event(outputs=[output(fields={"c" * 5_000: {}})])).encode(), "has too long a name"),
+    (json.dumps(event(outputs=[explicit(fields={"c" * 5_000: {}})])).encode(), "has too long a name"),
+    (
+        json.dumps(event(outputs=[output(fields={"c": {"inputFields": [source("x" * 5_000)]}})])).encode(),
+        "a name of more than",
+    ),
+    (json.dumps(event(outputs=[explicit(inputs=[{**A, "field": "x" * 5_000}])])).encode(), "a name of more"),
     (json.dumps(job_entries(5)).encode(), "entries are no list"),
     (json.dumps(job_entries([{"type": "DATASET"}])).encode(), "has no namespace and name"),
     (json.dumps(event(outputs=[{**OUT, "facets": {"schema": 5}}])).encode(), "the schema facet"),
