@@ -86,6 +86,15 @@ class Finding:
     fix: str = ""
     contract: str = ""
     change: Change | None = None
+    default_severity: Severity | None = None
+    """What the rule itself says, where a policy has set ``severity``; else None."""
+
+    @property
+    def graded(self) -> str:
+        """The severity for a person: ``error``, or ``error by policy (default warning)``."""
+        if self.default_severity is None:
+            return self.severity.value
+        return f"{self.severity} by policy (default {self.default_severity})"
 
     @property
     def table(self) -> str | None:

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from dataclasses import dataclass, field, replace
 
 from contracts_svc.findings import Change, Finding
+from contracts_svc.impact_coverage import Coverage, coverage_of
 from contracts_svc.impact_effects import Effect, Gone, Noted, changed_columns, effect_of
 from contracts_svc.impact_judge import judge
 from contracts_svc.impact_walk import Hit, Level, ResultType, Stop, Walk, World, walk
+from contracts_svc.lineage.age import Ages
 from contracts_svc.lineage.graph import (
     Channel,
     ColumnRef,
@@ -36,6 +37,7 @@ __all__ = [
     "Level",
     "ResultType",
     "assess",
+    "by_level",
     "consumers_of",
 ]
 
@@ -76,17 +78,6 @@ class Absorbed:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Coverage:
-    """How much of the downstream is known; ``unknown`` says in sentences what is not."""
-
-    datasets_known: int = 0
-    """Datasets that the lineage names."""
-    consumers: int = 0
-    """Consumers whose owner is known."""
-    unknown: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Assessment:
     """All that is known of what a set of findings means downstream.
 
@@ -96,7 +87,7 @@ class Assessment:
     impacts: tuple[Impact, ...] = ()
     absorbed: tuple[Absorbed, ...] = ()
     unread: tuple[Finding, ...] = ()
-    coverage: Coverage = Coverage()
+    coverage: Coverage = field(default_factory=Coverage)
 
 
 def consumers_of(
@@ -131,15 +122,14 @@ def assess(
     consumers: Sequence[Consumer],
     promises: Mapping[DatasetId, tuple[Contract, Table]],
     result_type: ResultType = result_type,
-    now: datetime | None = None,
-    stale_after: timedelta = timedelta(days=30),
+    ages: Ages | None = None,
 ) -> Assessment:
     """Judge every finding against everybody downstream of it.
 
     ``promises`` are the contracts as they will be: a consumer that the same pull request changes is
-    judged by its new promises. ``result_type`` gives the type of an edge's expression. With ``now``
-    (with its zone), lineage that was last seen more than ``stale_after`` ago is named in the
-    coverage; it still counts as evidence.
+    judged by its new promises. ``result_type`` gives the type of an edge's expression. With
+    ``ages``, lineage that was not seen for long is named in the coverage; it still counts as
+    evidence (see :func:`contracts_svc.impact_age.assess_by_age`).
     """
     world = World(graph, promises, result_type)
     by_dataset: defaultdict[DatasetId, list[Consumer]] = defaultdict(list)
@@ -161,16 +151,12 @@ def assess(
         if starts and not any(world.leaving(r) for s in starts for r in (*s.refs, *s.wholes)):
             unread.append(finding)
     merged = _merged(impacts)
-    old = now - stale_after if now else None
+    unclaimed = {i.consumer.name for i in merged if not (i.consumer.team or i.consumer.contract)}
     return Assessment(
         impacts=merged,
         absorbed=tuple(absorbed),
         unread=tuple(unread),
-        coverage=Coverage(
-            datasets_known=len(graph.datasets),
-            consumers=len(consumers),
-            unknown=_unknown(graph, changed, touched, consumers, merged, old),
-        ),
+        coverage=coverage_of(graph, changed, touched, consumers, unclaimed, ages),
     )
 
 
@@ -282,38 +268,14 @@ def _merged(impacts: Iterable[Impact]) -> tuple[Impact, ...]:
             columns = tuple(dict.fromkeys(other.columns + impact.columns))
             impact = replace(min(other, impact, key=lambda i: i.level.rank), columns=columns)
         by_pair[pair] = impact
+    return by_level(by_pair.values())
+
+
+def by_level(impacts: Iterable[Impact]) -> tuple[Impact, ...]:
+    """The most severe first, then by consumer."""
     return tuple(
         sorted(
-            by_pair.values(),
+            impacts,
             key=lambda i: (i.level.rank, i.consumer.name, i.consumer.dataset, i.finding.rule, i.finding.at),
         )
     )
-
-
-def _unknown(
-    graph: Graph,
-    changed: set[DatasetId],
-    touched: set[DatasetId],
-    consumers: Sequence[Consumer],
-    impacts: Sequence[Impact],
-    old: datetime | None,
-) -> tuple[str, ...]:
-    """Sentences on what the lineage does not tell, as far as it concerns these changes."""
-    said: list[str] = []
-    for dataset in sorted(changed - graph.datasets):
-        said.append(f"no lineage names {dataset.name}: who reads it is not known")
-    for edge in graph.edges:
-        if edge.source.dataset not in touched:
-            continue
-        reads = f"{edge.target.dataset.name} reads {edge.source.dataset.name}"
-        if edge.source.column is None:
-            said.append(f"{reads}, but which columns is not known: {edge.reason or 'no reason given'}")
-        if old and edge.seen and edge.seen < old:
-            said.append(f"{reads}: last seen on {edge.seen:%Y-%m-%d}, so it may have ended")
-    fed = {e.target.dataset for e in graph.edges}
-    for consumer in consumers:
-        if consumer.kind is not ConsumerKind.CONTRACT and consumer.dataset not in fed:
-            said.append(f"what the {consumer.kind} {consumer.name} reads is not known")
-    unclaimed = {i.consumer.name for i in impacts if not (i.consumer.team or i.consumer.contract)}
-    said += [f"nobody is known to own {name}" for name in sorted(unclaimed)]
-    return tuple(dict.fromkeys(said))

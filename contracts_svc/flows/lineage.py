@@ -74,7 +74,7 @@ def gather(
         edges += found.edges
         problems += found.problems
     for name, text in events.items():
-        heard = read_events(text.splitlines(), name)
+        heard = read_events(text.splitlines(), f"openlineage:{name}")
         edges += heard.edges
         problems += heard.problems
         consumers.update({c.dataset: c for c in heard.consumers})
