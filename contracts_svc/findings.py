@@ -113,7 +113,7 @@ class Finding:
             parts += [change.path, change.new_column or ""]
             if change.kind is ChangeKind.CHANGED:
                 parts += [repr(change.old), repr(change.new)]
-        return hashlib.sha256("\x1f".join(parts).encode()).hexdigest()[:16]
+        return hashlib.sha256("\x1f".join(parts).encode("utf-8", "surrogatepass")).hexdigest()[:16]
 
 
 def ordered(findings: Iterable[Finding]) -> tuple[Finding, ...]:

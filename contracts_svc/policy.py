@@ -66,8 +66,8 @@ class Policy:
     deprecation_days: int = 0
     must_agree: tuple[str, ...] = (CONSUMERS,)
     waiver_days: int = 90
-    not_seen_days: Mapping[str, int] = field(default_factory=lambda: {OTHERS: 30})
-    stale_days: Mapping[str, int] = field(default_factory=lambda: {OTHERS: 90})
+    not_seen_days: Mapping[str, int | None] = field(default_factory=lambda: {OTHERS: 30})
+    stale_days: Mapping[str, int | None] = field(default_factory=lambda: {OTHERS: 90})
 
     def of(self, level: Level) -> Outcome:
         """What an impact of this level leads to."""

@@ -9,6 +9,10 @@ from typing import TypeVar
 from contracts_svc.errors import Location, Problem
 from contracts_svc.odcs.yaml_nodes import MAX_PROBLEMS, Node
 
+POLICY_FILE = "contracts-policy.yaml"
+WAIVERS_FILE = "contracts-waivers.yaml"
+"""The files at the top of a repository that hold its policy and its waivers."""
+
 T = TypeVar("T")
 _LONGEST = 60
 
@@ -63,7 +67,7 @@ class Fields:
         """Text that is not blank."""
         if isinstance(node.value, str) and node.value.strip():
             return node.value.strip()
-        hint = f"put it in quotes: '{short(node.text)}'" if node.text else "write some text"
+        hint = f"put it in quotes: '{short(node.text)}'" if node.text.strip() else "write some text"
         self.wrong(node, f"{subject} must be text, not {shown(node)}", hint)
         return None
 
@@ -79,14 +83,13 @@ class Fields:
         )
         return None
 
-    def whole(self, node: Node, subject: str, *, most: int = 3650) -> int | None:
-        """A whole number from 0 to ``most``."""
+    def whole(self, node: Node, subject: str, *, most: int = 3650, instead: str = "") -> int | None:
+        """A whole number from 0 to ``most``; ``instead`` is a word that the caller takes, too."""
         value = node.value
         if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= most:
             return value
-        self.wrong(
-            node, f"{subject} must be a whole number from 0 to {most:,}, not {shown(node)}", "write a number"
-        )
+        wanted = f"a whole number from 0 to {most:,}" + (f", or '{instead}'" if instead else "")
+        self.wrong(node, f"{subject} must be {wanted}, not {shown(node)}", "write a number")
         return None
 
 
@@ -111,4 +114,4 @@ def shown(node: Node) -> str:
     """What is written there, for a message."""
     if isinstance(node.value, dict | list):
         return "a mapping" if isinstance(node.value, dict) else "a list"
-    return f"'{short(node.text)}'" if node.text else "nothing"
+    return f"'{short(node.text)}'" if node.text.strip() else "nothing"

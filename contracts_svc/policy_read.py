@@ -16,13 +16,11 @@ from contracts_svc.odcs.yaml_nodes import Form, Node, parse
 from contracts_svc.policy import Match, Outcome, Override, Policies, Policy
 from contracts_svc.policy_fields import Fields, close, short
 
-POLICY_FILE = "contracts-policy.yaml"
-"""The file at the top of a repository that holds its policy."""
-
 _FORM = Form(noun="policy", start="version: 1")
 _OUTCOMES = {o.value.lower(): o for o in (Outcome.BLOCK, Outcome.WARN, Outcome.PASS)}
 _SEVERITIES = {s.value: s for s in Severity}
 _MODES = {m.value.lower(): m for m in Mode}
+_NEVER = "never"
 _MATCH = ("tenant", "domain", "squad", "contract")
 _IDS = {rule.id: None for rule in RULES}
 
@@ -48,13 +46,18 @@ def _days(node: Node, fields: Fields, key: str) -> int | None:
     return fields.whole(node, key)
 
 
-def _days_by_source(node: Node, fields: Fields, key: str) -> Mapping[str, int] | None:
-    """A number for every source, or a mapping of sources with ``default`` for the others."""
+def _days_by_source(node: Node, fields: Fields, key: str) -> Mapping[str, int | None] | None:
+    """Days for every source, or a mapping of sources with ``default`` for the others."""
     if not isinstance(node.value, dict):
-        days = fields.whole(node, key)
-        return None if days is None else {OTHERS: days}
-    found = {k: fields.whole(n, f"'{k}'") for k, n in fields.mapping(node, key).items()}
-    return {k: days for k, days in found.items() if days is not None}
+        return {OTHERS: _days_or_never(node, fields, key)}
+    return {
+        source: _days_or_never(child, fields, f"'{short(source)}'")
+        for source, child in fields.mapping(node, key).items()
+    }
+
+
+def _days_or_never(node: Node, fields: Fields, key: str) -> int | None:
+    return None if node.value == _NEVER else fields.whole(node, key, instead=_NEVER)
 
 
 def _names(node: Node, fields: Fields, key: str) -> tuple[str, ...]:
@@ -143,8 +146,8 @@ KEYS: tuple[Key, ...] = (
     ),
     Key(
         name="not_seen_days",
-        purpose="Days after which lineage that is not reported any more is named; a number, or one per "
-        "source (openlineage, sql, default)",
+        purpose="Days after which lineage that is not reported any more is named: a number or never, or "
+        "one per source (openlineage, sql, default)",
         take=_days_by_source,
         everywhere=False,
     ),

@@ -10,9 +10,6 @@ from contracts_svc.errors import UserMistake
 from contracts_svc.odcs.yaml_nodes import Form, Node, parse
 from contracts_svc.policy_fields import Fields, shown
 
-WAIVERS_FILE = "contracts-waivers.yaml"
-"""The file at the top of a repository that holds its waivers."""
-
 _FORM = Form(noun="list of waivers", start="- fingerprint: 0123456789abcdef", root=list, may_be_empty=True)
 _KEYS = ("fingerprint", "approver", "reason", "expires")
 _FINGERPRINT = re.compile(r"[0-9a-f]{16}\Z")
@@ -50,9 +47,11 @@ def read_waivers(text: bytes, file: str, *, now: datetime, most_days: int) -> tu
 def _waiver(node: Node, fields: Fields, latest: datetime, most_days: int) -> Waiver | None:
     nodes = fields.known(node, _KEYS, "a waiver")
     fields.required(node, nodes, _KEYS, "a waiver")
-    texts = {k: fields.text(n, f"'{k}'") for k, n in nodes.items()}
-    fingerprint, approver, reason, expires = (texts.get(k) for k in _KEYS)
-    if fingerprint and not _FINGERPRINT.match(fingerprint):
+    # A fingerprint may look like a number, and is one as it is written.
+    fingerprint = nodes["fingerprint"].text.strip() if "fingerprint" in nodes else None
+    texts = {k: fields.text(n, f"'{k}'") for k, n in nodes.items() if k != "fingerprint"}
+    approver, reason, expires = (texts.get(k) for k in _KEYS[1:])
+    if fingerprint is not None and not _FINGERPRINT.match(fingerprint):
         fields.wrong(
             nodes["fingerprint"],
             f"{shown(nodes['fingerprint'])} is no fingerprint of a change",

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -10,54 +12,116 @@ from contracts_svc import settings
 from contracts_svc.adapters.git import GitRepository
 from contracts_svc.adapters.openlineage import read_events
 from contracts_svc.app import SystemClock
-from contracts_svc.cli.output import count, print_json
-from contracts_svc.cli.workspace import CONTRACT_SUFFIXES, lineage_texts, read_text
+from contracts_svc.cli.output import count, emit
+from contracts_svc.cli.workspace import CONTRACT_SUFFIXES, content, lineage_texts, read_text
 from contracts_svc.compat.modes import Mode
-from contracts_svc.errors import ExitCode
+from contracts_svc.errors import ExitCode, UserMistake
+from contracts_svc.findings import Finding
 from contracts_svc.flows.lineage import gather
-from contracts_svc.flows.preflight import ContractChange, preflight, read_sides
-from contracts_svc.render.json import verdict_json
-from contracts_svc.render.text import verdict_text
+from contracts_svc.flows.preflight import ContractChange, findings_of, preflight, read_sides
+from contracts_svc.flows.rulebook import Rulebook, base_texts, rulebook
+from contracts_svc.policy import Policies
+from contracts_svc.policy_fields import POLICY_FILE, WAIVERS_FILE
+from contracts_svc.render.formats import FORMATS, About
+from contracts_svc.render.report import report_of_problems
 
 
-def run(
-    repository: Path,
-    base: str,
-    head: str,
-    lineage: Sequence[Path],
-    dialect: str,
-    mode: str,
-    format: str,
-) -> ExitCode:
-    """Read both sides as git objects, judge the difference, print the verdict."""
-    code_host = GitRepository.open(repository)
-    head_commit = code_host.resolve(head)
-    base_commit = code_host.merge_base(code_host.resolve(base), head_commit)
-    sides = read_sides(
-        code_host.texts(base_commit, CONTRACT_SUFFIXES),
-        code_host.texts(head_commit, CONTRACT_SUFFIXES),
-        read=read_text,
-    )
-    sql, events = _lineage(code_host, base_commit, lineage or settings.load().lineage)
-    known = gather(sides.base.values(), sql=sql, events=events, read_events=read_events, dialect=dialect)
-    done = preflight(sides, known, now=SystemClock().now(), mode=Mode(mode))
-    code = done.verdict.exit_code
-    if format == "json":
-        print_json(
-            code,
-            {
-                "base": base_commit,
-                "head": head_commit,
-                "mode": mode,
-                "changed": [change_json(c) for c in done.changed],
-                "verdict": verdict_json(done.verdict),
-            },
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """What to compare, by what to judge, and how to show it. ``mode`` None: that of the policy."""
+
+    repository: Path
+    base: str
+    head: str
+    lineage: Sequence[Path] = ()
+    dialect: str
+    mode: str | None = None
+    policy: Path | None = None
+    waivers: Path | None = None
+    format: str
+    output: Path | None = None
+    report_url: str = ""
+
+
+def run(request: Request) -> ExitCode:
+    """Read both sides as git objects, judge the difference, show the verdict."""
+    if request.report_url and not request.report_url.startswith(("https://", "http://")):
+        raise UserMistake.of(
+            f"--report-url is no web address: {request.report_url}", "begin it with https://"
         )
-        return code
+    try:
+        return _judged(request, GitRepository.open(request.repository), SystemClock().now())
+    except UserMistake as error:
+        lines = FORMATS[request.format].lines
+        if lines:
+            # The system that reads this form gets to see the mistakes at their places, too.
+            emit(lines(report_of_problems(error.problems)), request.output)
+        raise
+
+
+def _judged(request: Request, code_host: GitRepository, now: datetime) -> ExitCode:
+    head_commit, tip = code_host.resolve(request.head), code_host.resolve(request.base)
+    base_commit = code_host.merge_base(tip, head_commit)
+    rules = _rulebook(request, base_texts(code_host, tip, head_commit, now=now), now)
+    texts = code_host.texts(base_commit, CONTRACT_SUFFIXES)
+    sides = read_sides(texts, code_host.texts(head_commit, CONTRACT_SUFFIXES), read=read_text)
+    sql, events = _lineage(code_host, base_commit, request.lineage or settings.load().lineage)
+    known = gather(
+        sides.base.values(), sql=sql, events=events, read_events=read_events, dialect=request.dialect
+    )
+    asked = Mode(request.mode) if request.mode else None
+    done = preflight(
+        sides,
+        known,
+        now=now,
+        mode=asked,
+        policies=rules.policies,
+        waivers=rules.waivers,
+        on_base=_since(code_host, texts, base_commit, tip, rules.policies, asked, now),
+    )
     changed = count(len(done.changed), "changed contract")
-    print(f"{changed} between {base_commit[:12]} (base) and {head_commit[:12]} (head)")
-    print(verdict_text(done.verdict))
-    return code
+    about = About(
+        line=f"{changed} between {base_commit[:12]} (base) and {head_commit[:12]} (head)",
+        json={
+            "base": base_commit,
+            "head": head_commit,
+            "mode": (asked or rules.policies.organisation.mode).value,
+            "changed": [change_json(c) for c in done.changed],
+        },
+        link=request.report_url,
+    )
+    emit(FORMATS[request.format].verdict(done.verdict, about), request.output)
+    if request.output:
+        print(done.verdict.headline)
+    return done.verdict.exit_code
+
+
+def _rulebook(request: Request, on_base: Mapping[str, bytes], now: datetime) -> Rulebook:
+    """The files that were named, else those of the base branch."""
+    texts = dict(on_base)
+    names = {POLICY_FILE: request.policy, WAIVERS_FILE: request.waivers}
+    texts |= {str(path): content(path) for path in names.values() if path}
+    policy, waivers = (str(path or name) for name, path in names.items())
+    return rulebook(texts, now=now, policy_file=policy, waivers_file=waivers)
+
+
+def _since(
+    code_host: GitRepository,
+    texts: Mapping[str, bytes],
+    base: str,
+    tip: str,
+    policies: Policies,
+    mode: Mode | None,
+    now: datetime,
+) -> tuple[Finding, ...]:
+    """What the base branch has changed since the branch left it: that is not the branch's doing."""
+    if base == tip:
+        return ()
+    try:
+        sides = read_sides(texts, code_host.texts(tip, CONTRACT_SUFFIXES), read=read_text)
+    except UserMistake:
+        return ()  # what is wrong on the base branch is not this branch's mistake
+    return findings_of(sides.changed, policies, mode=mode, today=now.date())
 
 
 def change_json(change: ContractChange) -> dict[str, Any]:

@@ -31,14 +31,13 @@ class Ages:
     """Judges edges by when they were last seen. ``now`` carries its zone.
 
     ``quiet_days`` and ``stale_days`` map a source of lineage to whole days, ``default`` to those of
-    all others; a source without a number never becomes quiet (or stale). An edge that carries no
-    time, as one from a file of SQL, has no age: it is as fresh as its file. So is one from the future,
-    which a clock that runs ahead makes.
+    all others; None means never. An edge that carries no time, as one from a file of SQL, has no age:
+    it is as fresh as its file. So is one from the future, which a clock that runs ahead makes.
     """
 
     now: datetime
-    quiet_days: Mapping[str, int] = field(default_factory=lambda: {OTHERS: 30})
-    stale_days: Mapping[str, int] = field(default_factory=lambda: {OTHERS: 90})
+    quiet_days: Mapping[str, int | None] = field(default_factory=lambda: {OTHERS: 30})
+    stale_days: Mapping[str, int | None] = field(default_factory=lambda: {OTHERS: 90})
 
     def of(self, edge: Edge) -> Age:
         """FRESH, QUIET or STALE."""
