@@ -19,7 +19,8 @@ from contracts_svc.model import Column, Contract, Table
 CONSUMERS = "consumers"
 """In ``must_agree``: the owner of each consumer that breaks."""
 SINCE = "deprecatedSince"
-"""The custom property that says since when a column or table is deprecated (ISO date)."""
+"""The custom property that says since when a column or table is deprecated (ISO date). It alone
+counts: ODCS knows ``deprecated`` from 3.2 on."""
 
 
 class Outcome(StrEnum):
@@ -69,6 +70,11 @@ class Policy:
     not_seen_days: Mapping[str, int | None] = field(default_factory=lambda: {OTHERS: 30})
     stale_days: Mapping[str, int | None] = field(default_factory=lambda: {OTHERS: 90})
 
+    @property
+    def title(self) -> str:
+        """``the default policy``, or ``policy 7``."""
+        return "the default policy" if self.version == "default" else f"policy {self.version}"
+
     def of(self, level: Level) -> Outcome:
         """What an impact of this level leads to."""
         return {
@@ -104,7 +110,7 @@ class Policy:
         since = _since(change.old)
         asked = f"{change.path} is removed without {self.deprecation_days} days of deprecation"
         if since is None:
-            return f"{asked}: it has no `deprecated: true` with a {SINCE}"
+            return f"{asked}: it has no custom property {SINCE} with a date"
         if since > today - timedelta(days=self.deprecation_days):
             return f"{asked}: it is deprecated since {since:%Y-%m-%d}"
         return ""
@@ -112,7 +118,7 @@ class Policy:
 
 def _since(element: Column | Table) -> date | None:
     told = next((c.value for c in element.custom if c.property == SINCE), None)
-    return as_date(told) if element.deprecated else None
+    return as_date(told)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -132,8 +132,8 @@ KEYS: tuple[Key, ...] = (
     ),
     Key(
         name="deprecation_days",
-        purpose="Days that a column or table must have been deprecated (deprecated: true and the custom "
-        "property deprecatedSince) before it may be removed; 0: none",
+        purpose="Days that a column or table must have been deprecated (custom property "
+        "deprecatedSince: a date) before it may be removed; 0: none",
         take=_days,
     ),
     Key(

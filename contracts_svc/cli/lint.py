@@ -22,7 +22,7 @@ def run(paths: Sequence[Path], format: str) -> ExitCode:
     A text that is no valid contract is a user's mistake (2). A valid one that contradicts itself is
     broken (1). Warnings alone are fine (0).
     """
-    files = contract_files(paths)
+    files = (*contract_files(paths), *_rulebooks(paths))
     problems: list[Problem] = []
     found: list[Finding] = []
     for path in files:
@@ -55,6 +55,13 @@ def run(paths: Sequence[Path], format: str) -> ExitCode:
         f"{count(len(errors), 'error')}, {count(warnings, 'warning')}"
     )
     return code
+
+
+def _rulebooks(paths: Sequence[Path]) -> tuple[Path, ...]:
+    """Policies and waivers below the folders; those that are named come with the contracts."""
+    names = (POLICY_FILE, WAIVERS_FILE)
+    found = (f for p in paths if p.is_dir() for name in names for f in sorted(p.rglob(name)) if f.is_file())
+    return tuple(dict.fromkeys(found))
 
 
 def _lint(path: Path) -> tuple[Finding, ...]:

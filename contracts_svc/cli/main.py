@@ -139,10 +139,15 @@ def root(
 
 @app.command(epilog="Example: contracts lint contracts/")
 def lint(
-    paths: Annotated[list[Path], typer.Argument(help="Contract files, or folders of *.odcs.yaml.")],
+    paths: Annotated[
+        list[Path], typer.Argument(help="Contracts (*.odcs.yaml), policies, waivers, or folders.")
+    ],
     format: FormatOption = Format.text,
 ) -> None:
-    """Read contracts and tell everything that is wrong with them, each with file, line and column."""
+    """Read contracts and tell everything that is wrong with them, each with file, line and column.
+
+    Files named contracts-policy.yaml and contracts-waivers.yaml are read as what they are.
+    """
     from contracts_svc.cli import lint as command
 
     raise typer.Exit(command.run(paths, format))
@@ -252,7 +257,7 @@ def lineage_impact(
 
 @app.command(cls=_WithReference)
 def rules(format: FormatOption = Format.text) -> None:
-    """List every compatibility rule, lint rule, check kind, receiver and setting."""
+    """List every compatibility rule, lint rule, check kind, receiver, setting and key of a policy."""
     from contracts_svc.cli import rules as command
 
     raise typer.Exit(command.run(format))

@@ -186,7 +186,8 @@ def findings_markdown(findings: Sequence[Finding], headline: str) -> str:
 
 def _coverage(verdict: Verdict) -> str:
     unknown = (f"not known: {s}" for s in verdict.coverage.unknown)
-    lines = ["### Coverage", "", f"{escape(verdict.coverage.summary)}", "", *_bullets(unknown, _COVERAGE)]
+    said = f"{verdict.coverage.summary}; judged by {verdict.policy.title}"
+    lines = ["### Coverage", "", escape(said), "", *_bullets(unknown, _COVERAGE)]
     return "\n".join(lines).rstrip()
 
 

@@ -77,7 +77,7 @@ def _coverage(verdict: Verdict) -> list[str]:
     lines = _wrapped(f"coverage: {known.summary}")
     for sentence in known.unknown:
         lines += _wrapped(f"not known: {sentence}", 2)
-    return lines
+    return [*lines, *_wrapped(f"judged by {verdict.policy.title}")]
 
 
 def _wrapped(text: str, indent: int = 0) -> list[str]:

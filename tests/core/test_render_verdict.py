@@ -94,6 +94,7 @@ info COLUMN_ADDED: flights.gate added
   affects nobody
 
 coverage: 5 datasets and 5 consumers in the lineage, columns known of 3 of 3 readers of what changed
+judged by the default policy
 
 to approve, add to contracts-waivers.yaml on the base branch:
   # TYPE_NARROWED: flights.dep_delay.physicalType
@@ -119,7 +120,8 @@ def test_text_of_nothing() -> None:
     assert verdict_text(decided((), ())) == (
         "PASS: no changes\n\n"
         "coverage: 0 datasets and 5 consumers in the lineage\n"
-        "  not known: what the dashboard On-time performance reads is not known"
+        "  not known: what the dashboard On-time performance reads is not known\n"
+        "judged by the default policy"
     )
 
 
