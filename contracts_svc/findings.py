@@ -94,7 +94,8 @@ class Finding:
         """The severity for a person: ``error``, or ``error by policy (default warning)``."""
         if self.default_severity is None:
             return self.severity.value
-        return f"{self.severity} by policy (default {self.default_severity})"
+        usual = f" (default {self.default_severity})" if self.default_severity is not self.severity else ""
+        return f"{self.severity} by policy{usual}"
 
     @property
     def table(self) -> str | None:

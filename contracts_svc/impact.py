@@ -151,12 +151,13 @@ def assess(
         if starts and not any(world.leaving(r) for s in starts for r in (*s.refs, *s.wholes)):
             unread.append(finding)
     merged = _merged(impacts)
+    leaving = [e for e in graph.edges if e.source.dataset in touched]
     unclaimed = {i.consumer.name for i in merged if not (i.consumer.team or i.consumer.contract)}
     return Assessment(
         impacts=merged,
         absorbed=tuple(absorbed),
         unread=tuple(unread),
-        coverage=coverage_of(graph, changed, touched, consumers, unclaimed, ages),
+        coverage=coverage_of(graph, changed, leaving, consumers, unclaimed, ages),
     )
 
 

@@ -62,16 +62,15 @@ class Coverage:
 def coverage_of(
     graph: Graph,
     changed: AbstractSet[DatasetId],
-    touched: AbstractSet[DatasetId],
+    edges: Sequence[Edge],
     consumers: Sequence[Consumer],
     unclaimed: Iterable[str],
     ages: Ages | None,
 ) -> Coverage:
-    """What is known downstream of the datasets ``changed``; ``touched`` are those an effect reached.
+    """What is known downstream of the datasets ``changed``, which ``edges`` lead away from.
 
     ``unclaimed`` names affected readers without an owner. Without ``ages`` no lineage is old.
     """
-    edges = [e for e in graph.edges if e.source.dataset in touched]
     readers = {e.target.dataset for e in edges} - changed
     blind = {e.target.dataset.name for e in edges if e.source.column is None}
     old = _unseen(edges, ages)

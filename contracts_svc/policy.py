@@ -92,7 +92,7 @@ class Policy:
     def graded(self, finding: Finding) -> Finding:
         """The finding with the severity that this policy gives its rule."""
         severity = self.severities.get(finding.rule)
-        if severity is None or severity is finding.severity:
+        if severity is None:
             return finding
         return replace(finding, severity=severity, default_severity=finding.severity)
 

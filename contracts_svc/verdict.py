@@ -153,7 +153,9 @@ def _reasons(
         )
     if not said:
         told = _count(len(verdict.findings), "change") if verdict.findings else "no changes"
-        said.append(f"{told}, nobody is affected" if verdict.findings else told)
+        # What is not known is not called safe.
+        nobody = "nobody is known to be affected" if verdict.coverage.unknown else "nobody is affected"
+        said.append(f"{told}, {nobody}" if verdict.findings else told)
     return said
 
 

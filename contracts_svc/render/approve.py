@@ -60,7 +60,7 @@ def _waiver(finding: Finding, approver: str, until: datetime) -> list[str]:
         f"# {clean(finding.rule)}: {told}",
         f'- fingerprint: "{finding.fingerprint}"',
         f"  approver: {_scalar(approver)}",
-        "  reason: ",
+        "  reason:",
         f"  expires: {until:%Y-%m-%dT%H:%M:%SZ}",
     ]
 

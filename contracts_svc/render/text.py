@@ -56,7 +56,8 @@ def _finding(verdict: Verdict, finding: Finding) -> list[str]:
     if finding in verdict.unread:
         lines += _wrapped("nobody reads it, as far as the lineage knows", 2)
     elif not impacts:
-        lines += _wrapped("affects nobody", 2)
+        known = " that is known" if verdict.coverage.unknown else ""
+        lines += _wrapped(f"affects nobody{known}", 2)
     return lines
 
 

@@ -158,7 +158,8 @@ def test_a_severity_by_policy_is_visible_and_leaves_the_fingerprint() -> None:
     assert found.graded == "warning by policy (default error)"
     assert (found.default_severity, found.fingerprint) == (Severity.ERROR, DEST.fingerprint)
     same = Policy(severities={DEST.rule: Severity.ERROR}).graded(DEST)
-    assert (same, same.graded) == (DEST, "error")
+    assert (same.default_severity, same.graded) == (Severity.ERROR, "error by policy")
+    assert Policy(severities={"other": Severity.INFO}).graded(DEST) == DEST
 
 
 @pytest.mark.parametrize(

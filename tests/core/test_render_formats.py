@@ -220,7 +220,7 @@ def test_mistakes_are_shown_at_their_places() -> None:
 
 def approvals(verdict: Verdict, reason: str = "agreed") -> tuple[Waiver, ...]:
     """What somebody gets who pastes the lines and writes the reasons."""
-    text = "\n".join(line.replace("  reason: ", f"  reason: {reason}") for line in waivers_yaml(verdict))
+    text = "\n".join(line.replace("  reason:", f"  reason: {reason}") for line in waivers_yaml(verdict))
     return read_waivers(text.encode(), "w.yaml", now=NOW, most_days=90)
 
 

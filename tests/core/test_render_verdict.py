@@ -100,7 +100,7 @@ to approve, add to contracts-waivers.yaml on the base branch:
   # TYPE_NARROWED: flights.dep_delay.physicalType
   - fingerprint: "{DEP_DELAY.fingerprint}"
     approver: finance
-    reason: {""}
+    reason:
     expires: 2026-04-01T12:00:00Z"""
     )
 

@@ -291,3 +291,9 @@ def test_what_is_on_the_base_branch_already_is_told_and_does_not_block() -> None
         Outcome.PASS,
         "PASS: 1 change is on the base branch already",
     )
+
+
+def test_what_is_not_known_is_not_called_safe() -> None:
+    mild = replace(GATE, contract="elsewhere")
+    blind = [edge("flights", "b", reason="a script")]
+    assert decided((mild,), blind).headline == "PASS: 1 change, nobody is known to be affected"
