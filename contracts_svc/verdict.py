@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from functools import cached_property
+from typing import TypeAlias, TypeVar
 
-from contracts_svc.errors import ExitCode
+from contracts_svc.errors import ExitCode, Location
 from contracts_svc.findings import Finding, ordered
 from contracts_svc.impact import Absorbed, Assessment, Coverage, Impact, Level
 from contracts_svc.policy import Outcome, Policy
@@ -16,7 +19,7 @@ from contracts_svc.waivers import Waiver
 __all__ = ["Outcome", "Policy", "Ruling", "Verdict", "Waiver", "decide"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Verdict:
     """What a pre-flight found, and what it comes to.
 
@@ -63,15 +66,56 @@ class Verdict:
 
     def impacts_of(self, finding: Finding) -> tuple[Impact, ...]:
         """What this finding means to each consumer, the worst first."""
-        return tuple(i for i in self.impacts if i.finding == finding)
+        return tuple(self._impacts.get(_key(finding), ()))
+
+    def absorbed_of(self, finding: Finding) -> tuple[Absorbed, ...]:
+        """Where the effect of this finding ended."""
+        return tuple(self._absorbed.get(_key(finding), ()))
+
+    def is_unread(self, finding: Finding) -> bool:
+        """Whether nobody reads what this finding takes away, as far as the lineage knows."""
+        return _key(finding) in self._unread
 
     def ruling_of(self, finding: Finding) -> Ruling:
         """What this finding comes to."""
-        return next(r for r in self.rulings if r.finding == finding)
+        return self._rulings[_key(finding)]
 
     def waiver_of(self, finding: Finding) -> Waiver | None:
         """The first waiver in force that approves this finding, or None."""
-        return next((w for w, f in self.waived if f == finding), None)
+        ruling = self.ruling_of(finding)
+        return ruling.agreed[0] if ruling.waived else None
+
+    @cached_property
+    def _impacts(self) -> dict[_Key, list[Impact]]:
+        return _grouped(self.impacts)
+
+    @cached_property
+    def _absorbed(self) -> dict[_Key, list[Absorbed]]:
+        return _grouped(self.absorbed)
+
+    @cached_property
+    def _rulings(self) -> dict[_Key, Ruling]:
+        return {_key(r.finding): r for r in self.rulings}
+
+    @cached_property
+    def _unread(self) -> frozenset[_Key]:
+        return frozenset(map(_key, self.unread))
+
+
+_Key: TypeAlias = tuple[str, Location]
+_About = TypeVar("_About", Impact, Absorbed)
+
+
+def _key(finding: Finding) -> _Key:
+    """What tells findings apart; their values may be of kinds that cannot be."""
+    return finding.fingerprint, finding.at
+
+
+def _grouped(items: Iterable[_About]) -> dict[_Key, list[_About]]:
+    found: defaultdict[_Key, list[_About]] = defaultdict(list)
+    for item in items:
+        found[_key(item.finding)].append(item)
+    return found
 
 
 def decide(

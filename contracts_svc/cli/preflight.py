@@ -15,7 +15,7 @@ from contracts_svc.app import SystemClock
 from contracts_svc.cli.output import count, emit
 from contracts_svc.cli.workspace import CONTRACT_SUFFIXES, content, lineage_texts, read_text
 from contracts_svc.compat.modes import Mode
-from contracts_svc.errors import ExitCode, UserMistake
+from contracts_svc.errors import CouldNotCheck, ExitCode, UserMistake
 from contracts_svc.findings import Finding
 from contracts_svc.flows.lineage import gather
 from contracts_svc.flows.preflight import ContractChange, findings_of, preflight, read_sides
@@ -23,7 +23,7 @@ from contracts_svc.flows.rulebook import Rulebook, base_texts, rulebook
 from contracts_svc.policy import Policies
 from contracts_svc.policy_fields import POLICY_FILE, WAIVERS_FILE
 from contracts_svc.render.formats import FORMATS, About
-from contracts_svc.render.report import report_of_problems
+from contracts_svc.render.report import report_of_error
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,11 +51,11 @@ def run(request: Request) -> ExitCode:
         )
     try:
         return _judged(request, GitRepository.open(request.repository), SystemClock().now())
-    except UserMistake as error:
+    except (UserMistake, CouldNotCheck) as error:
         lines = FORMATS[request.format].lines
         if lines:
-            # The system that reads this form gets to see the mistakes at their places, too.
-            emit(lines(report_of_problems(error.problems)), request.output)
+            # Whoever reads this form gets to see what stands in the way, too, and at its place.
+            emit(lines(report_of_error(error)), request.output)
         raise
 
 

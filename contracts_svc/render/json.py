@@ -68,9 +68,9 @@ def _judged(verdict: Verdict, finding: Finding) -> dict[str, Any]:
         "waivers": [_waiver(w) for w in ruling.agreed],
         "must_agree": list(ruling.missing),
         "too_early": ruling.early or None,
-        "unread": finding in verdict.unread,
+        "unread": verdict.is_unread(finding),
         "impacts": [_impact(i) for i in verdict.impacts_of(finding)],
-        "absorbed": [_absorbed(a) for a in verdict.absorbed if a.finding == finding],
+        "absorbed": [_absorbed(a) for a in verdict.absorbed_of(finding)],
     }
 
 

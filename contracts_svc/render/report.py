@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 
-from contracts_svc.errors import Location, Problem
+from contracts_svc.errors import CouldNotCheck, Location, UserMistake
 from contracts_svc.findings import Finding, Severity
 from contracts_svc.impact import Impact, Level
 from contracts_svc.policy import Outcome
@@ -66,8 +66,11 @@ def report_of_findings(findings: Iterable[Finding], headline: str) -> Report:
     return Report(headline=clean(headline), notes=notes)
 
 
-def report_of_problems(problems: Sequence[Problem]) -> Report:
-    """A user's mistakes, each of which blocks."""
+def report_of_error(error: UserMistake | CouldNotCheck) -> Report:
+    """A run that came to no verdict: each mistake blocks, what could not be checked is told so."""
+    if isinstance(error, CouldNotCheck):
+        said = clean(f"{error.what}: {error.cause}")
+        return Report(headline=f"COULD_NOT_CHECK: {said}", could_not_check=(said,))
     notes = tuple(
         Note(
             rule=MISTAKE,
@@ -77,9 +80,10 @@ def report_of_problems(problems: Sequence[Problem]) -> Report:
             at=p.at,
             lines=(f"fix: {clean(p.hint)}",) if p.hint else (),
         )
-        for p in problems
+        for p in error.problems
     )
-    return Report(headline=f"{len(notes)} mistakes in what was given", notes=notes)
+    mistakes = "1 mistake" if len(notes) == 1 else f"{len(notes)} mistakes"
+    return Report(headline=f"{mistakes} in what was given", notes=notes)
 
 
 def _judged(verdict: Verdict, finding: Finding) -> Note:
@@ -88,7 +92,7 @@ def _judged(verdict: Verdict, finding: Finding) -> Note:
     lines = [_affected(i) for i in impacts[:_READERS]]
     if len(impacts) > _READERS:
         lines.append(f"and {len(impacts) - _READERS} more consumers")
-    if finding in verdict.unread:
+    if verdict.is_unread(finding):
         lines.append("nobody reads it, as far as the lineage knows")
     lines += [ruling.early] if ruling.early else []
     lines += [f"waived by {w.approver} until {w.expires:%Y-%m-%d}: {w.reason}" for w in ruling.agreed]

@@ -51,9 +51,9 @@ def _finding(verdict: Verdict, finding: Finding) -> list[str]:
     impacts = verdict.impacts_of(finding)
     for impact in impacts:
         lines += _impact(impact)
-    ended = [a for a in verdict.absorbed if a.finding == finding]
+    ended = verdict.absorbed_of(finding)
     lines += [line for a in ended for line in _wrapped(f"absorbed by {a.at.dataset.name}: {a.reason}", 2)]
-    if finding in verdict.unread:
+    if verdict.is_unread(finding):
         lines += _wrapped("nobody reads it, as far as the lineage knows", 2)
     elif not impacts:
         known = " that is known" if verdict.coverage.unknown else ""

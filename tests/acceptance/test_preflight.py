@@ -10,12 +10,14 @@ from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree as ET
 
+import jsonschema_rs
 import pytest
 from dulwich.index import commit_tree
 from dulwich.objects import Blob, Commit
 from dulwich.repo import Repo
 
 from contracts_svc.cli.main import main
+from tests.support import ROOT
 
 SOURCE = """apiVersion: v3.1.0
 kind: DataContract
@@ -358,6 +360,12 @@ class TestForms:
         said = {form: told("--format", form) for form in forms}
         assert {code for code, _ in said.values()} == {1}
         assert all("column-removed" in text for _, text in said.values())
+
+    def test_json_keeps_to_its_schema(self, history: History, told: Told) -> None:
+        schema = json.loads((ROOT / "contracts_svc" / "render" / "verdict.schema.json").read_text())
+        for head in (BROKEN, FILES, {**FILES, "revenue.odcs.yaml": ""}):
+            branch(history, FILES, {n: t for n, t in head.items() if t})
+            assert list(jsonschema_rs.validator_for(schema).iter_errors(told.json())) == []
 
     def test_to_a_file(self, history: History, told: Told, tmp_path: Path) -> None:
         branch(history, FILES, BROKEN)

@@ -20,7 +20,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from contracts_svc.cli.main import ReportFormat
-from contracts_svc.errors import Location, Problem
+from contracts_svc.errors import CouldNotCheck, Location, Problem, UserMistake
 from contracts_svc.findings import ChangeKind, Finding, Severity
 from contracts_svc.lineage.graph import EdgeType
 from contracts_svc.policy import Outcome, Policy
@@ -28,9 +28,11 @@ from contracts_svc.render.approve import waivers_yaml
 from contracts_svc.render.formats import FORMATS, About
 from contracts_svc.render.github import github_text
 from contracts_svc.render.json_text import json_text
+from contracts_svc.render.junit import junit_text
 from contracts_svc.render.markdown import LIMIT, verdict_markdown
 from contracts_svc.render.places import as_uri
-from contracts_svc.render.report import report_of_findings, report_of_problems
+from contracts_svc.render.report import report_of_error, report_of_findings
+from contracts_svc.render.sarif import sarif_text
 from contracts_svc.verdict import Verdict, Waiver
 from contracts_svc.waivers import read_waivers
 from tests.core.demo_downstream import DEMO_FINDINGS, DEP_DELAY, DEST, NOW, TAILNUM, edge, finding
@@ -208,11 +210,18 @@ def test_findings_without_a_verdict_go_by_their_severity() -> None:
 
 def test_mistakes_are_shown_at_their_places() -> None:
     problems = [Problem(Location("x.yaml", 3, 4), "no such key", "write 'y'"), Problem(None, "no base")]
-    lines = github_text(report_of_problems(problems)).splitlines()
-    assert (
-        lines[0] == "::error file=x.yaml,line=3,col=4,title=mistake%3A x.yaml::no such key%0Afix: write 'y'"
-    )
-    assert lines[1] == "::error title=mistake%3A mistake::no base"
+    lines = github_text(report_of_error(UserMistake(reversed(problems)))).splitlines()
+    assert lines[0] == "::error title=mistake%3A mistake::no base"
+    assert lines[1].startswith("::error file=x.yaml,line=3,col=4,title=mistake%3A x.yaml::no such key%0Afix")
+    assert lines[2:] == ["::notice title=contracts::2 mistakes in what was given"]
+
+
+def test_a_run_that_could_not_check_is_no_empty_one() -> None:
+    report = report_of_error(CouldNotCheck("the git repository", "an object is\nmissing"))
+    found = json.loads(sarif_text(report))["runs"][0]["invocations"][0]
+    assert found["executionSuccessful"] is False
+    assert ET.fromstring(junit_text(report)).get("errors") == "1"
+    assert "the git repository: an object is missing" in github_text(report)
 
 
 # --- how to approve ------------------------------------------------------------------------------
