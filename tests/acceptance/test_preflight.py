@@ -53,6 +53,15 @@ FILES = {
     "revenue.odcs.yaml": READER,
     "revenue.sql": "CREATE TABLE revenue AS SELECT id, amount FROM orders",
 }
+EVENT = {
+    "eventTime": "2020-01-01T00:00:00Z",
+    "producer": "https://example.com/etl",
+    "schemaURL": "https://openlineage.io/spec/2-0-2/OpenLineage.json#/$defs/JobEvent",
+    "job": {"namespace": "etl", "name": "report"},
+    "inputs": [{"namespace": "s3://lake", "name": "orders"}],
+    "outputs": [{"namespace": "s3://lake", "name": "old_report"}],
+}
+"""A job that was last heard of years ago, and did not say which columns it reads."""
 AMOUNT = "      - {name: amount, logicalType: integer, physicalType: BIGINT}\n"
 NOTE = "      - {name: note, logicalType: string, physicalType: VARCHAR}\n"
 BROKEN = {**FILES, "orders.odcs.yaml": SOURCE.replace(AMOUNT, "")}
@@ -351,6 +360,22 @@ def test_a_removal_needs_its_deprecation_period(history: History, told: Told) ->
     base = {**FILES, **policy, "orders.odcs.yaml": SOURCE.replace(NOTE, NOTE.replace("}\n", f", {old}"))}
     branch(history, base, head)
     assert told.json()["verdict"]["outcome"] == "WARN"
+
+
+def test_coverage_names_what_is_not_known(history: History, told: Told) -> None:
+    more = {
+        "broken.sql": "CREATE TABLE x AS SELECT a FROM (",
+        "old.jsonl": json.dumps(EVENT) + "\n",
+    }
+    branch(history, FILES | more, {**FILES, **more, "orders.odcs.yaml": SOURCE.replace(NOTE, "")})
+    body = told.json()
+    coverage = body["verdict"]["coverage"]
+    assert (coverage["readers"], coverage["columns_unknown"]) == (2, ["old_report"])
+    assert [(u["reader"], u["source"]) for u in coverage["stale"]] == [("old_report", "orders")]
+    assert any("broken.sql" in sentence for sentence in coverage["unresolved"])
+    (removed,) = (f for f in body["verdict"]["findings"] if f["rule"] == "column-removed")
+    assert [(i["consumer"]["name"], i["level"]) for i in removed["impacts"]] == [("old_report", "UNKNOWN")]
+    assert "1 stale" in told()[1]
 
 
 class TestForms:
