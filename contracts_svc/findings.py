@@ -86,6 +86,16 @@ class Finding:
     fix: str = ""
     contract: str = ""
     change: Change | None = None
+    default_severity: Severity | None = None
+    """What the rule itself says, where a policy has set ``severity``; else None."""
+
+    @property
+    def graded(self) -> str:
+        """The severity for a person: ``error``, or ``error by policy (default warning)``."""
+        if self.default_severity is None:
+            return self.severity.value
+        usual = f" (default {self.default_severity})" if self.default_severity is not self.severity else ""
+        return f"{self.severity} by policy{usual}"
 
     @property
     def table(self) -> str | None:
@@ -104,7 +114,7 @@ class Finding:
             parts += [change.path, change.new_column or ""]
             if change.kind is ChangeKind.CHANGED:
                 parts += [repr(change.old), repr(change.new)]
-        return hashlib.sha256("\x1f".join(parts).encode()).hexdigest()[:16]
+        return hashlib.sha256("\x1f".join(parts).encode("utf-8", "surrogatepass")).hexdigest()[:16]
 
 
 def ordered(findings: Iterable[Finding]) -> tuple[Finding, ...]:

@@ -9,14 +9,15 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from dataclasses import dataclass, field, replace
 
 from contracts_svc.findings import Change, Finding
+from contracts_svc.impact_coverage import Coverage, coverage_of
 from contracts_svc.impact_effects import Effect, changed_columns, effect_of
 from contracts_svc.impact_judge import judge
 from contracts_svc.impact_sla import tables_of
 from contracts_svc.impact_walk import Hit, Level, ResultType, Stop, Walk, World, walk
+from contracts_svc.lineage.age import Ages
 from contracts_svc.lineage.graph import (
     Channel,
     ColumnRef,
@@ -38,6 +39,7 @@ __all__ = [
     "Level",
     "ResultType",
     "assess",
+    "by_level",
     "consumers_of",
     "starts_of",
 ]
@@ -79,17 +81,6 @@ class Absorbed:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Coverage:
-    """How much of the downstream is known; ``unknown`` says in sentences what is not."""
-
-    datasets_known: int = 0
-    """Datasets that the lineage names."""
-    consumers: int = 0
-    """Consumers whose owner is known."""
-    unknown: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Assessment:
     """All that is known of what a set of findings means downstream.
 
@@ -99,7 +90,7 @@ class Assessment:
     impacts: tuple[Impact, ...] = ()
     absorbed: tuple[Absorbed, ...] = ()
     unread: tuple[Finding, ...] = ()
-    coverage: Coverage = Coverage()
+    coverage: Coverage = field(default_factory=Coverage)
 
 
 def consumers_of(
@@ -134,18 +125,17 @@ def assess(
     consumers: Sequence[Consumer],
     promises: Mapping[DatasetId, tuple[Contract, Table]],
     result_type: ResultType = result_type,
-    now: datetime | None = None,
-    stale_after: timedelta = timedelta(days=30),
+    ages: Ages | None = None,
     extent: Extent | None = None,
 ) -> Assessment:
     """Judge every finding against everybody downstream of it.
 
     ``promises`` are the contracts as they will be: a consumer that the same pull request changes is
-    judged by its new promises. ``result_type`` gives the type of an edge's expression. With ``now``
-    (with its zone), lineage that was last seen more than ``stale_after`` ago is named in the
-    coverage; it still counts as evidence. ``graph`` may be only the part that is reachable from
-    :func:`starts_of` these findings (see :mod:`contracts_svc.lineage.reach`), then ``extent`` tells
-    what is known of the whole.
+    judged by its new promises. ``result_type`` gives the type of an edge's expression. With
+    ``ages``, lineage that was not seen for long is named in the coverage; it still counts as
+    evidence (see :func:`contracts_svc.impact_age.assess_by_age`). ``graph`` may be only the part that
+    is reachable from :func:`starts_of` these findings (see :mod:`contracts_svc.lineage.reach`), then
+    ``extent`` tells what is known of the whole.
     """
     world = World(graph, promises, result_type)
     by_dataset: defaultdict[DatasetId, list[Consumer]] = defaultdict(list)
@@ -167,17 +157,13 @@ def assess(
         if starts and not any(graph.readers(r) for s in starts for r in s.refs):
             unread.append(finding)
     merged = _merged(impacts)
-    old = now - stale_after if now else None
     whole = extent or Extent.of(graph)
+    unclaimed = {i.consumer.name for i in merged if not (i.consumer.team or i.consumer.contract)}
     return Assessment(
         impacts=merged,
         absorbed=tuple(absorbed),
         unread=tuple(unread),
-        coverage=Coverage(
-            datasets_known=whole.datasets,
-            consumers=len(consumers),
-            unknown=_unknown(whole, changed, walked, consumers, merged, old),
-        ),
+        coverage=coverage_of(whole, changed, tuple(walked), consumers, unclaimed, ages),
     )
 
 
@@ -283,35 +269,14 @@ def _merged(impacts: Iterable[Impact]) -> tuple[Impact, ...]:
             columns = tuple(dict.fromkeys(other.columns + impact.columns))
             impact = replace(min(other, impact, key=lambda i: i.level.rank), columns=columns)
         by_pair[pair] = impact
+    return by_level(by_pair.values())
+
+
+def by_level(impacts: Iterable[Impact]) -> tuple[Impact, ...]:
+    """The most severe first, then by consumer."""
     return tuple(
         sorted(
-            by_pair.values(),
+            impacts,
             key=lambda i: (i.level.rank, i.consumer.name, i.consumer.dataset, i.finding.rule, i.finding.at),
         )
     )
-
-
-def _unknown(
-    whole: Extent,
-    changed: set[DatasetId],
-    walked: Iterable[Edge],
-    consumers: Sequence[Consumer],
-    impacts: Sequence[Impact],
-    old: datetime | None,
-) -> tuple[str, ...]:
-    """Sentences on what the lineage does not tell, as far as it concerns these changes."""
-    said: list[str] = []
-    for dataset in sorted(d for d in changed if not whole.named(d)):
-        said.append(f"no lineage names {dataset.name}: who reads it is not known")
-    for edge in walked:
-        reads = f"{edge.target.dataset.name} reads {edge.source.dataset.name}"
-        if edge.blind:
-            said.append(f"{reads}, but which columns is not known: {edge.reason or 'no reason given'}")
-        if old and edge.seen and edge.seen < old:
-            said.append(f"{reads}: last seen on {edge.seen:%Y-%m-%d}, so it may have ended")
-    for consumer in consumers:
-        if consumer.kind is not ConsumerKind.CONTRACT and not whole.fed(consumer.dataset):
-            said.append(f"what the {consumer.kind} {consumer.name} reads is not known")
-    unclaimed = {i.consumer.name for i in impacts if not (i.consumer.team or i.consumer.contract)}
-    said += [f"nobody is known to own {name}" for name in sorted(unclaimed)]
-    return tuple(dict.fromkeys(said))

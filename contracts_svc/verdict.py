@@ -2,70 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
-from enum import StrEnum
+from functools import cached_property
+from typing import TypeAlias, TypeVar
 
-from contracts_svc.errors import ExitCode
-from contracts_svc.findings import Finding, Severity, ordered
+from contracts_svc.errors import ExitCode, Location
+from contracts_svc.findings import Finding, ordered
 from contracts_svc.impact import Absorbed, Assessment, Coverage, Impact, Level
+from contracts_svc.policy import Outcome, Policy
+from contracts_svc.ruling import Court, Ruling
+from contracts_svc.waivers import Waiver
+
+__all__ = ["Outcome", "Policy", "Ruling", "Verdict", "Waiver", "decide"]
 
 
-class Outcome(StrEnum):
-    """How a pre-flight ends. COULD_NOT_CHECK is neither passed nor broken."""
-
-    PASS = "PASS"
-    WARN = "WARN"
-    BLOCK = "BLOCK"
-    COULD_NOT_CHECK = "COULD_NOT_CHECK"
-
-
-_ORDER = (Outcome.PASS, Outcome.WARN, Outcome.BLOCK, Outcome.COULD_NOT_CHECK)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Policy:
-    """What each kind of impact leads to: PASS, WARN or BLOCK."""
-
-    version: str = "default"
-    """For people: which policy this is."""
-    breaks: Outcome = Outcome.BLOCK
-    may_break: Outcome = Outcome.WARN
-    unknown: Outcome = Outcome.WARN
-    error_alone: Outcome = Outcome.WARN
-    """An ERROR finding that affects nobody the lineage knows."""
-
-    def of(self, level: Level) -> Outcome:
-        """What an impact of this level leads to."""
-        return {
-            Level.BREAKS: self.breaks,
-            Level.MAY_BREAK: self.may_break,
-            Level.UNKNOWN: self.unknown,
-        }.get(level, Outcome.PASS)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Waiver:
-    """An approval of one change, bound to its fingerprint: a changed change needs a new one.
-
-    ``expires`` carries its zone; from that moment on the waiver counts no more.
-    """
-
-    fingerprint: str
-    approver: str
-    reason: str
-    expires: datetime
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Verdict:
     """What a pre-flight found, and what it comes to.
 
-    ``findings`` come with those first that mean most to somebody, whatever their severity. ``waived``
-    are the changes that a waiver in force approves; their impacts are still listed, and do not
-    count. ``must_agree`` names the teams whose consumers break without one. ``reasons`` say
-    why this outcome; ``could_not_check`` what stood in the way of one.
+    ``findings`` come with those first that mean most to somebody, whatever their severity, and
+    ``rulings`` are in the same order. ``waived`` are the changes that waivers in force approve; their
+    impacts are still listed, and do not count. ``must_agree`` names those whose waiver a blocked
+    change lacks. ``reasons`` say why this outcome; ``could_not_check`` what stood in the way of one.
+    ``on_base`` are changes that the base branch has made already: they are not this one's.
+    ``decided_at`` is the moment of the decision, with its zone.
     """
 
     outcome: Outcome
@@ -74,11 +37,13 @@ class Verdict:
     absorbed: tuple[Absorbed, ...] = ()
     unread: tuple[Finding, ...] = ()
     coverage: Coverage = field(default_factory=Coverage)
-    waived: tuple[tuple[Waiver, Finding], ...] = ()
+    rulings: tuple[Ruling, ...] = ()
     must_agree: tuple[str, ...] = ()
-    policy: Policy = Policy()
+    policy: Policy = field(default_factory=Policy)
     reasons: tuple[str, ...] = ()
     could_not_check: tuple[str, ...] = ()
+    on_base: tuple[Finding, ...] = ()
+    decided_at: datetime | None = None
 
     @property
     def exit_code(self) -> ExitCode:
@@ -94,13 +59,63 @@ class Verdict:
             parts.append(f"{_listed(self.must_agree)} must agree")
         return f"{self.outcome}: {'; '.join(parts)}"
 
+    @property
+    def waived(self) -> tuple[tuple[Waiver, Finding], ...]:
+        """Every waiver that counts, with the finding that it approves."""
+        return tuple((w, r.finding) for r in self.rulings if r.waived for w in r.agreed)
+
     def impacts_of(self, finding: Finding) -> tuple[Impact, ...]:
         """What this finding means to each consumer, the worst first."""
-        return tuple(i for i in self.impacts if i.finding == finding)
+        return tuple(self._impacts.get(_key(finding), ()))
+
+    def absorbed_of(self, finding: Finding) -> tuple[Absorbed, ...]:
+        """Where the effect of this finding ended."""
+        return tuple(self._absorbed.get(_key(finding), ()))
+
+    def is_unread(self, finding: Finding) -> bool:
+        """Whether nobody reads what this finding takes away, as far as the lineage knows."""
+        return _key(finding) in self._unread
+
+    def ruling_of(self, finding: Finding) -> Ruling:
+        """What this finding comes to."""
+        return self._rulings[_key(finding)]
 
     def waiver_of(self, finding: Finding) -> Waiver | None:
-        """The waiver in force that approves this finding, or None."""
-        return next((w for w, f in self.waived if f == finding), None)
+        """The first waiver in force that approves this finding, or None."""
+        ruling = self.ruling_of(finding)
+        return ruling.agreed[0] if ruling.waived else None
+
+    @cached_property
+    def _impacts(self) -> dict[_Key, list[Impact]]:
+        return _grouped(self.impacts)
+
+    @cached_property
+    def _absorbed(self) -> dict[_Key, list[Absorbed]]:
+        return _grouped(self.absorbed)
+
+    @cached_property
+    def _rulings(self) -> dict[_Key, Ruling]:
+        return {_key(r.finding): r for r in self.rulings}
+
+    @cached_property
+    def _unread(self) -> frozenset[_Key]:
+        return frozenset(map(_key, self.unread))
+
+
+_Key: TypeAlias = tuple[str, Location]
+_About = TypeVar("_About", Impact, Absorbed)
+
+
+def _key(finding: Finding) -> _Key:
+    """What tells findings apart; their values may be of kinds that cannot be."""
+    return finding.fingerprint, finding.at
+
+
+def _grouped(items: Iterable[_About]) -> dict[_Key, list[_About]]:
+    found: defaultdict[_Key, list[_About]] = defaultdict(list)
+    for item in items:
+        found[_key(item.finding)].append(item)
+    return found
 
 
 def decide(
@@ -108,37 +123,43 @@ def decide(
     assessment: Assessment,
     *,
     waivers: Sequence[Waiver] = (),
-    policy: Policy = Policy(),
+    policy: Policy | None = None,
+    policies: Mapping[str, Policy] | None = None,
+    old_alive: Iterable[str] = (),
     now: datetime,
     could_not_check: Sequence[str] = (),
+    on_base: Sequence[Finding] = (),
 ) -> Verdict:
     """Judge findings and their impacts. ``now`` (with its zone) tells which waivers are in force.
 
-    What could not be checked makes the outcome COULD_NOT_CHECK, whatever else was found: half an
-    answer is not shown as a whole one.
+    ``policy`` is the organisation's, ``policies`` those of contracts (by id) that have their own.
+    ``old_alive`` are contracts that come as a new major version beside the old one. What could not be
+    checked makes the outcome COULD_NOT_CHECK, whatever else was found: half an answer is not shown as
+    a whole one.
     """
+    policy = policy or Policy()
     shown = _worst_first(findings, assessment)
-    in_force = {w.fingerprint: w for w in waivers if w.expires > now}
-    waived = tuple((in_force[f.fingerprint], f) for f in shown if f.fingerprint in in_force)
-    counted = [i for i in assessment.impacts if i.finding.fingerprint not in in_force]
-    alone = _alone(shown, assessment, in_force)
-    outcomes = {policy.of(i.level) for i in counted}
-    outcomes |= {policy.error_alone} if alone else set()
+    court = Court(assessment, policy, policies or {}, old_alive, waivers, now)
+    rulings = tuple(court.ruling(f) for f in shown)
+    outcomes = {r.outcome for r in rulings}
     outcomes |= {Outcome.COULD_NOT_CHECK} if could_not_check else set()
-    outcome = max(outcomes, key=_ORDER.index, default=Outcome.PASS)
-    return Verdict(
-        outcome=outcome,
+    waived = {r.finding.fingerprint for r in rulings if r.waived}
+    verdict = Verdict(
+        outcome=max(outcomes, key=lambda o: o.rank, default=Outcome.PASS),
         findings=shown,
         impacts=assessment.impacts,
         absorbed=assessment.absorbed,
         unread=assessment.unread,
         coverage=assessment.coverage,
-        waived=waived,
-        must_agree=_unique(i.consumer.team for i in counted if i.level is Level.BREAKS and i.consumer.team),
+        rulings=rulings,
+        must_agree=_unique(name for r in rulings for name in r.missing),
         policy=policy,
-        reasons=tuple(_reasons(shown, counted, alone, waived, waivers, now, could_not_check)),
         could_not_check=tuple(could_not_check),
+        on_base=tuple(on_base),
+        decided_at=now,
     )
+    counted = [i for i in assessment.impacts if i.finding.fingerprint not in waived]
+    return replace(verdict, reasons=tuple(_reasons(verdict, counted, waivers, now)))
 
 
 def _worst_first(findings: Sequence[Finding], assessment: Assessment) -> tuple[Finding, ...]:
@@ -150,32 +171,12 @@ def _worst_first(findings: Sequence[Finding], assessment: Assessment) -> tuple[F
     return tuple(sorted(ordered(findings), key=lambda f: worst.get(f.fingerprint, harmless)))
 
 
-def _alone(findings: Sequence[Finding], assessment: Assessment, in_force: dict[str, Waiver]) -> list[Finding]:
-    """Errors that no known reader is affected by, and that nobody has approved."""
-    affecting = {
-        i.finding.fingerprint
-        for i in assessment.impacts
-        if i.level in (Level.BREAKS, Level.MAY_BREAK, Level.UNKNOWN)
-    }
-    return [
-        f
-        for f in findings
-        if f.severity is Severity.ERROR and f.fingerprint not in affecting and f.fingerprint not in in_force
-    ]
-
-
 def _reasons(
-    findings: Sequence[Finding],
-    counted: Sequence[Impact],
-    alone: Sequence[Finding],
-    waived: Sequence[tuple[Waiver, Finding]],
-    waivers: Sequence[Waiver],
-    now: datetime,
-    could_not_check: Sequence[str],
+    verdict: Verdict, counted: Sequence[Impact], waivers: Sequence[Waiver], now: datetime
 ) -> list[str]:
     said: list[str] = []
-    if could_not_check:
-        said.append(f"{_count(len(could_not_check), 'thing')} could not be checked")
+    if verdict.could_not_check:
+        said.append(f"{_count(len(verdict.could_not_check), 'thing')} could not be checked")
     for level, one, many in (
         (Level.BREAKS, "breaks", "break"),
         (Level.MAY_BREAK, "may break", "may break"),
@@ -188,15 +189,38 @@ def _reasons(
     unknown = _unique(i.consumer.name for i in counted if i.level is Level.UNKNOWN)
     if unknown:
         said.append(f"it is not known whether {_listed(unknown)} {_is(unknown)} affected")
+    said += _of_rulings(verdict.rulings)
+    said += _expired(verdict.findings, verdict.waived, waivers, now)
+    if verdict.on_base:
+        said.append(
+            f"{_count(len(verdict.on_base), 'change')} {_is(verdict.on_base)} on the base branch already"
+        )
+    if not said:
+        told = _count(len(verdict.findings), "change") if verdict.findings else "no changes"
+        # What is not known is not called safe.
+        nobody = "nobody is known to be affected" if verdict.coverage.unknown else "nobody is affected"
+        said.append(f"{told}, {nobody}" if verdict.findings else told)
+    return said
+
+
+def _of_rulings(rulings: Sequence[Ruling]) -> list[str]:
+    said: list[str] = []
+    alone = [r for r in rulings if r.alone and not r.waived]
     if alone:
         affects = "affects" if len(alone) == 1 else "affect"
         said.append(f"{_count(len(alone), 'breaking change')} {affects} nobody the lineage knows")
+    said += [r.early for r in rulings if r.early and not r.waived]
+    limited = [r for r in rulings if r.limited and not r.waived]
+    if limited:
+        said.append(f"the policy makes less of {_count(len(limited), 'change')}")
+    waived = [r for r in rulings if r.waived]
     if waived:
         said.append(f"{_count(len(waived), 'change')} {_is(waived)} waived")
-    said += _expired(findings, waived, waivers, now)
-    if not said:
-        told = _count(len(findings), "change") if findings else "no changes"
-        said.append(f"{told}, nobody is affected" if findings else told)
+    for ruling in rulings:
+        if ruling.agreed and ruling.missing:
+            who = _listed(_unique(w.approver for w in ruling.agreed))
+            path = ruling.finding.change.path if ruling.finding.change else ruling.finding.rule
+            said.append(f"{who} agreed to {path}, which {_listed(ruling.missing)} must do too")
     return said
 
 

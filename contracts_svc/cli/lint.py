@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 
 from contracts_svc import odcs
 from contracts_svc.cli.failure import mistake_json
 from contracts_svc.cli.output import count, paint, print_findings, print_json
-from contracts_svc.cli.workspace import contract_files, read_file
+from contracts_svc.cli.workspace import content, contract_files, read_file
 from contracts_svc.errors import ExitCode, Problem, UserMistake, worst
 from contracts_svc.findings import Finding, Severity, ordered
+from contracts_svc.policy_fields import POLICY_FILE, WAIVERS_FILE
 from contracts_svc.render.finding import finding_json
 
 
@@ -20,12 +22,12 @@ def run(paths: Sequence[Path], format: str) -> ExitCode:
     A text that is no valid contract is a user's mistake (2). A valid one that contradicts itself is
     broken (1). Warnings alone are fine (0).
     """
-    files = contract_files(paths)
+    files = (*contract_files(paths), *_rulebooks(paths))
     problems: list[Problem] = []
     found: list[Finding] = []
     for path in files:
         try:
-            found += odcs.lint(read_file(path))
+            found += _lint(path)
         except UserMistake as error:
             problems += error.problems
     findings = ordered(found)
@@ -53,3 +55,23 @@ def run(paths: Sequence[Path], format: str) -> ExitCode:
         f"{count(len(errors), 'error')}, {count(warnings, 'warning')}"
     )
     return code
+
+
+def _rulebooks(paths: Sequence[Path]) -> tuple[Path, ...]:
+    """Policies and waivers below the folders; those that are named come with the contracts."""
+    names = (POLICY_FILE, WAIVERS_FILE)
+    found = (f for p in paths if p.is_dir() for name in names for f in sorted(p.rglob(name)) if f.is_file())
+    return tuple(dict.fromkeys(found))
+
+
+def _lint(path: Path) -> tuple[Finding, ...]:
+    """What is to be said about one file, which its name tells the kind of. Raises UserMistake."""
+    if path.name not in (POLICY_FILE, WAIVERS_FILE):
+        return odcs.lint(read_file(path))
+    # The compatibility rules, which a policy names, take a while to import.
+    from contracts_svc.flows.rulebook import rulebook
+
+    beside = {name: path.with_name(name) for name in (POLICY_FILE, path.name)}
+    texts = {name: content(file) for name, file in beside.items() if file.exists()}
+    rulebook(texts, now=datetime.now(UTC))
+    return ()

@@ -54,6 +54,18 @@ class Format(StrEnum):
     json = "json"
 
 
+class ReportFormat(StrEnum):
+    """How a judgement is shown; the rows of render/formats.py."""
+
+    text = "text"
+    json = "json"
+    markdown = "markdown"
+    sarif = "sarif"
+    junit = "junit"
+    github = "github"
+    gitlab = "gitlab-codequality"
+
+
 class ModeName(StrEnum):
     """Compatibility modes, as schema registries use the words."""
 
@@ -64,13 +76,27 @@ class ModeName(StrEnum):
 
 
 FormatOption = Annotated[Format, typer.Option("--format", "-f", help="How to print the result.")]
+ReportOption = Annotated[
+    ReportFormat,
+    typer.Option(
+        "--format",
+        "-f",
+        help="text for a terminal, json for programs, markdown for a comment, sarif, junit, github for "
+        "annotations in a workflow, gitlab-codequality.",
+    ),
+]
+PolicyOption = Annotated[
+    Path | None,
+    typer.Option("--policy", help="Policy file to judge by. Name one that the branch cannot change."),
+]
 ModeOption = Annotated[
-    ModeName,
+    ModeName | None,
     typer.Option(
         "--mode",
         case_sensitive=False,
         help="FORWARD: readers of the old contract can go on with data written under the new one. "
-        "BACKWARD: data written under the old contract satisfies the new one. FULL: both.",
+        "BACKWARD: data written under the old contract satisfies the new one. FULL: both. "
+        "Default: the policy's, which is FORWARD without a file.",
     ),
 ]
 ContractsOption = Annotated[
@@ -123,10 +149,15 @@ def root(
 
 @app.command(epilog="Example: contracts lint contracts/")
 def lint(
-    paths: Annotated[list[Path], typer.Argument(help="Contract files, or folders of *.odcs.yaml.")],
+    paths: Annotated[
+        list[Path], typer.Argument(help="Contracts (*.odcs.yaml), policies, waivers, or folders.")
+    ],
     format: FormatOption = Format.text,
 ) -> None:
-    """Read contracts and tell everything that is wrong with them, each with file, line and column."""
+    """Read contracts and tell everything that is wrong with them, each with file, line and column.
+
+    Files named contracts-policy.yaml and contracts-waivers.yaml are read as what they are.
+    """
     from contracts_svc.cli import lint as command
 
     raise typer.Exit(command.run(paths, format))
@@ -136,13 +167,14 @@ def lint(
 def diff(
     old: Annotated[Path, typer.Argument(help="The contract as it was.")],
     new: Annotated[Path, typer.Argument(help="The contract as it is to be.")],
-    mode: ModeOption = ModeName.FORWARD,
-    format: FormatOption = Format.text,
+    mode: ModeOption = None,
+    policy: PolicyOption = None,
+    format: ReportOption = ReportFormat.text,
 ) -> None:
     """Compare two versions of a contract and judge every change."""
     from contracts_svc.cli import diff as command
 
-    raise typer.Exit(command.run(old, new, mode.value, format))
+    raise typer.Exit(command.run(old, new, mode and mode.value, format.value, policy))
 
 
 @app.command(epilog="Example: contracts preflight --base origin/main --lineage sql/ --lineage events.jsonl")
@@ -154,18 +186,43 @@ def preflight(
     ),
     lineage: LineageOption = None,
     dialect: DialectOption = "duckdb",
-    mode: ModeOption = ModeName.FORWARD,
-    format: FormatOption = Format.text,
+    mode: ModeOption = None,
+    policy: PolicyOption = None,
+    waivers: Annotated[
+        Path | None, typer.Option("--waivers", help="Waivers file. Name one that the branch cannot change.")
+    ] = None,
+    format: ReportOption = ReportFormat.text,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Write the result to this file.")
+    ] = None,
+    report_url: Annotated[
+        str, typer.Option("--report-url", help="Address of the whole report, for Markdown that is cut.")
+    ] = "",
 ) -> None:
     """Tell whom a pull request breaks, through which columns, and who must agree.
 
     Both sides are read as git objects: nothing is checked out, nothing of the branch is run. The base is
     the commit that both sides have in common. Without --lineage, the SQL files, OpenLineage events, dbt
-    manifests, data products and subscriptions of the base side are used.
+    manifests, data products and subscriptions of the base side are used. Policy and waivers are
+    contracts-policy.yaml and contracts-waivers.yaml at the top of the base branch, unless files are named:
+    a branch cannot weaken its own judge.
     """
     from contracts_svc.cli import preflight as command
 
-    raise typer.Exit(command.run(repository, base, head, lineage or [], dialect, mode.value, format))
+    request = command.Request(
+        repository=repository,
+        base=base,
+        head=head,
+        lineage=lineage or [],
+        dialect=dialect,
+        mode=mode and mode.value,
+        policy=policy,
+        waivers=waivers,
+        format=format.value,
+        output=output,
+        report_url=report_url,
+    )
+    raise typer.Exit(command.run(request))
 
 
 @app.command(epilog="Example: contracts check contracts/flights.odcs.yaml --partition month=12")
@@ -283,7 +340,7 @@ def db_prune(format: FormatOption = Format.text) -> None:
 
 @app.command(cls=_WithReference)
 def rules(format: FormatOption = Format.text) -> None:
-    """List every compatibility rule, lint rule, check kind, receiver and setting."""
+    """List every compatibility rule, lint rule, check kind, receiver, setting and key of a policy."""
     from contracts_svc.cli import rules as command
 
     raise typer.Exit(command.run(format))

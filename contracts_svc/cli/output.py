@@ -2,26 +2,39 @@
 
 from __future__ import annotations
 
-import json
 import sys
+from pathlib import Path
 from typing import Any
 
-from contracts_svc.errors import ExitCode
+from contracts_svc.errors import ExitCode, UserMistake
 from contracts_svc.findings import Finding, Severity
+from contracts_svc.render.json_text import json_text
 
 STYLES = {Severity.ERROR: "bold red", Severity.WARNING: "yellow", Severity.INFO: "cyan"}
 
 
 def print_json(code: ExitCode, body: dict[str, Any]) -> None:
     """One JSON document on stdout; ``exit_code`` is always in it."""
-    print(json.dumps({"exit_code": int(code), **body}, indent=2, default=str, ensure_ascii=False))
+    print(json_text({"exit_code": int(code), **body}))
+
+
+def emit(text: str, output: Path | None = None) -> None:
+    """Print a rendered result, or write it to a file as UTF-8. Raises UserMistake."""
+    if output is None:
+        print(text)
+        return
+    try:
+        output.write_text(text.rstrip("\n") + "\n", encoding="utf-8")
+    except OSError as error:
+        raise UserMistake.of(f"{output} cannot be written: {error.strerror}", "name another file") from error
 
 
 def print_findings(findings: tuple[Finding, ...]) -> None:
     """Findings as text: place, severity, rule, message; below it why and how to make it safe."""
     for finding in findings:
         label = finding.severity.value
-        print(f"{finding.at}: {paint(label, STYLES[finding.severity])} [{finding.rule}] {finding.message}")
+        graded = paint(label, STYLES[finding.severity]) + finding.graded.removeprefix(label)
+        print(f"{finding.at}: {graded} [{finding.rule}] {finding.message}")
         if finding.why:
             print(f"    why: {finding.why}")
         if finding.fix:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -12,67 +12,129 @@ from contracts_svc import settings
 from contracts_svc.adapters.git import GitRepository
 from contracts_svc.app import SystemClock, pattern_inclusion
 from contracts_svc.cli import sources
-from contracts_svc.cli.output import count, print_json
-from contracts_svc.cli.workspace import CONTRACT_SUFFIXES, read_text
+from contracts_svc.cli.output import count, emit
+from contracts_svc.cli.workspace import CONTRACT_SUFFIXES, content, read_text
 from contracts_svc.compat.modes import Mode
-from contracts_svc.errors import ExitCode
+from contracts_svc.errors import CouldNotCheck, ExitCode, UserMistake
 from contracts_svc.findings import Finding
 from contracts_svc.flows.jobs import job_findings
 from contracts_svc.flows.lineage import gather
-from contracts_svc.flows.preflight import ContractChange, preflight, read_sides
+from contracts_svc.flows.preflight import ContractChange, findings_of, preflight, read_sides
+from contracts_svc.flows.rulebook import Rulebook, base_texts, rulebook
 from contracts_svc.model import Contract
-from contracts_svc.render.json import verdict_json
-from contracts_svc.render.text import verdict_text
+from contracts_svc.policy import Policies
+from contracts_svc.policy_fields import POLICY_FILE, WAIVERS_FILE
+from contracts_svc.render.formats import FORMATS, About
+from contracts_svc.render.report import report_of_error
 
 
-def run(
-    repository: Path,
-    base: str,
-    head: str,
-    lineage: Sequence[Path],
-    dialect: str,
-    mode: str,
-    format: str,
-) -> ExitCode:
-    """Read both sides as git objects, judge the difference, print the verdict."""
-    code_host = GitRepository.open(repository)
-    head_commit = code_host.resolve(head)
-    base_commit = code_host.merge_base(code_host.resolve(base), head_commit)
-    sides = read_sides(
-        code_host.texts(base_commit, CONTRACT_SUFFIXES),
-        code_host.texts(head_commit, CONTRACT_SUFFIXES),
-        read=read_text,
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """What to compare, by what to judge, and how to show it. ``mode`` None: that of the policy."""
+
+    repository: Path
+    base: str
+    head: str
+    lineage: Sequence[Path] = ()
+    dialect: str
+    mode: str | None = None
+    policy: Path | None = None
+    waivers: Path | None = None
+    format: str
+    output: Path | None = None
+    report_url: str = ""
+
+
+def run(request: Request) -> ExitCode:
+    """Read both sides as git objects, judge the difference, show the verdict."""
+    if request.report_url and not request.report_url.startswith(("https://", "http://")):
+        raise UserMistake.of(
+            f"--report-url is no web address: {request.report_url}", "begin it with https://"
+        )
+    try:
+        return _judged(request, GitRepository.open(request.repository), SystemClock().now())
+    except (UserMistake, CouldNotCheck) as error:
+        lines = FORMATS[request.format].lines
+        if lines:
+            # Whoever reads this form gets to see what stands in the way, too, and at its place.
+            emit(lines(report_of_error(error)), request.output)
+        raise
+
+
+def _judged(request: Request, code_host: GitRepository, now: datetime) -> ExitCode:
+    head_commit, tip = code_host.resolve(request.head), code_host.resolve(request.base)
+    base_commit = code_host.merge_base(tip, head_commit)
+    rules = _rulebook(request, base_texts(code_host, tip, head_commit, now=now), now)
+    texts = code_host.texts(base_commit, CONTRACT_SUFFIXES)
+    sides = read_sides(texts, code_host.texts(head_commit, CONTRACT_SUFFIXES), read=read_text)
+    given = request.lineage or settings.load().lineage
+    found, jobs = _lineage(
+        code_host, base_commit, head_commit, given, sides.base.values(), request.dialect, now
     )
-    now = SystemClock().now()
-    given = lineage or settings.load().lineage
-    found, jobs = _lineage(code_host, base_commit, head_commit, given, sides.base.values(), dialect, now)
     known = gather(
         sides.base.values(),
         sql=found.sql,
         heard=found.heard,
         declarations=found.declarations,
         promised=sides.head.values(),
-        dialect=dialect,
+        dialect=request.dialect,
     )
+    asked = Mode(request.mode) if request.mode else None
     with pattern_inclusion() as inclusion:
-        done = preflight(sides, known, now=now, mode=Mode(mode), jobs=jobs, inclusion=inclusion)
-    code = done.verdict.exit_code
-    if format == "json":
-        print_json(
-            code,
-            {
-                "base": base_commit,
-                "head": head_commit,
-                "mode": mode,
-                "changed": [change_json(c) for c in done.changed],
-                "verdict": verdict_json(done.verdict),
-            },
+        done = preflight(
+            sides,
+            known,
+            now=now,
+            mode=asked,
+            policies=rules.policies,
+            waivers=rules.waivers,
+            jobs=jobs,
+            on_base=_since(code_host, texts, base_commit, tip, rules.policies, asked, now),
+            inclusion=inclusion,
         )
-        return code
     changed = count(len(done.changed), "changed contract")
-    print(f"{changed} between {base_commit[:12]} (base) and {head_commit[:12]} (head)")
-    print(verdict_text(done.verdict))
-    return code
+    about = About(
+        line=f"{changed} between {base_commit[:12]} (base) and {head_commit[:12]} (head)",
+        json={
+            "base": base_commit,
+            "head": head_commit,
+            "mode": (asked or rules.policies.organisation.mode).value,
+            "changed": [change_json(c) for c in done.changed],
+        },
+        link=request.report_url,
+    )
+    emit(FORMATS[request.format].verdict(done.verdict, about), request.output)
+    if request.output:
+        print(done.verdict.headline)
+    return done.verdict.exit_code
+
+
+def _rulebook(request: Request, on_base: Mapping[str, bytes], now: datetime) -> Rulebook:
+    """The files that were named, else those of the base branch."""
+    texts = dict(on_base)
+    names = {POLICY_FILE: request.policy, WAIVERS_FILE: request.waivers}
+    texts |= {str(path): content(path) for path in names.values() if path}
+    policy, waivers = (str(path or name) for name, path in names.items())
+    return rulebook(texts, now=now, policy_file=policy, waivers_file=waivers)
+
+
+def _since(
+    code_host: GitRepository,
+    texts: Mapping[str, bytes],
+    base: str,
+    tip: str,
+    policies: Policies,
+    mode: Mode | None,
+    now: datetime,
+) -> tuple[Finding, ...]:
+    """What the base branch has changed since the branch left it: that is not the branch's doing."""
+    if base == tip:
+        return ()
+    try:
+        sides = read_sides(texts, code_host.texts(tip, CONTRACT_SUFFIXES), read=read_text)
+    except UserMistake:
+        return ()  # what is wrong on the base branch is not this branch's mistake
+    return findings_of(sides.changed, policies, mode=mode, today=now.date())
 
 
 def change_json(change: ContractChange) -> dict[str, Any]:

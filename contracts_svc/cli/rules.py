@@ -1,4 +1,4 @@
-"""``contracts rules``: every rule, check kind, receiver and setting, from the tables that declare them."""
+"""``contracts rules``: every rule, check kind, receiver, setting and policy key, from their tables."""
 
 from __future__ import annotations
 
@@ -6,10 +6,11 @@ from contracts_svc import settings
 from contracts_svc.adapters.receivers import RECEIVERS
 from contracts_svc.cli.output import paint, print_json
 from contracts_svc.compat.modes import Mode
-from contracts_svc.compat.rules import RULES
+from contracts_svc.compat.rules import FAMILIES, RULES
 from contracts_svc.errors import ExitCode
 from contracts_svc.lineage.sql_findings import SQL_RULES
 from contracts_svc.odcs import LINT_RULES
+from contracts_svc.policy_read import key_rows
 from contracts_svc.quality.kinds import KINDS
 
 Section = tuple[str, list[tuple[str, str]]]
@@ -26,6 +27,7 @@ def sections() -> list[Section]:
         ("Lint rules", [(r.id, r.purpose) for r in LINT_RULES]),
         ("Check kinds", [(k.key, f"{k.purpose} (from {k.source})") for k in KINDS]),
         ("Receivers", [(name, row.purpose) for name, row in RECEIVERS.items()]),
+        ("Keys of contracts-policy.yaml", key_rows()),
         (
             "Settings (environment, or contracts.toml without the prefix, in lower case)",
             [
@@ -38,6 +40,7 @@ def sections() -> list[Section]:
 
 def run(format: str) -> ExitCode:
     """Print the tables."""
+    family_of = {r.id: family for family, rules in FAMILIES.items() for r in rules}
     if format == "json":
         print_json(
             ExitCode.OK,
@@ -46,6 +49,7 @@ def run(format: str) -> ExitCode:
                     {
                         "id": r.id,
                         "purpose": r.purpose,
+                        "family": family_of[r.id],
                         "severities": {m.value: s and s.value for m, s in r.severities.items()},
                     }
                     for r in RULES
@@ -54,6 +58,7 @@ def run(format: str) -> ExitCode:
                 "lint": [{"id": r.id, "purpose": r.purpose} for r in LINT_RULES],
                 "checks": [{"key": k.key, "purpose": k.purpose, "source": k.source} for k in KINDS],
                 "receivers": [{"name": n, "purpose": r.purpose} for n, r in RECEIVERS.items()],
+                "policy": [{"name": n, "meaning": text} for n, text in key_rows()],
                 "settings": [
                     {"name": n, "default": default, "meaning": text} for n, default, text in settings.rows()
                 ],

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date
 
 from contracts_svc.compat import (
@@ -30,23 +30,26 @@ from contracts_svc.compat.thresholds import as_date
 from contracts_svc.findings import Change, Finding, ordered
 from contracts_svc.model import Contract
 
-__all__ = ["RULES", "Rule", "judge", "judge_versions"]
+__all__ = ["FAMILIES", "RULES", "Rule", "judge", "judge_versions"]
 
-RULES: tuple[Rule, ...] = (
-    *rules_tables.RULES,
-    *rules_columns.RULES,
-    *rules_types.RULES,
-    *rules_constraints.RULES,
-    *rules_limits.RULES,
-    *rules_values.RULES,
-    *rules_patterns.RULES,
-    *rules_quality.RULES,
-    *rules_sla.RULES,
-    *rules_servers.RULES,
-    *rules_meaning.RULES,
-    *rules_people.RULES,
-    *rules_contract.RULES,
-)
+FAMILIES: Mapping[str, tuple[Rule, ...]] = {
+    "tables": rules_tables.RULES,
+    "columns": rules_columns.RULES,
+    "types": rules_types.RULES,
+    "constraints": rules_constraints.RULES,
+    "limits": rules_limits.RULES,
+    "values": rules_values.RULES,
+    "patterns": rules_patterns.RULES,
+    "quality": rules_quality.RULES,
+    "sla": rules_sla.RULES,
+    "servers": rules_servers.RULES,
+    "meaning": rules_meaning.RULES,
+    "people": rules_people.RULES,
+    "contract": rules_contract.RULES,
+}
+"""The rules by what they are about; a policy may name a family."""
+
+RULES: tuple[Rule, ...] = tuple(rule for rules in FAMILIES.values() for rule in rules)
 """Every rule. Commands, documentation and tests read this tuple."""
 
 

@@ -43,6 +43,11 @@ def lineage_events() -> Mapping[str, bytes]:
     return _texts(_HERE / "lineage", ".jsonl")
 
 
+def policy() -> Mapping[str, bytes]:
+    """File name -> text of the policy that the demo's pull request is judged by."""
+    return _texts(_HERE, "contracts-policy.yaml")
+
+
 def _first(*folders: Path) -> Path:
     found = next((f for f in folders if f.is_dir()), None)
     if found is None:

@@ -24,6 +24,7 @@ from contracts_svc.flows.lineage import Lineage, gather
 from contracts_svc.flows.notify import notify
 from contracts_svc.flows.preflight import Preflight, preflight, read_sides
 from contracts_svc.flows.register import register
+from contracts_svc.flows.rulebook import base_texts, rulebook
 from contracts_svc.lineage.graph import DatasetId
 from contracts_svc.lineage.identity import Identities
 from contracts_svc.model import Contract
@@ -130,6 +131,7 @@ class Demo:
             **self.texts,
             **{f"{SQL_FOLDER}/{n}": t for n, t in files.sql().items()},
             **{f"{EVENTS_FOLDER}/{n}": t for n, t in files.lineage_events().items()},
+            **files.policy(),
         }
         after = {**before, **{f"{CONTRACTS_FOLDER}/{n}": t for n, t in files.pull_request().items()}}
         return build_history(self.directory / "git", before, after)
@@ -142,8 +144,17 @@ class Demo:
         sides = read_sides(
             code_host.texts(base, (".odcs.yaml",)), code_host.texts(head, (".odcs.yaml",)), read=self.read
         )
+        now = self.clock.now()
+        rules = rulebook(base_texts(code_host, base, head, now=now), now=now)
         with app.pattern_inclusion() as inclusion:
-            return preflight(sides, lineage, now=self.clock.now(), inclusion=inclusion)
+            return preflight(
+                sides,
+                lineage,
+                now=now,
+                policies=rules.policies,
+                waivers=rules.waivers,
+                inclusion=inclusion,
+            )
 
     def check(self, contract: Contract, partition: Mapping[str, str] | None = None) -> Run:
         """Check a contract's table on the lake."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import date, datetime
 
 from contracts_svc.compat.diff import diff
 from contracts_svc.compat.modes import Mode
@@ -15,11 +15,13 @@ from contracts_svc.flows.compatibility import pattern_answers
 from contracts_svc.flows.lineage import Lineage
 from contracts_svc.flows.register import Reader
 from contracts_svc.impact import assess
+from contracts_svc.impact_age import assess_by_age
 from contracts_svc.lineage.graph import DatasetId
 from contracts_svc.lineage.identity import Identities
 from contracts_svc.model import Contract, Table
+from contracts_svc.policy import Policies, old_is_alive
 from contracts_svc.ports import PatternInclusion
-from contracts_svc.verdict import Policy, Verdict, Waiver, decide
+from contracts_svc.verdict import Verdict, Waiver, decide
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,13 +105,12 @@ def read_sides(base: Mapping[str, bytes], head: Mapping[str, bytes], *, read: Re
 
 
 def _pair(olds: Mapping[str, Contract], news: Mapping[str, Contract]) -> tuple[ContractChange, ...]:
-    """Old with new: by contract id first (a file may have moved), then by path."""
+    """Old with new: by path and contract id, by contract id (a file may have moved), by path."""
     left = dict(news)
     changes: list[ContractChange] = []
     for path, old in sorted(olds.items()):
-        match = next((p for p, c in sorted(left.items()) if c.id == old.id), None)
-        if match is None and path in left:
-            match = path
+        same = [p for p, c in sorted(left.items()) if c.id == old.id]
+        match = path if path in same or (path in left and not same) else next(iter(same), None)
         new = left.pop(match) if match else None
         changes.append(ContractChange(path=match or path, old=old, new=new))
     changes += [ContractChange(path=p, old=None, new=c) for p, c in sorted(left.items())]
@@ -117,21 +118,29 @@ def _pair(olds: Mapping[str, Contract], news: Mapping[str, Contract]) -> tuple[C
 
 
 def findings_of(
-    changes: Sequence[ContractChange], mode: Mode, inclusion: PatternInclusion | None = None
+    changes: Sequence[ContractChange],
+    policies: Policies,
+    *,
+    mode: Mode | None = None,
+    today: date | None = None,
+    inclusion: PatternInclusion | None = None,
 ) -> tuple[Finding, ...]:
     """What the compatibility rules say about all changed contracts, as one ordered set.
 
-    A removed contract is judged as one that has lost all its tables. Without ``inclusion``, changed
-    patterns are undecided.
+    Each contract is judged in the mode of its policy, unless ``mode`` is given, and the severities are
+    those of its policy. A removed contract is judged as one that has lost all its tables. Without
+    ``inclusion``, changed patterns are undecided.
     """
     found: list[Finding] = []
     for change in changes:
         if change.old is None:
             continue
         new = change.new or _emptied(change.old)
+        policy = policies.of(change.old)
         differing = diff(change.old, new)
         known = pattern_answers(differing, inclusion)
-        found += judge(differing, change.old, new, mode, patterns=known)
+        judged = judge(differing, change.old, new, mode or policy.mode, today=today, patterns=known)
+        found += map(policy.graded, judged)
     return ordered(found)
 
 
@@ -144,10 +153,11 @@ def preflight(
     lineage: Lineage,
     *,
     now: datetime,
-    mode: Mode = Mode.FORWARD,
-    policy: Policy | None = None,
+    mode: Mode | None = None,
+    policies: Policies | None = None,
     waivers: Sequence[Waiver] = (),
     jobs: Sequence[Finding] = (),
+    on_base: Sequence[Finding] = (),
     could_not_check: Sequence[str] = (),
     inclusion: PatternInclusion | None = None,
     progress: Callable[[str], None] = lambda step: None,
@@ -156,10 +166,16 @@ def preflight(
 
     Downstream contracts are held to what they promise on the head side: a pull request that adapts
     both ends is fine. Names are resolved on the base side, where today's readers still find them.
+    A contract is under the policy that its *old* version matches, in the mode of that policy unless
+    ``mode`` is given. Findings that are among ``on_base``, those of what the base branch has changed
+    since, are told and count no more.
     ``jobs`` are the findings on changed jobs (see :mod:`contracts_svc.flows.jobs`).
     """
+    policies = policies or Policies()
     progress("diff")
-    findings = ordered([*findings_of(sides.changed, mode, inclusion), *jobs])
+    judged = findings_of(sides.changed, policies, mode=mode, today=now.date(), inclusion=inclusion)
+    known = {f.fingerprint for f in on_base}
+    findings = ordered([*(f for f in judged if f.fingerprint not in known), *jobs])
     progress("impact")
     named = Identities.of([*sides.base.values(), *_only_new(sides)])
     promised = Identities.of([*sides.head.values(), *_gone(sides)])
@@ -171,27 +187,48 @@ def preflight(
         return named.find(table) or DatasetId("", table)
 
     promises: dict[DatasetId, tuple[Contract, Table]] = dict(promised.known)
-    assessment = assess(
-        findings,
-        dataset_of=dataset_of,
-        graph=lineage.graph,
-        consumers=lineage.consumers,
-        promises=promises,
+    ages = policies.organisation.ages(now)
+    assessment = assess_by_age(
+        lambda graph: assess(
+            findings,
+            dataset_of=dataset_of,
+            graph=graph,
+            consumers=lineage.consumers,
+            promises=promises,
+            ages=ages,
+        ),
+        lineage.graph,
+        ages,
     )
-    unknown = (*assessment.coverage.unknown, *sides.left_out, *map(str, lineage.problems))
+    unresolved = tuple(map(str, lineage.problems))
+    unknown = (*assessment.coverage.unknown, *sides.left_out, *unresolved)
     if not lineage.graph.flowing:
         unknown = (*unknown, "no lineage is known, so nobody can say who reads what is changed")
-    assessment = replace(assessment, coverage=replace(assessment.coverage, unknown=unknown))
+    assessment = replace(
+        assessment, coverage=replace(assessment.coverage, unknown=unknown, unresolved=unresolved)
+    )
     progress("verdict")
     verdict = decide(
         findings,
         assessment,
         waivers=waivers,
-        policy=policy or Policy(),
+        policy=policies.organisation,
+        policies={c.old.id: policies.of(c.old) for c in sides.changed if c.old},
+        old_alive=_old_alive(sides),
         now=now,
         could_not_check=(*could_not_check, *sides.unreadable),
+        on_base=tuple(f for f in judged if f.fingerprint in known),
     )
     return Preflight(verdict=verdict, changed=sides.changed)
+
+
+def _old_alive(sides: Sides) -> set[str]:
+    """Contracts that come as a new major version while the old one goes on in another file."""
+    return {
+        c.old.id
+        for c in sides.changed
+        if c.old and c.new and old_is_alive(c.old, c.new, [h for h in sides.head.values() if h is not c.new])
+    }
 
 
 def _only_new(sides: Sides) -> list[Contract]:

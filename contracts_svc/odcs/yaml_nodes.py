@@ -89,22 +89,36 @@ class _Open:
     """Mapping: a key was read (perhaps an unusable one), its value comes next."""
 
 
-def parse(text: bytes, file: str) -> Node:
-    """The document in ``text`` as a tree whose root is a mapping.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Form:
+    """What kind of document is read, for its problems: what it is called, and how it begins."""
+
+    noun: str
+    start: str
+    root: type[dict[str, Json]] | type[list[Json]] = dict
+    may_be_empty: bool = False
+
+
+CONTRACT = Form(noun="contract", start="apiVersion: v3.1.0")
+
+
+def parse(text: bytes, file: str, form: Form = CONTRACT) -> Node:
+    """The document in ``text`` as a tree whose root is a mapping (or a list, where ``form`` says so).
 
     Raises UserMistake for whatever is not one YAML document of plain JSON values, or is beyond the
     limits of this module; every problem has its place.
     """
     decoded = decode(text, file)
-    return _Reader(decoded, file).read()
+    return _Reader(decoded, file, form).read()
 
 
 class _Reader:
     """Turns one stream of events into one tree."""
 
-    def __init__(self, text: str, file: str) -> None:
+    def __init__(self, text: str, file: str, form: Form) -> None:
         self._text = text
         self._file = file
+        self._form = form
         self._open: list[_Open] = []
         self._anchors: dict[str, Node] = {}
         self._problems: list[Problem] = []
@@ -126,7 +140,7 @@ class _Reader:
                 self._fail(
                     *_place(event),
                     "a second YAML document begins here",
-                    "one file holds one contract: put the second document into a file of its own",
+                    f"one file holds one {self._form.noun}: put the second document into a file of its own",
                 )
         return self._checked_root()
 
@@ -139,16 +153,23 @@ class _Reader:
 
     def _checked_root(self) -> Node:
         root = self._root
+        form = self._form
         if root is None or (root.value is None and not root.text):
-            self._fail(
-                1, 1, "the file is empty", "write an ODCS contract, beginning with 'apiVersion: v3.1.0'"
-            )
-        if not isinstance(root.value, dict):
+            if not form.may_be_empty:
+                self._fail(
+                    1, 1, "the file is empty", f"write {_article(form)}, beginning with '{form.start}'"
+                )
+            root = Node(form.root(), 1, 1, children=form.root())
+        if not isinstance(root.value, form.root):
+            mapping = form.root is dict
             self._fail(
                 root.line,
                 root.column,
-                "a contract is a mapping at its top level, as in 'apiVersion: v3.1.0'",
-                "begin with the keys of the contract, without '-' before them",
+                f"{_article(form)} is a {'mapping' if mapping else 'list'} at its top level, "
+                f"as in '{form.start}'",
+                f"begin with the keys of the {form.noun}, without '-' before them"
+                if mapping
+                else "begin each entry with '- '",
             )
         if self._problems:
             raise UserMistake(self._problems)
@@ -325,7 +346,7 @@ class _Reader:
         self._problem(
             line,
             column,
-            f"the tag '{_short(shown)}' is not allowed; a contract holds plain values only",
+            f"the tag '{_short(shown)}' is not allowed; {_article(self._form)} holds plain values only",
             "remove the tag, or put text that begins with '!' in quotes",
         )
 
@@ -335,7 +356,7 @@ class _Reader:
                 line,
                 column,
                 f"nested deeper than {MAX_DEPTH} levels",
-                "no contract needs this: flatten the structure",
+                f"no {self._form.noun} needs this: flatten the structure",
             )
 
     def _count(self, nodes: int, line: int, column: int) -> None:
@@ -345,7 +366,7 @@ class _Reader:
                 line,
                 column,
                 f"up to here the document holds more than {MAX_NODES:,} values, aliases followed",
-                "split the contract, or use fewer aliases",
+                f"split the {self._form.noun}, or use fewer aliases",
             )
 
     def _problem(self, line: int, column: int, message: str, hint: str) -> None:
@@ -362,6 +383,10 @@ class _Reader:
 def _place(event: yaml.Event) -> tuple[int, int]:
     mark = event.start_mark
     return mark.line + 1, mark.column + 1
+
+
+def _article(form: Form) -> str:
+    return f"{'an' if form.noun[0] in 'aeiou' else 'a'} {form.noun}"
 
 
 def _short(text: str) -> str:

@@ -13,13 +13,15 @@ from contracts_svc.model import Element, Json
 
 
 def finding_json(finding: Finding) -> dict[str, Any]:
-    """A finding: ``rule``, ``severity``, ``message``, ``why``, ``fix``, ``contract``,
+    """A finding: ``rule``, ``severity``, ``default_severity`` (null, or what the rule says where a
+    policy has set the severity), ``message``, ``why``, ``fix``, ``contract``,
     ``fingerprint``, ``at`` (``file``, ``line``, ``column``), ``change`` (null, or ``kind``,
     ``element``, ``path``, ``table``, ``column``, ``new_column``, ``field``, ``key``, ``old``,
     ``new``, ``old_at``, ``new_at``)."""
     return {
         "rule": finding.rule,
         "severity": finding.severity.value,
+        "default_severity": finding.default_severity.value if finding.default_severity else None,
         "message": finding.message,
         "why": finding.why,
         "fix": finding.fix,

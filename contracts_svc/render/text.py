@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
+import re
 import textwrap
 
 from contracts_svc.findings import Finding
 from contracts_svc.impact import Impact
+from contracts_svc.policy_fields import WAIVERS_FILE
 from contracts_svc.render import clean, path_text
+from contracts_svc.render.approve import waivers_yaml
 from contracts_svc.verdict import Verdict
 
+_COMMAND = re.compile(r"^(\s*)::")
 WIDTH = 100
 """Columns of the terminal that lines are wrapped to."""
 
 
 def verdict_text(verdict: Verdict) -> str:
-    """The whole verdict: the outcome first, then finding by finding who is affected, then coverage.
+    """The whole verdict: the outcome first, then finding by finding who is affected, then coverage,
+    then the waivers to write where something is blocked.
 
     Ends without a line break. Lines are wrapped at 100 columns; a longer word stays whole, so that
-    names and places can be copied.
+    names and places can be copied. No line is a command to the log of a CI system.
     """
     blocks = [_wrapped(verdict.headline)]
     others = [f"also: {r}" for r in verdict.reasons[1:]]
@@ -25,27 +30,34 @@ def verdict_text(verdict: Verdict) -> str:
     blocks[0] += [line for c in verdict.could_not_check for line in _wrapped(f"could not check: {c}", 2)]
     blocks += [_finding(verdict, finding) for finding in verdict.findings]
     blocks.append(_coverage(verdict))
+    wanted = waivers_yaml(verdict)
+    if wanted:
+        blocks.append([f"to approve, add to {WAIVERS_FILE} on the base branch:", *(f"  {w}" for w in wanted)])
     return "\n\n".join("\n".join(block) for block in blocks)
 
 
 def _finding(verdict: Verdict, finding: Finding) -> list[str]:
-    lines = _wrapped(f"{finding.severity} {finding.rule}: {finding.message}")
-    lines += _wrapped(f"at {finding.at}", 2)
+    ruling = verdict.ruling_of(finding)
+    lines = _wrapped(f"{finding.graded} {finding.rule}: {finding.message}")
+    lines += _wrapped(f"at {finding.at}, fingerprint {finding.fingerprint}", 2)
     lines += _wrapped(f"why: {finding.why}", 2) if finding.why else []
     lines += _wrapped(f"fix: {finding.fix}", 2) if finding.fix else []
-    waiver = verdict.waiver_of(finding)
-    if waiver:
+    lines += _wrapped(f"too early: {ruling.early}", 2) if ruling.early else []
+    for waiver in ruling.agreed:
         until = f"{waiver.expires:%Y-%m-%d %H:%M %Z}".strip()
         lines += _wrapped(f"waived by {waiver.approver} until {until}: {waiver.reason}", 2)
+    lines += _wrapped(f"must agree: {', '.join(ruling.missing)}", 2) if ruling.missing else []
+    lines += _wrapped("the policy makes less of it than its impacts are", 2) if ruling.limited else []
     impacts = verdict.impacts_of(finding)
     for impact in impacts:
         lines += _impact(impact)
-    ended = [a for a in verdict.absorbed if a.finding == finding]
+    ended = verdict.absorbed_of(finding)
     lines += [line for a in ended for line in _wrapped(f"absorbed by {a.at.dataset.name}: {a.reason}", 2)]
-    if finding in verdict.unread:
+    if verdict.is_unread(finding):
         lines += _wrapped("nobody reads it, as far as the lineage knows", 2)
     elif not impacts:
-        lines += _wrapped("affects nobody", 2)
+        known = " that is known" if verdict.coverage.unknown else ""
+        lines += _wrapped(f"affects nobody{known}", 2)
     return lines
 
 
@@ -63,18 +75,20 @@ def _impact(impact: Impact) -> list[str]:
 
 def _coverage(verdict: Verdict) -> list[str]:
     known = verdict.coverage
-    lines = _wrapped(f"coverage: {known.datasets_known} datasets in the lineage, {known.consumers} consumers")
+    lines = _wrapped(f"coverage: {known.summary}")
     for sentence in known.unknown:
         lines += _wrapped(f"not known: {sentence}", 2)
-    return lines
+    return [*lines, *_wrapped(f"judged by {verdict.policy.title}")]
 
 
 def _wrapped(text: str, indent: int = 0) -> list[str]:
-    return textwrap.wrap(
-        clean(text),
+    lines = textwrap.wrap(
+        clean(text).replace("##", "# #"),
         WIDTH,
         initial_indent=" " * indent,
         subsequent_indent=" " * (indent + 2),
         break_long_words=False,
         break_on_hyphens=False,
     )
+    # A line that begins with two colons is a command to GitHub's runner.
+    return [_COMMAND.sub(r"\1: :", line) for line in lines]

@@ -17,7 +17,10 @@ from contracts_svc.cli.main import app
 from contracts_svc.compat.rules import RULES
 from contracts_svc.errors import ExitCode
 from contracts_svc.odcs import LINT_RULES
+from contracts_svc.policy_fields import POLICY_FILE
+from contracts_svc.policy_read import KEYS, read_policy
 from contracts_svc.quality.kinds import KINDS
+from contracts_svc.render.formats import FORMATS
 from tests.support import ROOT
 
 README = ROOT / "README.md"
@@ -76,8 +79,20 @@ def test_every_command_is_in_the_readme_and_explains_itself(words: tuple[str, ..
 def test_every_rule_kind_receiver_and_setting_is_in_the_help_of_rules() -> None:
     text = help_of("rules")
     names = [r.id for r in RULES] + [r.id for r in LINT_RULES] + [k.key for k in KINDS]
+    names += [k.name for k in KEYS]
     names += [*RECEIVERS, *(n for n, _, _ in settings.rows())]
     assert [n for n in names if n not in text] == []
+
+
+def test_the_policy_of_the_readme_is_one() -> None:
+    text = README.read_text(encoding="utf-8")
+    example = text.partition(f"# {POLICY_FILE}\n")[2].partition("```")[0]
+    assert read_policy(example.encode(), POLICY_FILE).overrides
+
+
+def test_every_form_of_a_verdict_is_in_the_readme() -> None:
+    text = README.read_text(encoding="utf-8")
+    assert [name for name in FORMATS if f"`{name}`" not in text] == []
 
 
 @pytest.mark.parametrize("rows", [RULES, LINT_RULES], ids=["compatibility", "lint"])

@@ -19,6 +19,9 @@ FLOORS = (
     (
         "references",
         "impact",
+        "policy",
+        "waivers",
+        "ruling",
         "verdict",
         "anomaly",
         "versions",

@@ -8,6 +8,7 @@ import pytest
 
 from contracts_svc.findings import ChangeKind
 from contracts_svc.impact import Assessment, Level, consumers_of
+from contracts_svc.lineage.age import Ages
 from contracts_svc.lineage.graph import Channel, Consumer, ConsumerKind, Edge, EdgeType
 from contracts_svc.model import Column
 from tests.core.demo_downstream import (
@@ -233,7 +234,7 @@ def test_lineage_that_was_not_seen_for_long_is_named_and_still_counts() -> None:
         edge("a.x", "b.y", seen=NOW - timedelta(days=31)),
         edge("a.x", "c.y", seen=NOW - timedelta(days=29)),
     ]
-    found = assessed([REMOVED], edges, {}, DEMO_CONSUMERS, now=NOW)
+    found = assessed([REMOVED], edges, {}, DEMO_CONSUMERS, ages=Ages(now=NOW))
     assert levels(found) == {"b": "BREAKS", "c": "BREAKS"}
     assert [s for s in found.coverage.unknown if "last seen" in s] == [
         "b reads a: last seen on 2026-01-30, so it may have ended"

@@ -184,3 +184,116 @@ def test_each_team_is_asked_once() -> None:
     verdict = decided((DEST, removed, DEP_DELAY))
     assert sorted(verdict.must_agree) == ["executive-reporting", "finance"]
     assert verdict.headline.startswith("BLOCK: 3 changes break 2 consumers; ")
+
+
+# --- who has agreed ------------------------------------------------------------------------------
+
+
+def agreed(of: Finding, approver: str) -> Waiver:
+    return replace(waiver(of), approver=approver)
+
+
+REMOVED = finding(ChangeKind.REMOVED, "flights.carrier", old=column("carrier"))
+BOTH = ("executive-reporting", "finance")
+"""Whose consumers break when flights.carrier is removed."""
+
+
+@pytest.mark.parametrize(
+    ("approvers", "missing"),
+    [
+        ((), BOTH),
+        (("finance",), ("executive-reporting",)),
+        (("lead@finance",), ("executive-reporting",)),
+        (("@Finance ", "Executive-Reporting"), ()),
+        (("somebody else",), BOTH),
+    ],
+)
+def test_the_owner_of_each_breaking_consumer_must_agree(
+    approvers: Sequence[str], missing: Sequence[str]
+) -> None:
+    verdict = decided((REMOVED,), waivers=[agreed(REMOVED, a) for a in approvers])
+    assert sorted(verdict.must_agree) == sorted(missing)
+    assert verdict.outcome is (Outcome.BLOCK if missing else Outcome.PASS)
+    assert bool(verdict.waived) is not bool(missing)
+
+
+def test_an_agreement_that_is_not_enough_is_told() -> None:
+    verdict = decided((REMOVED,), waivers=[agreed(REMOVED, "finance")])
+    assert verdict.reasons[-1] == "finance agreed to flights.carrier, which executive-reporting must do too"
+
+
+@pytest.mark.parametrize(
+    ("names", "approvers", "missing"),
+    [
+        (("consumers", "data-office"), ("finance",), ("data-office",)),
+        (("data-office",), ("data-office",), ()),
+        ((), ("anybody",), ()),
+        ((), (), ()),
+    ],
+)
+def test_a_policy_names_who_must_agree(
+    names: tuple[str, ...], approvers: Sequence[str], missing: Sequence[str]
+) -> None:
+    policy = Policy(must_agree=names)
+    verdict = decided((DEST,), policy=policy, waivers=[agreed(DEST, a) for a in approvers])
+    assert verdict.must_agree == tuple(missing)
+    assert verdict.outcome is (Outcome.PASS if approvers and not missing else Outcome.BLOCK)
+
+
+def test_nobody_must_agree_to_what_does_not_block() -> None:
+    assert decided((DEST,), policy=Policy(breaks=Outcome.WARN)).must_agree == ()
+
+
+# --- what a policy makes of a finding ------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("severity", "outcome"),
+    [(Severity.INFO, Outcome.PASS), (Severity.WARNING, Outcome.WARN), (Severity.ERROR, Outcome.BLOCK)],
+)
+def test_a_severity_by_policy_is_the_most_that_impacts_lead_to(severity: Severity, outcome: Outcome) -> None:
+    graded = Policy(severities={DEST.rule: severity}).graded(replace(DEST, severity=Severity.ERROR))
+    verdict = decided((graded,))
+    assert verdict.outcome is outcome
+    assert [i.level.value for i in verdict.impacts] == ["BREAKS"]
+    assert ("the policy makes less of 1 change" in verdict.reasons) == (outcome is not Outcome.BLOCK)
+
+
+def test_a_severity_of_the_rule_itself_limits_nothing() -> None:
+    assert decided((replace(DEST, severity=Severity.INFO),)).outcome is Outcome.BLOCK
+
+
+def test_a_contract_has_its_own_policy() -> None:
+    own = {"flights": Policy(breaks=Outcome.WARN)}
+    assert decided((DEST,), policies=own).outcome is Outcome.WARN
+    assert decided((replace(DEST, contract="planes"),), policies=own).outcome is Outcome.BLOCK
+
+
+@pytest.mark.parametrize(("alive", "outcome"), [(["flights"], Outcome.WARN), (["planes"], Outcome.BLOCK)])
+def test_a_major_version_beside_the_old_one(alive: Sequence[str], outcome: Outcome) -> None:
+    policy = Policy(major_version_with_old_alive=Outcome.WARN)
+    assert decided((DEST,), policy=policy, old_alive=alive).outcome is outcome
+    assert decided((DEST,), old_alive=alive).outcome is Outcome.BLOCK
+
+
+def test_a_removal_without_its_deprecation_period_blocks_until_it_is_waived() -> None:
+    policy = Policy(deprecation_days=30)
+    verdict = decided((TAILNUM,), policy=policy)
+    assert verdict.outcome is Outcome.BLOCK
+    assert "flights.tailnum is removed without 30 days of deprecation" in verdict.reasons[1]
+    assert verdict.ruling_of(TAILNUM).early
+    assert decided((TAILNUM,), policy=policy, waivers=[waiver(TAILNUM)]).outcome is Outcome.PASS
+
+
+def test_what_is_on_the_base_branch_already_is_told_and_does_not_block() -> None:
+    verdict = decided((), on_base=(DEST,))
+    assert (verdict.outcome, verdict.headline) == (
+        Outcome.PASS,
+        "PASS: 1 change is on the base branch already",
+    )
+
+
+def test_what_is_not_known_is_not_called_safe() -> None:
+    mild = replace(GATE, contract="elsewhere")
+    blind = [edge("flights", "b", reason="a script")]
+    assert decided((mild,), blind).headline == "PASS: 1 change, nobody is known to be affected"
