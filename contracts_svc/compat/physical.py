@@ -17,6 +17,7 @@ from sqlglot.errors import SqlglotError
 from sqlglot.parser import Parser
 from sqlglot.parsers.duckdb import DuckDBParser
 
+from contracts_svc.compat.fields import labels
 from contracts_svc.compat.formats import FORMATS, format_type
 from contracts_svc.compat.lattice import (
     DATE,
@@ -30,6 +31,7 @@ from contracts_svc.compat.lattice import (
     Integer,
     Map,
     Moment,
+    NotNull,
     Plain,
     Shape,
     Struct,
@@ -280,8 +282,10 @@ def _parameter(node: exp.DataType, index: int) -> int | None:
     return int(value) if re.fullmatch(r"-?\d{1,9}", value) else None
 
 
-def _decimal(node: exp.DataType, dialect: str) -> Decimal:
+def _decimal(node: exp.DataType, dialect: str) -> Decimal | None:
     precision, scale = _parameter(node, 0), _parameter(node, 1)
+    if len(node.expressions) != sum(n is not None for n in (precision, scale)):
+        return None
     if precision is None and node.this is T.BIGDECIMAL:
         return Decimal(76, 38)
     if precision is None:
@@ -337,7 +341,8 @@ def _nested(node: exp.DataType, dialect: str) -> Shape | None:
     if kind in _STRUCTS:
         if not inside:
             return Struct(None)
-        return Struct(tuple((_field_name(f, i), _member(f, dialect)) for i, f in enumerate(inside)))
+        names = labels(_field_name(f, i) for i, f in enumerate(inside))
+        return Struct(tuple((n, _member(f, dialect)) for n, f in zip(names, inside, strict=True)))
     return None
 
 
@@ -349,4 +354,12 @@ def _member(node: exp.Expression, dialect: str) -> Shape:
     """The type of a field, element, key or value."""
     inner = node.args.get("kind") if isinstance(node, exp.ColumnDef) else node
     shape = _shape(inner, dialect) if isinstance(inner, exp.DataType) else None
-    return shape or Unknown(node.sql().lower())
+    if shape is None:
+        return Unknown(node.sql().lower())
+    constraints = node.args.get("constraints") or () if isinstance(node, exp.ColumnDef) else ()
+    return NotNull(shape) if any(_demands_value(c) for c in constraints) else shape
+
+
+def _demands_value(constraint: exp.Expression) -> bool:
+    kind = constraint.args.get("kind")
+    return isinstance(kind, exp.NotNullColumnConstraint) and not kind.args.get("allow_null")

@@ -20,6 +20,7 @@ from contracts_svc.compat.lattice import (
     Integer,
     Map,
     Moment,
+    NotNull,
     Relation,
     Shape,
     Struct,
@@ -152,7 +153,8 @@ DEVIATIONS: tuple[Deviation, ...] = (
 
 
 def keeps(reader: str, old: Shape, new: Shape) -> bool:
-    """Whether the reader reads data of the old type as the new one, every value unchanged."""
+    """Whether the reader reads data of the old type as the new one, every value unchanged; NULLs are none."""
+    old, new = (s.inner if isinstance(s, NotNull) else s for s in (old, new))
     if old == new:
         return True
     for deviation in DEVIATIONS:
