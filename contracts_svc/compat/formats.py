@@ -127,7 +127,8 @@ _PARQUET: Mapping[str, Shape] = {
 
 _TABLES = {"avro": _AVRO, "protobuf": _PROTOBUF, "parquet": _PARQUET}
 _UNITS = {"millis": 3, "milliseconds": 3, "micros": 6, "microseconds": 6, "nanos": 9, "nanoseconds": 9}
-_MOST_BRANCHES = 16
+MOST_BRANCHES = 16
+"""Of a union: every branch is compared with every other."""
 
 
 def format_type(text: str, dialect: str) -> Shape | None:
@@ -208,7 +209,7 @@ def _avro_schema(schema: Json) -> Shape | None:
     if isinstance(schema, list):
         branches = [_avro_schema(branch) for branch in schema]
         known = [b for b in branches if b is not None]
-        return union(known) if len(known) == len(branches) <= _MOST_BRANCHES else None
+        return union(known) if len(known) == len(branches) <= MOST_BRANCHES else None
     if not isinstance(schema, dict):
         return None
     return _avro_logical(schema) or _avro_complex(schema)

@@ -18,7 +18,7 @@ from sqlglot.parser import Parser
 from sqlglot.parsers.duckdb import DuckDBParser
 
 from contracts_svc.compat.fields import labels
-from contracts_svc.compat.formats import FORMATS, format_type
+from contracts_svc.compat.formats import FORMATS, MOST_BRANCHES, format_type
 from contracts_svc.compat.lattice import (
     DATE,
     VARIANT,
@@ -46,11 +46,13 @@ _FLOAT = re.compile(r"float ?\((\d{1,2})\)")
 """PostgreSQL and SQL Server: by binary digits, of which 24 fit 32 bits."""
 _BITS = re.compile(r"(bit|bit varying|varbit)(?: ?\((\d{1,9})\))?")
 _INTERVAL = re.compile(r"interval ((?:year|month|day|hour|minute|second|to|\(\d+\)| )+)")
-_SUFFIX = re.compile(r"\s+array$", re.IGNORECASE)
-_COLLATION = re.compile(r"\s+collate\s+[\w.]+$", re.IGNORECASE)
+_SUFFIX = re.compile(r"(?<=\S)\s+array$", re.IGNORECASE)
+_COLLATION = re.compile(r"(?<=\S)\s+collate\s+[\w.]+$", re.IGNORECASE)
 """It tells how strings compare, not which there are."""
 _LONGEST = 10_000
 _DEEPEST = 50
+_MOST_UNIONS = 4
+"""Comparing two unions compares every branch with every other, and so on inside."""
 
 T = exp.DType
 
@@ -193,7 +195,7 @@ def parse(text: str, dialect: str) -> Shape:
     return _parse(text, dialect)
 
 
-@lru_cache(maxsize=16_384)
+@lru_cache(maxsize=4_096)
 def _parse(text: str, dialect: str) -> Shape:
     name = " ".join(text.split()).lower()
     if not _sane(name):
@@ -223,7 +225,9 @@ def _named(name: str, dialect: str) -> Shape | None:
 
 
 def _sane(name: str) -> bool:
-    """Whether a parser can be let loose on it: not endless, not bottomless, brackets closed."""
+    """Whether a parser can be let loose on it: not bottomless, brackets closed, few unions in unions."""
+    if name.count("union(") + name.count("union (") > _MOST_UNIONS:
+        return False
     depth = 0
     for char in name:
         depth += (char in "<([{") - (char in ">)]}")
@@ -332,7 +336,7 @@ def _nested(node: exp.DataType, dialect: str) -> Shape | None:
         return Array(element, int(sizes[-1][:9]) if sizes else None)
     if kind is T.RANGE:
         return Plain(f"range of {inside[0].sql().lower()}") if len(inside) == 1 else None
-    if kind is T.UNION and inside:
+    if kind is T.UNION and 0 < len(inside) <= MOST_BRANCHES:
         return union(_member(branch, dialect) for branch in inside)
     if kind is T.MAP:
         if len(inside) != 2:

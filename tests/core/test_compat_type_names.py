@@ -104,6 +104,8 @@ WORST = {
     "unions": '["int", ' * 20 + '"string"' + "]" * 20,
     "records": '{"type":"array","items":["int","string",' * 20 + '"bytes"' + "]}" * 20,
     "union of structs": f"UNION({', '.join(f'u{i} STRUCT(a INT, b{i} INT[])' for i in range(200))})",
+    "spaces": "INT" + " " * 9_900 + "x",
+    "words": " array" * 1_600,
     "quotes": "ENUM(" + ", ".join(f"'{i}'" for i in range(1_200)) + ")",
 }
 
