@@ -42,6 +42,8 @@ _AVRO: Mapping[str, Shape] = {
     "string": Text(),
     "enum": Enum(None),
     "fixed": Binary(),
+    "decimal": AnyNumber(),
+    "big-decimal": AnyNumber(),
     "record": Struct(None),
     "map": Map(None),
     "array": Array(None),
@@ -66,6 +68,7 @@ _PROTOBUF: Mapping[str, Shape] = {
     "bytes": Binary(),
     "enum": Enum(None),
     "message": Struct(None),
+    "group": Struct(None),
     **{name: Integer.bits(32) for name in ("int32", "sint32", "sfixed32")},
     **{name: Integer.bits(64) for name in ("int64", "sint64", "sfixed64")},
     **{name: Integer.bits(32, signed=False) for name in ("uint32", "fixed32")},
@@ -84,6 +87,7 @@ _PROTOBUF: Mapping[str, Shape] = {
     **{f"google.protobuf.{name}": VARIANT for name in ("any", "struct", "value")},
     "google.protobuf.listvalue": Array(None),
     "google.type.date": DATE,
+    "google.type.timeofday": Moment("time", 9, zoned=False),
 }
 """Scalar value types of the Protocol Buffers language guide, and the well-known types."""
 
@@ -96,6 +100,7 @@ _PARQUET: Mapping[str, Shape] = {
     "double": Float(64),
     "float16": Float(16),
     "byte_array": Binary(),
+    "binary": Binary(),
     "fixed_len_byte_array": Binary(),
     "string": Text(),
     "utf8": Text(),
@@ -110,6 +115,8 @@ _PARQUET: Mapping[str, Shape] = {
     "geography": Plain("geography"),
     "list": Array(None),
     "map": Map(None),
+    "map_key_value": Map(None),
+    "unknown": Plain("null"),
     "decimal": AnyNumber(),
     **{f"int_{bits}": Integer.bits(bits) for bits in (8, 16, 32, 64)},
     **{f"uint_{bits}": Integer.bits(bits, signed=False) for bits in (8, 16, 32, 64)},
@@ -120,7 +127,8 @@ _PARQUET: Mapping[str, Shape] = {
 
 _TABLES = {"avro": _AVRO, "protobuf": _PROTOBUF, "parquet": _PARQUET}
 _UNITS = {"millis": 3, "milliseconds": 3, "micros": 6, "microseconds": 6, "nanos": 9, "nanoseconds": 9}
-_MOST_BRANCHES = 16
+MOST_BRANCHES = 16
+"""Of a union: every branch is compared with every other."""
 
 
 def format_type(text: str, dialect: str) -> Shape | None:
@@ -132,6 +140,10 @@ def format_type(text: str, dialect: str) -> Shape | None:
         return _avro_text(text)
     if dialect == "protobuf":
         return _protobuf_field(name)
+    if dialect == "parquet":
+        name = re.sub("^(optional|required) ", "", name)
+        if name in _PARQUET:
+            return _PARQUET[name]
     match = re.fullmatch(r"([a-z_0-9]+) ?\(([^()]*)\)", name)
     if match is None:
         return None
@@ -197,7 +209,7 @@ def _avro_schema(schema: Json) -> Shape | None:
     if isinstance(schema, list):
         branches = [_avro_schema(branch) for branch in schema]
         known = [b for b in branches if b is not None]
-        return union(known) if len(known) == len(branches) <= _MOST_BRANCHES else None
+        return union(known) if len(known) == len(branches) <= MOST_BRANCHES else None
     if not isinstance(schema, dict):
         return None
     return _avro_logical(schema) or _avro_complex(schema)
@@ -214,10 +226,9 @@ def _avro_logical(schema: Mapping[str, Json]) -> Shape | None:
 
 
 _AVRO_PLAIN = {
-    name: shape
-    for name, shape in _AVRO.items()
-    if name.isalpha() and name not in ("date", "uuid", "duration")
+    name: shape for name, shape in _AVRO.items() if not re.search("-|date|uuid|duration|decimal", name)
 }
+"""The types that are not logical."""
 
 
 def _avro_complex(schema: Mapping[str, Json]) -> Shape | None:

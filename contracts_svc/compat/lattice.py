@@ -120,6 +120,13 @@ class Plain:
 
 
 @dataclass(frozen=True, slots=True)
+class NotNull:
+    """A field of a struct that always has a value, which only some dialects write in the type."""
+
+    inner: Shape
+
+
+@dataclass(frozen=True, slots=True)
 class Array:
     """A list. Element None: not said. Size None: any number of elements."""
 
@@ -156,7 +163,9 @@ class Unknown:
 
 
 Number: TypeAlias = Integer | Decimal | Float | AnyNumber
-Shape: TypeAlias = Number | Text | Binary | Enum | Moment | Plain | Array | Struct | Map | Union | Unknown
+Shape: TypeAlias = (
+    Number | Text | Binary | Enum | Moment | Plain | NotNull | Array | Struct | Map | Union | Unknown
+)
 
 VARIANT = Plain("variant")
 DATE = Plain("date")
@@ -174,6 +183,8 @@ def relate(old: Shape, new: Shape) -> Relation:
     """The relation of two types; swapping them gives the mirrored relation."""
     if old == new:
         return Relation.EQUAL
+    if isinstance(old, NotNull) or isinstance(new, NotNull):
+        return _not_null(old, new)
     if isinstance(old, Unknown) or isinstance(new, Unknown):
         return Relation.UNKNOWN
     if VARIANT in (old, new):
@@ -206,6 +217,13 @@ def combined(relations: Iterable[Relation]) -> Relation:
     if found >= {Relation.WIDENED, Relation.NARROWED}:
         return Relation.LOSSY
     return next(iter(found), Relation.EQUAL)
+
+
+def _not_null(old: Shape, new: Shape) -> Relation:
+    before, after = (s.inner if isinstance(s, NotNull) else s for s in (old, new))
+    nulls = _by_sets(not isinstance(new, NotNull), not isinstance(old, NotNull))
+    same = isinstance(old, NotNull) and isinstance(new, NotNull)
+    return combined([relate(before, after), Relation.EQUAL if same else nulls])
 
 
 def _by_sets(new_holds_old: bool, old_holds_new: bool) -> Relation:

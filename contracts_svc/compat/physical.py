@@ -17,10 +17,12 @@ from sqlglot.errors import SqlglotError
 from sqlglot.parser import Parser
 from sqlglot.parsers.duckdb import DuckDBParser
 
-from contracts_svc.compat.formats import FORMATS, format_type
+from contracts_svc.compat.fields import labels
+from contracts_svc.compat.formats import FORMATS, MOST_BRANCHES, format_type
 from contracts_svc.compat.lattice import (
     DATE,
     VARIANT,
+    AnyNumber,
     Array,
     Binary,
     Decimal,
@@ -29,6 +31,7 @@ from contracts_svc.compat.lattice import (
     Integer,
     Map,
     Moment,
+    NotNull,
     Plain,
     Shape,
     Struct,
@@ -39,8 +42,17 @@ from contracts_svc.compat.lattice import (
 
 _RAW = re.compile(r"(?:long )?raw(?: ?\((\d{1,9})\))?")
 """Oracle's byte strings, which the parser does not know."""
+_FLOAT = re.compile(r"float ?\((\d{1,2})\)")
+"""PostgreSQL and SQL Server: by binary digits, of which 24 fit 32 bits."""
+_BITS = re.compile(r"(bit|bit varying|varbit)(?: ?\((\d{1,9})\))?")
+_INTERVAL = re.compile(r"interval ((?:year|month|day|hour|minute|second|to|\(\d+\)| )+)")
+_SUFFIX = re.compile(r"(?<=\S)\s+array$", re.IGNORECASE)
+_COLLATION = re.compile(r"(?<=\S)\s+collate\s+[\w.]+$", re.IGNORECASE)
+"""It tells how strings compare, not which there are."""
 _LONGEST = 10_000
 _DEEPEST = 50
+_MOST_UNIONS = 4
+"""Comparing two unions compares every branch with every other, and so on inside."""
 
 T = exp.DType
 
@@ -69,7 +81,6 @@ _ALWAYS: dict[exp.DType, Shape] = {
     **_INTEGERS,
     T.DOUBLE: Float(64),
     T.UDOUBLE: Float(64),
-    T.BIGDECIMAL: Decimal(76, 38),
     T.MONEY: Decimal(19, 4),
     T.SMALLMONEY: Decimal(10, 4),
     T.BOOLEAN: Plain("boolean"),
@@ -90,6 +101,49 @@ _ALWAYS: dict[exp.DType, Shape] = {
     T.NAME: Text(63),
     T.TINYBLOB: Binary(255),
 }
+
+_OPAQUE = (
+    {T.XML, T.HSTORE, T.IPADDRESS, T.IPPREFIX, T.HLLSKETCH, T.TDIGEST, T.POINT, T.POLYGON, T.FILE}
+    | {T.INT4RANGE, T.INT8RANGE, T.NUMRANGE, T.TSRANGE, T.TSTZRANGE, T.DATERANGE}
+    | {
+        T.INT4MULTIRANGE,
+        T.INT8MULTIRANGE,
+        T.NUMMULTIRANGE,
+        T.TSMULTIRANGE,
+        T.TSTZMULTIRANGE,
+        T.DATEMULTIRANGE,
+    }
+)
+"""Types of an engine of which no more is known than that they are like no other."""
+
+_TRINO: dict[str, Shape] = {
+    **{name: Plain(name) for name in ("hyperloglog", "p4hyperloglog", "setdigest", "color")},
+    "sphericalgeography": Plain("geography"),
+    "unknown": Plain("null"),
+}
+_POSTGRES: dict[str, Shape] = {
+    **{
+        n: Plain(n)
+        for n in ("line", "lseg", "box", "path", "circle", "polygon", "cidr", "macaddr", "macaddr8")
+    },
+    **{n: Plain(n) for n in ("tsvector", "tsquery", "pg_lsn", "pg_snapshot", "jsonpath", "regclass")},
+    "citext": Text(),
+    "oid": Integer.bits(32, signed=False),
+    "serial2": Integer.bits(16),
+    "serial4": Integer.bits(32),
+    "serial8": Integer.bits(64),
+}
+_OWN: dict[str, dict[str, Shape]] = {
+    "duckdb": {"guid": Plain("uuid")},
+    "spark": {"void": Plain("null")},
+    "databricks": {"void": Plain("null")},
+    "trino": _TRINO,
+    "presto": _TRINO,
+    "athena": _TRINO,
+    "postgres": _POSTGRES,
+    "snowflake": {"decfloat": AnyNumber()},
+}
+"""Names of a dialect's that the parser does not know."""
 
 _TEXTS = {T.TEXT, T.VARCHAR, T.NVARCHAR, T.MEDIUMTEXT, T.LONGTEXT}
 _FIXED_TEXTS = {T.CHAR, T.NCHAR, T.BPCHAR}
@@ -141,23 +195,39 @@ def parse(text: str, dialect: str) -> Shape:
     return _parse(text, dialect)
 
 
-@lru_cache(maxsize=16_384)
+@lru_cache(maxsize=4_096)
 def _parse(text: str, dialect: str) -> Shape:
     name = " ".join(text.split()).lower()
     if not _sane(name):
         return Unknown(name)
     if dialect in FORMATS:
         return format_type(text, dialect) or _sql_type(text, name, "duckdb") or Unknown(name)
-    shape = _sql_type(text, name, dialect)
-    if shape is None and dialect == "oracle" and (raw := _RAW.fullmatch(name)):
-        return Binary(int(raw[1]) if raw[1] else None)
+    shape = _named(name, dialect) or _sql_type(text, name, dialect)
     for other in () if shape else ("parquet", "avro", "protobuf"):
         shape = shape or format_type(text, other)
     return shape or Unknown(name)
 
 
+def _named(name: str, dialect: str) -> Shape | None:
+    """Types that the parser does not know, or reads without what tells them apart."""
+    if name in _OWN.get(dialect, ()):
+        return _OWN[dialect][name]
+    if dialect == "oracle" and (raw := _RAW.fullmatch(name)):
+        return Binary(int(raw[1]) if raw[1] else None)
+    if dialect in ("tsql", "postgres") and (binary := _FLOAT.fullmatch(name)):
+        return Float(32 if int(binary[1]) <= 24 else 64)
+    if dialect in ("postgres", "redshift") and (bits := _BITS.fullmatch(name)):
+        return Plain(f"bits{'' if bits[1] == 'bit' else ' varying'} {bits[2] or ''}".strip())
+    if units := _INTERVAL.fullmatch(name):
+        months = not re.search("day|hour|minute|second", units[1])
+        return Plain("interval of months" if months else "interval of seconds")
+    return None
+
+
 def _sane(name: str) -> bool:
-    """Whether a parser can be let loose on it: not endless, not bottomless, brackets closed."""
+    """Whether a parser can be let loose on it: not bottomless, brackets closed, few unions in unions."""
+    if name.count("union(") + name.count("union (") > _MOST_UNIONS:
+        return False
     depth = 0
     for char in name:
         depth += (char in "<([{") - (char in ">)]}")
@@ -167,6 +237,7 @@ def _sane(name: str) -> bool:
 
 
 def _sql_type(text: str, name: str, dialect: str) -> Shape | None:
+    text = _SUFFIX.sub("[]", _COLLATION.sub("", text))
     try:
         known = Dialect.get_or_raise(dialect)
         parser: Parser = _LakeParser(dialect=known) if dialect == "duckdb" else known.parser()
@@ -176,8 +247,7 @@ def _sql_type(text: str, name: str, dialect: str) -> Shape | None:
     if len(parsed) != 1 or not isinstance(parsed[0], exp.DataType):
         return None
     if dialect == "tsql" and parsed[0].this is T.FLOAT and not name.startswith("real"):
-        digits = _parameter(parsed[0], 0)
-        return Float(32 if digits is not None and digits <= 24 else 64)
+        return Float(64)
     return _shape(parsed[0], dialect)
 
 
@@ -189,9 +259,11 @@ def _shape(node: exp.DataType, dialect: str) -> Shape | None:
         return Integer.bits(64)
     if kind in _ALWAYS:
         return _ALWAYS[kind]
+    if kind in _OPAQUE:
+        return Plain(kind.value.lower())
     if kind is T.FLOAT:
         return Float(64 if dialect in _DOUBLE_FLOATS else 32)
-    if kind is T.DECIMAL:
+    if kind in (T.DECIMAL, T.BIGDECIMAL):
         return _decimal(node, dialect)
     if kind is T.BIT:
         return Plain("boolean" if dialect in ("tsql", "mysql") else "bits")
@@ -214,8 +286,12 @@ def _parameter(node: exp.DataType, index: int) -> int | None:
     return int(value) if re.fullmatch(r"-?\d{1,9}", value) else None
 
 
-def _decimal(node: exp.DataType, dialect: str) -> Decimal:
+def _decimal(node: exp.DataType, dialect: str) -> Decimal | None:
     precision, scale = _parameter(node, 0), _parameter(node, 1)
+    if len(node.expressions) != sum(n is not None for n in (precision, scale)):
+        return None
+    if precision is None and node.this is T.BIGDECIMAL:
+        return Decimal(76, 38)
     if precision is None:
         return _DECIMAL.get(dialect, Decimal(10, 0))
     return Decimal(precision, scale or 0)
@@ -240,6 +316,8 @@ def _moment(node: exp.DataType, dialect: str) -> Moment | None:
         return Moment("timestamp", _OF_UNIT[kind], zoned=False, short=kind is T.TIMESTAMP_NS)
     if kind in _NAIVE or kind in _ZONED:
         return Moment("timestamp", digits, zoned=kind in _ZONED)
+    if kind is T.TIME_NS:
+        return Moment("time", 9, zoned=False)
     if kind in (T.TIME, T.TIMETZ):
         return Moment("time", digits, zoned=kind is T.TIMETZ)
     return None
@@ -251,7 +329,14 @@ def _nested(node: exp.DataType, dialect: str) -> Shape | None:
         sizes = node.args.get("values") or []
         size = int(sizes[0].name) if sizes and sizes[0].name.isdigit() else None
         return Array(_member(inside[0], dialect) if inside else None, size)
-    if kind is T.UNION and inside:
+    if kind is T.VECTOR:
+        sizes = [e.name for e in inside if isinstance(e, exp.DataTypeParam) and e.name.isdigit()]
+        words = [e for e in inside if isinstance(e, exp.DataType)]
+        element = Integer.bits(32) if words and words[0].this is T.INT else Float(32)
+        return Array(element, int(sizes[-1][:9]) if sizes else None)
+    if kind is T.RANGE:
+        return Plain(f"range of {inside[0].sql().lower()}") if len(inside) == 1 else None
+    if kind is T.UNION and 0 < len(inside) <= MOST_BRANCHES:
         return union(_member(branch, dialect) for branch in inside)
     if kind is T.MAP:
         if len(inside) != 2:
@@ -260,7 +345,8 @@ def _nested(node: exp.DataType, dialect: str) -> Shape | None:
     if kind in _STRUCTS:
         if not inside:
             return Struct(None)
-        return Struct(tuple((_field_name(f, i), _member(f, dialect)) for i, f in enumerate(inside)))
+        names = labels(_field_name(f, i) for i, f in enumerate(inside))
+        return Struct(tuple((n, _member(f, dialect)) for n, f in zip(names, inside, strict=True)))
     return None
 
 
@@ -272,4 +358,12 @@ def _member(node: exp.Expression, dialect: str) -> Shape:
     """The type of a field, element, key or value."""
     inner = node.args.get("kind") if isinstance(node, exp.ColumnDef) else node
     shape = _shape(inner, dialect) if isinstance(inner, exp.DataType) else None
-    return shape or Unknown(node.sql().lower())
+    if shape is None:
+        return Unknown(node.sql().lower())
+    constraints = node.args.get("constraints") or () if isinstance(node, exp.ColumnDef) else ()
+    return NotNull(shape) if any(_demands_value(c) for c in constraints) else shape
+
+
+def _demands_value(constraint: exp.Expression) -> bool:
+    kind = constraint.args.get("kind")
+    return isinstance(kind, exp.NotNullColumnConstraint) and not kind.args.get("allow_null")

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from contracts_svc.compat.lattice import (
     Array,
@@ -20,6 +21,7 @@ from contracts_svc.compat.lattice import (
     Integer,
     Map,
     Moment,
+    NotNull,
     Relation,
     Shape,
     Struct,
@@ -152,7 +154,8 @@ DEVIATIONS: tuple[Deviation, ...] = (
 
 
 def keeps(reader: str, old: Shape, new: Shape) -> bool:
-    """Whether the reader reads data of the old type as the new one, every value unchanged."""
+    """Whether the reader reads data of the old type as the new one, every value unchanged; NULLs are none."""
+    old, new = (s.inner if isinstance(s, NotNull) else s for s in (old, new))
     if old == new:
         return True
     for deviation in DEVIATIONS:
@@ -177,12 +180,14 @@ def readers_of(contract: Contract) -> tuple[str, ...]:
     return tuple(reader for format_, names in READERS.items() if format_ in formats for reader in names)
 
 
-def breaking(readers: Sequence[str], old: Shape, new: Shape) -> tuple[str, ...]:
+@lru_cache(maxsize=1_024)
+def breaking(readers: tuple[str, ...], old: Shape, new: Shape) -> tuple[str, ...]:
     """Those of the readers that fail or change values when they read data of the old type as the new one."""
     return tuple(reader for reader in readers if not keeps(reader, old, new))
 
 
-def differing(readers: Sequence[str], old: Shape, new: Shape) -> str:
+@lru_cache(maxsize=1_024)
+def differing(readers: tuple[str, ...], old: Shape, new: Shape) -> str:
     """Who keeps the values and who breaks, where that is not what the lattice says of all; else nothing."""
     broken = breaking(readers, old, new)
     if len(broken) == (0 if relate(old, new) in KEPT else len(readers)):

@@ -72,6 +72,8 @@ def column(schema: Schema, name: str, path: str, custom: tuple[CustomProperty, .
 
 def _object(of: dict[str, Any], path: str, known: dict[str, Any]) -> Column:
     match of["type"]:
+        case dict() | list():
+            return column(of["type"], known["name"], path, known["custom"])
         case "record":
             return Column(logical_type="object", columns=_fields(of, path), **known)
         case "array":
