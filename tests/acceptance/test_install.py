@@ -78,3 +78,5 @@ def test_the_demo_runs_from_the_wheel(fresh: tuple[Path, Path, dict[str, str]]) 
     )
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["facts"]["flights_to_unknown_destinations"] == 7602
+    # Without its policy file, the demo would be judged by the default one.
+    assert json.loads(done.stdout)["preflight"]["verdict"]["policy"]["version"] == "1"
