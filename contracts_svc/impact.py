@@ -158,12 +158,14 @@ def assess(
             unread.append(finding)
     merged = _merged(impacts)
     whole = extent or Extent.of(graph)
+    touched = changed | {e.target.dataset for e in walked}
+    leaving = [e for dataset in sorted(touched) for e in whole.leaving(dataset)]
     unclaimed = {i.consumer.name for i in merged if not (i.consumer.team or i.consumer.contract)}
     return Assessment(
         impacts=merged,
         absorbed=tuple(absorbed),
         unread=tuple(unread),
-        coverage=coverage_of(whole, changed, tuple(walked), consumers, unclaimed, ages),
+        coverage=coverage_of(whole, changed, tuple(walked), leaving, consumers, unclaimed, ages),
     )
 
 

@@ -64,17 +64,20 @@ def coverage_of(
     whole: Extent,
     changed: AbstractSet[DatasetId],
     edges: Sequence[Edge],
+    leaving: Sequence[Edge],
     consumers: Sequence[Consumer],
     unclaimed: Iterable[str],
     ages: Ages | None,
 ) -> Coverage:
-    """What is known downstream of what changed in the datasets ``changed``: ``edges`` lead there.
+    """What is known downstream of what changed in the datasets ``changed``.
+
+    ``edges`` are those that an effect may travel along, ``leaving`` all that leave the datasets on its way.
 
     ``unclaimed`` names affected readers without an owner. Without ``ages`` no lineage is old.
     """
-    readers = {e.target.dataset for e in edges} - changed
-    blind = {e.target.dataset.name for e in edges if e.blind}
-    old = _unseen(edges, ages)
+    readers = {e.target.dataset for e in leaving} - changed
+    blind = {e.target.dataset.name for e in leaving if e.blind}
+    old = _unseen(leaving, ages)
     return Coverage(
         datasets_known=whole.datasets,
         consumers=len(consumers),

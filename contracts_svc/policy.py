@@ -68,7 +68,7 @@ class Policy:
     must_agree: tuple[str, ...] = (CONSUMERS,)
     waiver_days: int = 90
     not_seen_days: Mapping[str, int | None] = field(default_factory=lambda: {OTHERS: 30})
-    stale_days: Mapping[str, int | None] = field(default_factory=lambda: {OTHERS: 90})
+    stale_days: Mapping[str, int | None] = field(default_factory=dict)
 
     @property
     def title(self) -> str:

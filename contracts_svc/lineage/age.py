@@ -37,7 +37,7 @@ class Ages:
 
     now: datetime
     quiet_days: Mapping[str, int | None] = field(default_factory=lambda: {OTHERS: 30})
-    stale_days: Mapping[str, int | None] = field(default_factory=lambda: {OTHERS: 90})
+    stale_days: Mapping[str, int | None] = field(default_factory=dict)
 
     def of(self, edge: Edge) -> Age:
         """FRESH, QUIET or STALE."""

@@ -7,6 +7,7 @@ to.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -30,18 +31,28 @@ class Edges(Protocol):
 class Extent:
     """What is known of the whole lineage, where a graph is only a part of it.
 
-    ``named`` says whether data is known to flow from or to a dataset, ``fed`` whether one ends there.
+    ``named`` says whether data is known to flow from or to a dataset, ``fed`` whether an edge ends there, ``leaving`` gives the
+    edges out of it, whichever columns they read.
     """
 
     datasets: int
     named: Callable[[DatasetId], bool]
     fed: Callable[[DatasetId], bool]
+    leaving: Callable[[DatasetId], Sequence[Edge]] = lambda dataset: ()
 
     @classmethod
     def of(cls, graph: Graph) -> Extent:
         """That of a graph that is the whole."""
         fed = {e.target.dataset for e in graph.edges}
-        return cls(datasets=len(graph.flowing), named=graph.flowing.__contains__, fed=fed.__contains__)
+        leaving: defaultdict[DatasetId, list[Edge]] = defaultdict(list)
+        for edge in graph.edges:
+            leaving[edge.source.dataset].append(edge)
+        return cls(
+            datasets=len(graph.flowing),
+            named=graph.flowing.__contains__,
+            fed=fed.__contains__,
+            leaving=lambda dataset: leaving.get(dataset, ()),
+        )
 
 
 def reachable(

@@ -366,6 +366,7 @@ def test_coverage_names_what_is_not_known(history: History, told: Told) -> None:
     more = {
         "broken.sql": "CREATE TABLE x AS SELECT a FROM (",
         "old.jsonl": json.dumps(EVENT) + "\n",
+        "contracts-policy.yaml": "version: 1\nstale_days: 90\n",
     }
     branch(history, FILES | more, {**FILES, **more, "orders.odcs.yaml": SOURCE.replace(NOTE, "")})
     body = told.json()

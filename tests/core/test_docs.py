@@ -60,8 +60,9 @@ def test_the_generated_parts_of_the_readme_are_fresh() -> None:
 
 
 def test_the_readme_is_under_two_pages() -> None:
-    # Two pages of text are about 1,200 words.
-    assert len(README.read_text(encoding="utf-8").split()) < 1200
+    # Two pages of text are about 1,200 words; what is folded away or generated does not count.
+    text = re.sub(r"<details>.*?</details>", "", README.read_text(encoding="utf-8"), flags=re.DOTALL)
+    assert len(text.split()) < 1200
 
 
 def test_the_readme_begins_with_the_two_commands() -> None:

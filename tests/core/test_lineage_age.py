@@ -28,7 +28,9 @@ def seen(days: float, source: str = "a.x", target: str = "b.y", origin: str = "o
         (seen(30), {}, Age.FRESH),
         (seen(30.1), {}, Age.QUIET),
         (seen(90), {}, Age.QUIET),
-        (seen(90.1), {}, Age.STALE),
+        (seen(999), {}, Age.QUIET),
+        (seen(90), {"stale_days": {"default": 90}}, Age.QUIET),
+        (seen(90.1), {"stale_days": {"default": 90}}, Age.STALE),
         (seen(-5), {}, Age.FRESH),
         (edge("a.x", "b.y"), {}, Age.FRESH),
         (seen(8), {"quiet_days": {"default": 30, "openlineage": 7}}, Age.QUIET),
@@ -43,7 +45,7 @@ def test_the_age_of_an_edge(given: Edge, days: Mapping[str, Mapping[str, int | N
 
 
 def by_age(edges: Sequence[Edge]) -> Assessment:
-    ages = Ages(now=NOW)
+    ages = Ages(now=NOW, stale_days={"default": 90})
     return assess_by_age(
         lambda graph: assessed([REMOVED], graph.edges, {}, DEMO_CONSUMERS, ages=ages), Graph.of(edges), ages
     )
@@ -74,7 +76,7 @@ def test_a_fresh_path_to_the_same_consumer_counts() -> None:
 
 def test_a_harmless_fresh_path_does_not_hide_what_a_stale_one_may_do() -> None:
     loosened = finding(ChangeKind.CHANGED, "a.x", field="description", old="one", new="two")
-    ages = Ages(now=NOW)
+    ages = Ages(now=NOW, stale_days={"default": 90})
 
     def judge(graph: Graph) -> Assessment:
         return assessed([loosened, REMOVED], graph.edges, {}, DEMO_CONSUMERS, ages=ages)
