@@ -31,8 +31,8 @@ class Edges(Protocol):
 class Extent:
     """What is known of the whole lineage, where a graph is only a part of it.
 
-    ``named`` says whether data is known to flow from or to a dataset, ``fed`` whether an edge ends there, ``leaving`` gives the
-    edges out of it, whichever columns they read.
+    ``named`` says whether data is known to flow from or to a dataset, ``fed`` whether an edge ends there,
+    ``leaving`` gives the edges out of it, whichever columns they read.
     """
 
     datasets: int
