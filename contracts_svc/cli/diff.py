@@ -22,7 +22,7 @@ def run(old: Path, new: Path, mode: str, format: str) -> ExitCode:
     before, after = _both(old, new)
     changes = diff(before, after)
     with PatternProcess() as inclusion:
-        known = pattern_answers(changes, inclusion)
+        known = pattern_answers(changes, before, after, inclusion)
     findings = judge(changes, before, after, Mode(mode), patterns=known)
     errors = [f for f in findings if f.severity is Severity.ERROR]
     code = ExitCode.BROKEN if errors else ExitCode.OK

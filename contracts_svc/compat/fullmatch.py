@@ -60,6 +60,104 @@ def written(*nodes: Node) -> tuple[str, ...]:
     return tuple(_text(n, alphabet) for n in nodes)
 
 
+def span(node: Node) -> tuple[int, int | None]:
+    """The length of the shortest and of the longest text; None: there is no longest."""
+    match node:
+        case Chars():
+            return 1, 1
+        case Sequence(parts):
+            spans = [span(p) for p in parts]
+            longest = [most for _, most in spans]
+            return sum(least for least, _ in spans), None if None in longest else sum(m or 0 for m in longest)
+        case Either(options):
+            spans = [span(o) for o in options]
+            longest = [most for _, most in spans]
+            least = min((least for least, _ in spans), default=0)
+            return least, None if None in longest else max((m or 0 for m in longest), default=0)
+        case Repeat():
+            least, most = span(node.part)
+            top = None if None in (most, node.most) else (most or 0) * (node.most or 0)
+            return least * node.least, 0 if most == 0 else top
+    raise AssertionError(f"{node} is not in full-match form")
+
+
+def matches(node: Node, text: str) -> bool:
+    """Whether a tree in full-match form lets the text through, in time that its size bounds."""
+    return len(text) in _ends(node, text, frozenset({0}))
+
+
+def _ends(node: Node, text: str, starts: frozenset[int]) -> frozenset[int]:
+    """Where a match can end that begins at one of these places."""
+    match node:
+        case Chars(ranges):
+            here = ((i, ord(text[i])) for i in starts if i < len(text))
+            return frozenset(i + 1 for i, c in here if any(low <= c <= high for low, high in ranges))
+        case Sequence(parts):
+            for part in parts:
+                starts = _ends(part, text, starts)
+            return starts
+        case Either(options):
+            return frozenset(e for o in options for e in _ends(o, text, starts))
+        case Repeat():
+            return _ends_of_rounds(node, text, starts)
+    raise AssertionError(f"{node} is not in full-match form")
+
+
+def _ends_of_rounds(node: Repeat, text: str, starts: frozenset[int]) -> frozenset[int]:
+    # A text has no more rounds that are not empty than characters.
+    for _ in range(min(node.least, len(text) + 1)):
+        starts = _ends(node.part, text, starts)
+    found, rounds = starts, starts
+    for _ in range(len(text) if node.most is None else min(node.most - node.least, len(text))):
+        rounds = _ends(node.part, text, rounds) - found
+        if not rounds:
+            break
+        found |= rounds
+    return found
+
+
+def few(node: Node, most: int) -> frozenset[str] | None:
+    """All texts of a tree in full-match form, when there are at most so many; else None."""
+    match node:
+        case Chars(ranges):
+            if sum(high - low + 1 for low, high in ranges) > most:
+                return None
+            return frozenset(chr(c) for low, high in ranges for c in range(low, high + 1))
+        case Either(options):
+            found = [few(o, most) for o in options]
+            known = frozenset(t for f in found if f is not None for t in f)
+            return None if None in found or len(known) > most else known
+        case Sequence(parts):
+            return _in_a_row([few(p, most) for p in parts], most)
+        case Repeat():
+            return _rounds(node, most)
+    return None
+
+
+def _rounds(node: Repeat, most: int) -> frozenset[str] | None:
+    once = few(node.part, most)
+    # Every further round makes texts longer, so with more rounds than this there are too many.
+    if once is None or node.most is None or node.most > most:
+        return None
+    rounds = _in_a_row([once] * node.least, most)
+    found = rounds
+    for _ in range(node.most - node.least):
+        rounds = _in_a_row([rounds, once], most)
+        if rounds is None or found is None or len(found | rounds) > most:
+            return None
+        found |= rounds
+    return found
+
+
+def _in_a_row(parts: list[frozenset[str] | None], most: int) -> frozenset[str] | None:
+    found = frozenset({""})
+    for part in parts:
+        if part is None or len(found) * len(part) > most:
+            return None
+        found = frozenset(a + b for a in found for b in part)
+    return found
+
+
 def _alternatives(node: Node) -> list[tuple[Node, ...]]:
     """The tree as alternatives of sequences, so that no edge stands inside anything else."""
     if not _has_edge(node):

@@ -10,6 +10,7 @@ import math
 from collections.abc import Sequence
 from fractions import Fraction
 
+from contracts_svc.compat import patterns
 from contracts_svc.compat.thresholds import (
     EVERYTHING,
     Permitted,
@@ -39,12 +40,44 @@ def values_of(column: Column) -> tuple[Json, ...] | None:
         return tuple(v for v in column.enum if v is not None and _keeps_its_own(v, column))
     if column.logical_type == "boolean":
         return (False, True)
-    if column.logical_type == "string" and column.logical_type_options.get("maxLength") == 0:
-        return ("",)
+    if column.logical_type == "string":
+        return _texts(column)
     low, high, step = _end(column, LOWER), _end(column, UPPER), step_of(column)
     if low is None or high is None or step is None or (high - low) / step >= _MOST_VALUES:
         return (low,) if low is not None and low == high else None
     return tuple(low + i * step for i in range(int((high - low) / step) + 1))
+
+
+def _texts(column: Column) -> tuple[str, ...] | None:
+    if column.logical_type_options.get("maxLength") == 0:
+        return ("",)
+    texts = patterns.few(_pattern(column))
+    return None if texts is None else tuple(t for t in texts if _keeps_its_own(t, column))
+
+
+def keeps_pattern(column: Column, other: Column) -> bool | None:
+    """Whether its texts match the other's pattern, where they are few; None: it cannot be told here."""
+    values = values_of(column)
+    if values is None:
+        return None
+    return patterns.lets_through(_pattern(other), (v for v in values if isinstance(v, str)))
+
+
+def as_pattern(column: Column) -> str:
+    """A pattern that lets through all texts that the column does; there may be more."""
+    if _pattern(column):
+        return _pattern(column)
+    least, most = (column.logical_type_options.get(n) for n in ("minLength", "maxLength"))
+    if least is None and most is None:
+        return ""
+    counts = [n if isinstance(n, int) and n >= 0 else None for n in (least, most)]
+    return patterns.of_lengths(counts[0] or 0, counts[1])
+
+
+def _pattern(column: Column) -> str:
+    """The column's pattern; the one that lets everything through where there is none."""
+    written = column.logical_type_options.get("pattern")
+    return written if isinstance(written, str) else ""
 
 
 def permits_nothing(column: Column) -> bool:
@@ -120,10 +153,11 @@ def keeps_count(column: Column, name: str, other: Column) -> bool | None:
     values = values_of(column)
     if values == () or (values is not None and name.endswith("Length")):
         return all(_long_enough(v, name, other) for v in values if isinstance(v, str))
-    least = len(required_of(column)) if name == "minProperties" else 0
+    shortest, longest = patterns.span(_pattern(column)) if name.endswith("Length") else (0, None)
+    least = len(required_of(column)) if name == "minProperties" else shortest
     if name in _FEWEST:
         return bool(max(own or 0, least) >= limit)
-    return own is not None and bool(own <= limit)
+    return any(most is not None and most <= limit for most in (own, longest))
 
 
 def keeps_uniqueness(column: Column) -> bool:
@@ -195,9 +229,10 @@ def _keeps_its_own(value: Json, column: Column) -> bool:
     step, number = _fraction(column.logical_type_options.get("multipleOf")), _fraction(value)
     if step is not None and step > 0 and number is not None and (number / step).denominator != 1:
         return False
-    return not isinstance(value, str) or all(
-        _long_enough(value, n, column) for n in ("minLength", "maxLength")
-    )
+    if not isinstance(value, str):
+        return True
+    lengths = all(_long_enough(value, n, column) for n in ("minLength", "maxLength"))
+    return lengths and patterns.lets_through(_pattern(column), (value,)) is not False
 
 
 def _long_enough(text: str, name: str, column: Column) -> bool:

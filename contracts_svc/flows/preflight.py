@@ -130,7 +130,7 @@ def findings_of(
             continue
         new = change.new or _emptied(change.old)
         differing = diff(change.old, new)
-        known = pattern_answers(differing, inclusion)
+        known = pattern_answers(differing, change.old, new, inclusion)
         found += judge(differing, change.old, new, mode, patterns=known)
     return ordered(found)
 

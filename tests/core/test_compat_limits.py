@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from fractions import Fraction
@@ -13,16 +14,18 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from contracts_svc.adapters.pattern_process import PatternProcess
 from contracts_svc.compat.diff import diff
 from contracts_svc.compat.modes import Mode
 from contracts_svc.compat.promised import values_of
 from contracts_svc.compat.rules import judge
 from contracts_svc.findings import Finding, Severity
+from contracts_svc.flows.compatibility import pattern_answers
 from contracts_svc.model import Column, Contract, Json, Table
 
 # Every limit below lies well within these, and they lie closer together than any two limits do.
 NUMBERS = [Fraction(n, 4) for n in range(-60, 61)]
-TEXTS = ["".join(t) for n in range(6) for t in itertools.product("ab", repeat=n)]
+TEXTS = ["".join(t) for n in range(6) for t in itertools.product("abd", repeat=n)]
 LISTS = [t for n in range(5) for t in itertools.product("abcde", repeat=n)]
 OBJECTS = [frozenset(c) for n in range(8) for c in itertools.combinations("abcdefg", n)]
 
@@ -48,6 +51,7 @@ CHECKS: Mapping[str, Callable[[Json, Json], bool]] = {
     "minProperties": lambda v, limit: len(v) >= limit,
     "maxProperties": lambda v, limit: len(v) <= limit,
     "required": lambda v, limit: v >= set(limit),
+    "pattern": lambda v, limit: re.search(limit, v) is not None,
 }
 
 BOUND = st.sampled_from([-3, -1, 0, 1, 1.5, 2, 4])
@@ -109,7 +113,11 @@ def judged(old: Column, new: Column, mode: Mode) -> list[Finding]:
         Contract(api_version="v3.2.0", id="c", version=v, tables=(Table(name="t", columns=(c,)),))
         for c, v in ((old, "1.0.0"), (new, "2.0.0"))
     )
-    return [f for f in judge(diff(before, after), before, after, mode) if f.severity is not Severity.INFO]
+    changes = diff(before, after)
+    with PatternProcess() as inclusion:
+        known = pattern_answers(changes, before, after, inclusion)
+    found = judge(changes, before, after, mode, patterns=known)
+    return [f for f in found if f.severity is not Severity.INFO]
 
 
 def column(kind: str = "integer", enum: tuple[Json, ...] = (), **options: Json) -> Column:
@@ -155,6 +163,45 @@ def test_what_is_known_of_all_values_is_all_values(one: Column) -> None:
         assert set(known) == {v for v in DOMAINS[one.logical_type or ""] if permits(one, v)}
 
 
+PATTERNED = st.one_of(
+    st.sampled_from(["^a*$", "^[ab]{2}$", "^(a|ab)$", "b", "^a", "^(?:a|b)+$", "^.{1,2}$", "(?=a)"]).map(
+        lambda pattern: column("string", pattern=pattern)
+    ),
+    columns("string"),
+    st.builds(
+        lambda one, pattern: replace(
+            one, logical_type_options={**one.logical_type_options, "pattern": pattern}
+        ),
+        columns("string"),
+        st.sampled_from(["^a*$", "^[ab]{2}$", "b", "^(a|bab)$"]),
+    ),
+)
+
+
+@settings(max_examples=120, deadline=None)
+@given(PATTERNED, PATTERNED)
+@example(column("string", enum=("a", "ab")), column("string", pattern="^a"))
+@example(column("string", pattern="^(a|ab)$"), column("string", enum=("a", "ab")))
+@example(column("string", pattern="^[ab]{2}$"), column("string", maxLength=2))
+@example(column("string", maxLength=2), column("string", pattern="^.{0,2}$"))
+def test_patterns_are_judged_with_lengths_and_enums(old: Column, new: Column) -> None:
+    kept = [v for v in TEXTS if permits(old, v)]
+    broken = [v for v in kept if not permits(new, v)]
+    told = [f.rule for f in judged(old, new, Mode.BACKWARD)]
+    if broken or told == []:
+        assert bool(told) == bool(broken), (told, broken[:3], old, new)
+        return
+    # A pattern and lengths together are one set of texts, but not one pattern; that is beyond us, and so
+    # is what looks ahead.
+    both = [c.logical_type_options for c in (old, new)]
+    assert any("pattern" in o and (len(o) > 1 or o["pattern"] == "(?=a)") for o in both), (
+        told,
+        old.enum,
+        new.enum,
+        both,
+    )
+
+
 ODD: list[Json] = [
     *(True, "", "x", "2024-02-30", [], [7], {}, {"a": 1}, -1, 0, 10**400, -(10**400)),
     *(1e308, 5e-324, math.inf, -math.inf, math.nan),
@@ -162,7 +209,7 @@ ODD: list[Json] = [
 SANE: Mapping[str, Json] = {"pattern": "a", "format": "a", "required": ("a",), "uniqueItems": True}
 
 
-@pytest.mark.parametrize("name", [*CHECKS, "pattern", "format"])
+@pytest.mark.parametrize("name", [*CHECKS, "format"])
 def test_odd_limits_are_told_and_never_crash(name: str) -> None:
     """The reader refuses most of them, but nothing here relies on that."""
     silent = []
