@@ -29,6 +29,8 @@ from contracts_svc.compat.regex import (
 ANYTHING = Repeat(Chars(ANY), 0, None)
 """Every text."""
 _MOST_ALTERNATIVES = 64
+_MOST_STEPS = 500_000
+_LONGEST_TEXT = 1_000
 _MOST_CLASSES = 2_000
 _SYMBOLS = 0x4E00
 """Where the characters begin that stand for classes of characters: no one of them is special."""
@@ -81,61 +83,83 @@ def span(node: Node) -> tuple[int, int | None]:
     raise AssertionError(f"{node} is not in full-match form")
 
 
-def matches(node: Node, text: str) -> bool:
-    """Whether a tree in full-match form lets the text through, in time that its size bounds."""
-    return len(text) in _ends(node, text, frozenset({0}))
+def all_match(node: Node, texts: Iterable[str]) -> bool:
+    """Whether a tree in full-match form lets all these texts through. Raises Undecidable when that takes
+    too many steps."""
+    matcher = _Matcher()
+    return all(matcher.matches(node, text) for text in texts)
 
 
-def _ends(node: Node, text: str, starts: frozenset[int]) -> frozenset[int]:
-    """Where a match can end that begins at one of these places."""
-    match node:
-        case Chars(ranges):
-            here = ((i, ord(text[i])) for i in starts if i < len(text))
-            return frozenset(i + 1 for i, c in here if any(low <= c <= high for low, high in ranges))
-        case Sequence(parts):
-            for part in parts:
-                starts = _ends(part, text, starts)
-            return starts
-        case Either(options):
-            return frozenset(e for o in options for e in _ends(o, text, starts))
-        case Repeat():
-            return _ends_of_rounds(node, text, starts)
-    raise AssertionError(f"{node} is not in full-match form")
+class _Matcher:
+    """Follows all ways through a text at once, never back, and counts its steps."""
 
+    def __init__(self) -> None:
+        self._left = _MOST_STEPS
+        self._text = ""
 
-def _ends_of_rounds(node: Repeat, text: str, starts: frozenset[int]) -> frozenset[int]:
-    # A text has no more rounds that are not empty than characters.
-    for _ in range(min(node.least, len(text) + 1)):
-        starts = _ends(node.part, text, starts)
-    found, rounds = starts, starts
-    for _ in range(len(text) if node.most is None else min(node.most - node.least, len(text))):
-        rounds = _ends(node.part, text, rounds) - found
-        if not rounds:
-            break
-        found |= rounds
-    return found
+    def matches(self, node: Node, text: str) -> bool:
+        self._text = text
+        return len(text) in self._ends(node, frozenset({0}))
+
+    def _ends(self, node: Node, starts: frozenset[int]) -> frozenset[int]:
+        """Where a match can end that begins at one of these places."""
+        self._left -= 1 + len(starts)
+        if self._left < 0:
+            raise Undecidable("trying values takes too many steps")
+        match node:
+            case Chars(ranges):
+                here = ((i, ord(self._text[i])) for i in starts if i < len(self._text))
+                return frozenset(i + 1 for i, c in here if any(low <= c <= high for low, high in ranges))
+            case Sequence(parts):
+                for part in parts:
+                    starts = self._ends(part, starts)
+                return starts
+            case Either(options):
+                return frozenset(e for o in options for e in self._ends(o, starts))
+            case Repeat():
+                return self._ends_of_rounds(node, starts)
+        raise AssertionError(f"{node} is not in full-match form")
+
+    def _ends_of_rounds(self, node: Repeat, starts: frozenset[int]) -> frozenset[int]:
+        # A text has no more rounds that are not empty than characters.
+        most = len(self._text) + 1
+        for _ in range(min(node.least, most)):
+            starts = self._ends(node.part, starts)
+        found, rounds = starts, starts
+        for _ in range(most if node.most is None else min(node.most - node.least, most)):
+            rounds = self._ends(node.part, rounds) - found
+            if not rounds:
+                break
+            found |= rounds
+        return found
 
 
 def few(node: Node, most: int) -> frozenset[str] | None:
-    """All texts of a tree in full-match form, when there are at most so many; else None."""
+    """All texts of a tree in full-match form, when there are at most so many, none of them very long;
+    else None."""
+    _, longest = span(node)
+    return _texts(node, most) if longest is not None and longest <= _LONGEST_TEXT else None
+
+
+def _texts(node: Node, most: int) -> frozenset[str] | None:
     match node:
         case Chars(ranges):
             if sum(high - low + 1 for low, high in ranges) > most:
                 return None
             return frozenset(chr(c) for low, high in ranges for c in range(low, high + 1))
         case Either(options):
-            found = [few(o, most) for o in options]
+            found = [_texts(o, most) for o in options]
             known = frozenset(t for f in found if f is not None for t in f)
             return None if None in found or len(known) > most else known
         case Sequence(parts):
-            return _in_a_row([few(p, most) for p in parts], most)
+            return _in_a_row([_texts(p, most) for p in parts], most)
         case Repeat():
             return _rounds(node, most)
     return None
 
 
 def _rounds(node: Repeat, most: int) -> frozenset[str] | None:
-    once = few(node.part, most)
+    once = _texts(node.part, most)
     # Every further round makes texts longer, so with more rounds than this there are too many.
     if once is None or node.most is None or node.most > most:
         return None

@@ -107,7 +107,10 @@ def few(pattern: str) -> tuple[str, ...] | None:
 def lets_through(pattern: str, texts: Iterable[str]) -> bool | None:
     """Whether it lets all these values through; None: it cannot be told."""
     tree = _tree(pattern)
-    return None if tree is None else all(fullmatch.matches(tree, t) for t in texts)
+    try:
+        return None if tree is None else fullmatch.all_match(tree, texts)
+    except Undecidable:
+        return None
 
 
 def of_lengths(least: int, most: int | None) -> str:

@@ -7,7 +7,7 @@ A limit is often implied by another: values of an enum lie within bounds, whole 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable
 from fractions import Fraction
 
 from contracts_svc.compat import patterns
@@ -37,7 +37,9 @@ def values_of(column: Column) -> tuple[Json, ...] | None:
     if permits_nothing(column):
         return ()
     if column.enum:
-        return tuple(v for v in column.enum if v is not None and _keeps_its_own(v, column))
+        values = tuple(v for v in column.enum if v is not None)
+        # Of a very long list it is enough to know that there are no others.
+        return values if len(values) > _MOST_VALUES else tuple(v for v in values if _keeps_its_own(v, column))
     if column.logical_type == "boolean":
         return (False, True)
     if column.logical_type == "string":
@@ -58,7 +60,7 @@ def _texts(column: Column) -> tuple[str, ...] | None:
 def keeps_pattern(column: Column, other: Column) -> bool | None:
     """Whether its texts match the other's pattern, where they are few; None: it cannot be told here."""
     values = values_of(column)
-    if values is None:
+    if values is None or len(values) > _MOST_VALUES:
         return None
     return patterns.lets_through(_pattern(other), (v for v in values if isinstance(v, str)))
 
@@ -96,14 +98,15 @@ def permits_nothing(column: Column) -> bool:
     return None not in limits and both(*(limit or () for limit in limits)) == ()
 
 
-def same(one: Json, other: Json) -> bool:
-    """JSON's equality: 1 is 1.0, and neither is true."""
-    return bool(one == other) and isinstance(one, bool) == isinstance(other, bool)
+def outside(values: Iterable[Json], allowed: Iterable[Json]) -> tuple[Json, ...]:
+    """Which of the values are not allowed, by JSON's equality: 1 is 1.0, and neither is true."""
+    known = {_key(v) for v in allowed}
+    return tuple(v for v in values if _key(v) not in known)
 
 
-def among(value: Json, values: Sequence[Json]) -> bool:
-    """Whether it is one of these, by JSON's equality."""
-    return any(same(value, v) for v in values)
+def _key(value: Json) -> tuple[bool, Json]:
+    plain = isinstance(value, str | int | float | Fraction | None)
+    return isinstance(value, bool), value if plain else repr(value)
 
 
 def bounds(column: Column, ends: tuple[str, str]) -> Permitted | None:
