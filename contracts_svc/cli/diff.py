@@ -30,7 +30,7 @@ def run(old: Path, new: Path, mode: str | None, format: str, policy: Path | None
     mode = mode or rulebook.mode.value
     changes = diff(before, after)
     with PatternProcess() as inclusion:
-        known = pattern_answers(changes, inclusion)
+        known = pattern_answers(changes, before, after, inclusion)
     judged = judge(changes, before, after, Mode(mode), patterns=known)
     findings = ordered(rulebook.graded(f) for f in judged)
     errors = [f for f in findings if f.severity is Severity.ERROR]

@@ -29,6 +29,8 @@ from contracts_svc.compat.regex import (
 ANYTHING = Repeat(Chars(ANY), 0, None)
 """Every text."""
 _MOST_ALTERNATIVES = 64
+_MOST_STEPS = 500_000
+_LONGEST_TEXT = 1_000
 _MOST_CLASSES = 2_000
 _SYMBOLS = 0x4E00
 """Where the characters begin that stand for classes of characters: no one of them is special."""
@@ -58,6 +60,126 @@ def written(*nodes: Node) -> tuple[str, ...]:
     """
     alphabet = _Alphabet.of(r for n in nodes for r in _sets(n))
     return tuple(_text(n, alphabet) for n in nodes)
+
+
+def span(node: Node) -> tuple[int, int | None]:
+    """The length of the shortest and of the longest text; None: there is no longest."""
+    match node:
+        case Chars():
+            return 1, 1
+        case Sequence(parts):
+            spans = [span(p) for p in parts]
+            longest = [most for _, most in spans]
+            return sum(least for least, _ in spans), None if None in longest else sum(m or 0 for m in longest)
+        case Either(options):
+            spans = [span(o) for o in options]
+            longest = [most for _, most in spans]
+            least = min((least for least, _ in spans), default=0)
+            return least, None if None in longest else max((m or 0 for m in longest), default=0)
+        case Repeat():
+            least, most = span(node.part)
+            top = None if None in (most, node.most) else (most or 0) * (node.most or 0)
+            return least * node.least, 0 if most == 0 else top
+    raise AssertionError(f"{node} is not in full-match form")
+
+
+def all_match(node: Node, texts: Iterable[str]) -> bool:
+    """Whether a tree in full-match form lets all these texts through. Raises Undecidable when that takes
+    too many steps."""
+    matcher = _Matcher()
+    return all(matcher.matches(node, text) for text in texts)
+
+
+class _Matcher:
+    """Follows all ways through a text at once, never back, and counts its steps."""
+
+    def __init__(self) -> None:
+        self._left = _MOST_STEPS
+        self._text = ""
+
+    def matches(self, node: Node, text: str) -> bool:
+        self._text = text
+        return len(text) in self._ends(node, frozenset({0}))
+
+    def _ends(self, node: Node, starts: frozenset[int]) -> frozenset[int]:
+        """Where a match can end that begins at one of these places."""
+        self._left -= 1 + len(starts)
+        if self._left < 0:
+            raise Undecidable("trying values takes too many steps")
+        match node:
+            case Chars(ranges):
+                here = ((i, ord(self._text[i])) for i in starts if i < len(self._text))
+                return frozenset(i + 1 for i, c in here if any(low <= c <= high for low, high in ranges))
+            case Sequence(parts):
+                for part in parts:
+                    starts = self._ends(part, starts)
+                return starts
+            case Either(options):
+                return frozenset(e for o in options for e in self._ends(o, starts))
+            case Repeat():
+                return self._ends_of_rounds(node, starts)
+        raise AssertionError(f"{node} is not in full-match form")
+
+    def _ends_of_rounds(self, node: Repeat, starts: frozenset[int]) -> frozenset[int]:
+        # A text has no more rounds that are not empty than characters.
+        most = len(self._text) + 1
+        for _ in range(min(node.least, most)):
+            starts = self._ends(node.part, starts)
+        found, rounds = starts, starts
+        for _ in range(most if node.most is None else min(node.most - node.least, most)):
+            rounds = self._ends(node.part, rounds) - found
+            if not rounds:
+                break
+            found |= rounds
+        return found
+
+
+def few(node: Node, most: int) -> frozenset[str] | None:
+    """All texts of a tree in full-match form, when there are at most so many, none of them very long;
+    else None."""
+    _, longest = span(node)
+    return _texts(node, most) if longest is not None and longest <= _LONGEST_TEXT else None
+
+
+def _texts(node: Node, most: int) -> frozenset[str] | None:
+    match node:
+        case Chars(ranges):
+            if sum(high - low + 1 for low, high in ranges) > most:
+                return None
+            return frozenset(chr(c) for low, high in ranges for c in range(low, high + 1))
+        case Either(options):
+            found = [_texts(o, most) for o in options]
+            known = frozenset(t for f in found if f is not None for t in f)
+            return None if None in found or len(known) > most else known
+        case Sequence(parts):
+            return _in_a_row([_texts(p, most) for p in parts], most)
+        case Repeat():
+            return _rounds(node, most)
+    return None
+
+
+def _rounds(node: Repeat, most: int) -> frozenset[str] | None:
+    once = _texts(node.part, most)
+    # Every further round makes texts longer, so with more rounds than this there are too many.
+    if once is None or node.most is None or node.most > most:
+        return None
+    rounds = _in_a_row([once] * node.least, most)
+    found = rounds
+    for _ in range(node.most - node.least):
+        rounds = _in_a_row([rounds, once], most)
+        if rounds is None or found is None or len(found | rounds) > most:
+            return None
+        found |= rounds
+    return found
+
+
+def _in_a_row(parts: list[frozenset[str] | None], most: int) -> frozenset[str] | None:
+    found = frozenset({""})
+    for part in parts:
+        if part is None or len(found) * len(part) > most:
+            return None
+        found = frozenset(a + b for a in found for b in part)
+    return found
 
 
 def _alternatives(node: Node) -> list[tuple[Node, ...]]:

@@ -10,12 +10,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
 from typing import TypeAlias
 
 from contracts_svc.compat import fullmatch, regex
-from contracts_svc.compat.fields import OPTION
-from contracts_svc.compat.regex import NOTHING, NoPattern, Undecidable
-from contracts_svc.findings import Change, ChangeKind
+from contracts_svc.compat.regex import NOTHING, Node, NoPattern, Undecidable
 from contracts_svc.model import Json
 
 Pair: TypeAlias = tuple[str, str]
@@ -42,7 +41,9 @@ class Compared:
 
 
 Answers: TypeAlias = Mapping[Pair, Compared]
-"""How pairs of patterns compare that :func:`open_pairs` has named."""
+"""How pairs of patterns compare that :func:`contracts_svc.compat.rules_patterns.open_pairs` has named."""
+
+_MOST_TEXTS = 1_000
 
 
 def fault(pattern: Json) -> str:
@@ -80,20 +81,41 @@ def quick(old: str, new: str) -> Compared | None:
     return None
 
 
-def pair_of(change: Change) -> Pair | None:
-    """The two patterns that a change is about; None when one of them is no text."""
-    pair = tuple("" if p is None else p for p in (change.old, change.new))
-    return (pair[0], pair[1]) if all(isinstance(p, str) for p in pair) else None
+@lru_cache(maxsize=1024)
+def _tree(pattern: str) -> Node | None:
+    try:
+        return fullmatch.full(regex.read(pattern))
+    except (NoPattern, Undecidable):
+        return None
 
 
-def open_pairs(changes: Iterable[Change]) -> tuple[Pair, ...]:
-    """The pairs of patterns that these changes turn on and that :func:`quick` has no answer to."""
-    found = (
-        pair_of(c)
-        for c in changes
-        if c.kind is ChangeKind.CHANGED and c.element == "column" and c.field == f"{OPTION}pattern"
-    )
-    return tuple(p for p in dict.fromkeys(found) if p is not None and quick(*p) is None)
+def span(pattern: str) -> tuple[int, int | None]:
+    """The length of the shortest and of the longest value that it lets through, as far as that is known;
+    None: there is no longest."""
+    tree = _tree(pattern)
+    return (0, None) if tree is None else fullmatch.span(tree)
+
+
+@lru_cache(maxsize=1024)
+def few(pattern: str) -> tuple[str, ...] | None:
+    """All values that it lets through, when they are few; else None."""
+    tree = _tree(pattern)
+    found = None if tree is None else fullmatch.few(tree, _MOST_TEXTS)
+    return None if found is None else tuple(sorted(found))
+
+
+def lets_through(pattern: str, texts: Iterable[str]) -> bool | None:
+    """Whether it lets all these values through; None: it cannot be told."""
+    tree = _tree(pattern)
+    try:
+        return None if tree is None else fullmatch.all_match(tree, texts)
+    except Undecidable:
+        return None
+
+
+def of_lengths(least: int, most: int | None) -> str:
+    """The pattern that lets through values of these lengths only."""
+    return f"^[^]{{{least},{'' if most is None else most}}}$"
 
 
 def compared(pair: Pair, answers: Answers) -> Compared:

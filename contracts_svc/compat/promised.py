@@ -7,42 +7,106 @@ A limit is often implied by another: values of an enum lie within bounds, whole 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable
 from fractions import Fraction
 
-from contracts_svc.compat.thresholds import EVERYTHING, Permitted, as_number, is_number, of_bounds, within
+from contracts_svc.compat import patterns
+from contracts_svc.compat.thresholds import (
+    EVERYTHING,
+    Permitted,
+    as_number,
+    both,
+    is_number,
+    of_bounds,
+    within,
+)
 from contracts_svc.model import Column, Json
 
 LOWER, UPPER = ("minimum", "exclusiveMinimum"), ("maximum", "exclusiveMaximum")
-_FEWEST, _MOST_VALUES = ("minLength", "minItems", "minProperties"), 1_000
+_SPANS = (("minLength", "maxLength"), ("minItems", "maxItems"), ("minProperties", "maxProperties"))
+_FEWEST = tuple(least for least, _ in _SPANS)
+_MOST_VALUES = 1_000
 _NUMBERS = ("integer", "number")
 
 
 def values_of(column: Column) -> tuple[Json, ...] | None:
-    """All values that it lets through beside NULL, when they are few; None: many, or not known."""
+    """All values that it lets through beside NULL, when they are few; None: many, or not known.
+
+    Numbers that are no enum come as fractions.
+    """
+    if permits_nothing(column):
+        return ()
     if column.enum:
-        return tuple(v for v in column.enum if v is not None and _keeps_its_own(v, column))
+        values = tuple(v for v in column.enum if v is not None)
+        # Of a very long list it is enough to know that there are no others.
+        return values if len(values) > _MOST_VALUES else tuple(v for v in values if _keeps_its_own(v, column))
     if column.logical_type == "boolean":
         return (False, True)
-    if column.logical_type != "integer":
+    if column.logical_type == "string":
+        return _texts(column)
+    low, high, step = _end(column, LOWER), _end(column, UPPER), step_of(column)
+    if low is None or high is None or step is None or (high - low) / step >= _MOST_VALUES:
+        return (low,) if low is not None and low == high else None
+    return tuple(low + i * step for i in range(int((high - low) / step) + 1))
+
+
+def _texts(column: Column) -> tuple[str, ...] | None:
+    if column.logical_type_options.get("maxLength") == 0:
+        return ("",)
+    texts = patterns.few(_pattern(column))
+    return None if texts is None else tuple(t for t in texts if _keeps_its_own(t, column))
+
+
+def keeps_pattern(column: Column, other: Column) -> bool | None:
+    """Whether its texts match the other's pattern, where they are few; None: it cannot be told here."""
+    values = values_of(column)
+    if values is None or len(values) > _MOST_VALUES:
         return None
-    low, high = (_end(column, ends) for ends in (LOWER, UPPER))
-    if low is None or high is None or high - low >= _MOST_VALUES:
-        return None
-    step = step_of(column) or Fraction(1)
-    first = math.ceil(Fraction(low) / step) * step
-    count = max(0, math.floor((high - first) / step) + 1)
-    return tuple(first + i * step for i in range(count))
+    return patterns.lets_through(_pattern(other), (v for v in values if isinstance(v, str)))
 
 
-def same(one: Json, other: Json) -> bool:
-    """JSON's equality: 1 is 1.0, and neither is true."""
-    return bool(one == other) and isinstance(one, bool) == isinstance(other, bool)
+def as_pattern(column: Column) -> str:
+    """A pattern that lets through all texts that the column does; there may be more."""
+    if _pattern(column):
+        return _pattern(column)
+    least, most = (column.logical_type_options.get(n) for n in ("minLength", "maxLength"))
+    if least is None and most is None:
+        return ""
+    counts = [n if isinstance(n, int) and n >= 0 else None for n in (least, most)]
+    return patterns.of_lengths(counts[0] or 0, counts[1])
 
 
-def among(value: Json, values: Sequence[Json]) -> bool:
-    """Whether it is one of these, by JSON's equality."""
-    return any(same(value, v) for v in values)
+def _pattern(column: Column) -> str:
+    """The column's pattern; the one that lets everything through where there is none."""
+    written = column.logical_type_options.get("pattern")
+    return written if isinstance(written, str) else ""
+
+
+def permits_nothing(column: Column) -> bool:
+    """Whether limits of one kind rule each other out."""
+    options = column.logical_type_options
+    for least, most in _SPANS:
+        fewest: Json = options.get(least, 0)
+        if least == "minProperties":
+            fewest = max(fewest if is_number(fewest) else 0, len(required_of(column)))
+        if is_number(fewest) and is_number(options.get(most)) and fewest > options[most]:
+            return True
+    limits = [_written(column, ends) for ends in (LOWER, UPPER)]
+    low, high = _end(column, LOWER), _end(column, UPPER)
+    if low is not None and high is not None:
+        return low > high
+    return None not in limits and both(*(limit or () for limit in limits)) == ()
+
+
+def outside(values: Iterable[Json], allowed: Iterable[Json]) -> tuple[Json, ...]:
+    """Which of the values are not allowed, by JSON's equality: 1 is 1.0, and neither is true."""
+    known = {_key(v) for v in allowed}
+    return tuple(v for v in values if _key(v) not in known)
+
+
+def _key(value: Json) -> tuple[bool, Json]:
+    plain = isinstance(value, str | int | float | Fraction | None)
+    return isinstance(value, bool), value if plain else repr(value)
 
 
 def bounds(column: Column, ends: tuple[str, str]) -> Permitted | None:
@@ -90,26 +154,46 @@ def keeps_count(column: Column, name: str, other: Column) -> bool | None:
     if not is_number(limit) or not (own is None or is_number(own)):
         return None
     values = values_of(column)
-    if values is not None and name.endswith("Length"):
-        lengths = [len(v) for v in values if isinstance(v, str)]
-        return all(n >= limit if name in _FEWEST else n <= limit for n in lengths)
-    least = len(required_of(column)) if name == "minProperties" else 0
+    if values == () or (values is not None and name.endswith("Length")):
+        return all(_long_enough(v, name, other) for v in values if isinstance(v, str))
+    shortest, longest = patterns.span(_pattern(column)) if name.endswith("Length") else (0, None)
+    least = len(required_of(column)) if name == "minProperties" else shortest
     if name in _FEWEST:
         return bool(max(own or 0, least) >= limit)
-    return own is not None and bool(own <= limit)
+    return any(most is not None and most <= limit for most in (own, longest))
 
 
 def keeps_uniqueness(column: Column) -> bool:
     """Whether its entries cannot repeat."""
+    if permits_nothing(column):
+        return True
     most: Json = column.logical_type_options.get("maxItems")
     return bool(column.logical_type_options.get("uniqueItems")) or (is_number(most) and bool(most <= 1))
 
 
+def keeps_required(column: Column, other: Column) -> bool | None:
+    """Whether its objects have the properties that the other requires; None: it cannot be told."""
+    listed = other.logical_type_options.get("required")
+    if not isinstance(listed, list | tuple | None):
+        return None
+    return not lacking(column, listed)
+
+
+def lacking(column: Column, listed: Json) -> tuple[str, ...]:
+    """Which of these properties its objects may lack."""
+    known = required_of(column)
+    return () if permits_nothing(column) else tuple(n for n in names_in(listed) if n not in known)
+
+
 def required_of(column: Column) -> frozenset[str]:
     """Properties that every object must have."""
-    listed = column.logical_type_options.get("required")
-    names = listed if isinstance(listed, list | tuple) else ()
-    return frozenset([*map(str, names), *(c.name for c in column.columns if c.required)])
+    listed = names_in(column.logical_type_options.get("required"))
+    return frozenset([*listed, *(c.name for c in column.columns if c.required)])
+
+
+def names_in(listed: Json) -> tuple[str, ...]:
+    """The names in a list of properties; none in anything else."""
+    return tuple(map(str, listed)) if isinstance(listed, list | tuple) else ()
 
 
 def step_of(column: Column) -> Fraction | None:
@@ -123,28 +207,42 @@ def step_of(column: Column) -> Fraction | None:
 
 
 def _end(column: Column, ends: tuple[str, str]) -> Fraction | None:
-    """The least or greatest number there can be, by bounds and step; None: unbounded, or not known."""
-    step = step_of(column)
-    found: list[Fraction] = []
-    for name in ends:
-        bound = _fraction(column.logical_type_options.get(name))
-        if bound is None or step is None or column.logical_type not in _NUMBERS:
-            continue
-        strict = name.startswith("exclusive")
-        times = bound / step
-        if ends == LOWER:
-            found.append((math.floor(times) + 1 if strict else math.ceil(times)) * step)
-        else:
-            found.append((math.ceil(times) - 1 if strict else math.floor(times)) * step)
-    if not found:
+    """The least or greatest number that there can be, by bounds and step; None: there is none, or it
+    is not known."""
+    written = _written(column, ends)
+    if column.logical_type not in _NUMBERS or written is None or len(written) != 1:
         return None
-    return max(found) if ends == LOWER else min(found)
+    number, beside = written[0][0 if ends == LOWER else 1]
+    bound, step = _fraction(number), step_of(column)
+    if bound is None or (step is None and beside):
+        return None
+    if step is None:
+        return bound
+    times = bound / step
+    if ends == LOWER:
+        return (math.floor(times) + 1 if beside else math.ceil(times)) * step
+    return (math.ceil(times) - 1 if beside else math.floor(times)) * step
 
 
 def _keeps_its_own(value: Json, column: Column) -> bool:
     """Whether a value of the enum keeps the column's other limits."""
     limits = (_written(column, ends) for ends in (LOWER, UPPER))
-    return all(limit in (None, EVERYTHING) or _in(value, limit) for limit in limits)
+    if not all(limit in (None, EVERYTHING) or _in(value, limit) for limit in limits):
+        return False
+    step, number = _fraction(column.logical_type_options.get("multipleOf")), _fraction(value)
+    if step is not None and step > 0 and number is not None and (number / step).denominator != 1:
+        return False
+    if not isinstance(value, str):
+        return True
+    lengths = all(_long_enough(value, n, column) for n in ("minLength", "maxLength"))
+    return lengths and patterns.lets_through(_pattern(column), (value,)) is not False
+
+
+def _long_enough(text: str, name: str, column: Column) -> bool:
+    limit: Json = column.logical_type_options.get(name)
+    if not is_number(limit):
+        return True
+    return bool(len(text) >= limit if name in _FEWEST else len(text) <= limit)
 
 
 def _written(column: Column, ends: tuple[str, str]) -> Permitted | None:

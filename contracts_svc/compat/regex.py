@@ -163,7 +163,7 @@ class _Reader:
     def sequence(self, depth: int) -> Node:
         parts: list[Node] = []
         while self.at < len(self.text) and self.text[self.at] not in "|)":
-            parts.append(self.repeated(self.atom(depth)))
+            parts.append(self.repeated(depth))
         return parts[0] if len(parts) == 1 else Sequence(tuple(parts))
 
     def atom(self, depth: int) -> Node:
@@ -186,11 +186,13 @@ class _Reader:
                 raise NoPattern("nothing stands before its {")
         return Chars(_of(char))
 
-    def repeated(self, atom: Node) -> Node:
+    def repeated(self, depth: int) -> Node:
+        grouped = self.text.startswith("(", self.at)
+        atom = self.atom(depth)
         counts = self.counts()
         if counts is None:
             return atom
-        if isinstance(atom, Edge):
+        if isinstance(atom, Edge) and not grouped:
             raise NoPattern("it repeats the start or the end of the text")
         least, most = counts
         if most is not None and least > most:

@@ -78,7 +78,7 @@ def judge(
     ``changes`` are those of :func:`contracts_svc.compat.diff.diff`. Under NONE everything is told and
     nothing is worse than INFO. ``today`` tells whether an announced removal date has come; without it
     the new contract's ``contractCreatedTs`` does. ``patterns`` tells how the pairs compare that
-    :func:`contracts_svc.compat.patterns.open_pairs` names; one that is not told is undecided.
+    :func:`contracts_svc.compat.rules_patterns.open_pairs` names; one that is not told is undecided.
     """
     day = today or as_date(new.extra.get("contractCreatedTs"))
     scope = Scope(old, new, mode, tuple(changes), day, patterns=patterns or {})

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from contracts_svc.compat.promised import among, values_of
+from contracts_svc.compat.promised import outside, values_of
 from contracts_svc.compat.rule import (
     ERROR,
     INFO,
@@ -197,7 +197,7 @@ def _beyond(column: Column, allowed: Sequence[Json]) -> tuple[Json, ...]:
     if not allowed:
         return ()
     values = values_of(column)
-    return ("any other",) if values is None else tuple(v for v in values if not among(v, allowed))
+    return ("any other",) if values is None else outside(values, allowed)
 
 
 def _key(columns: Sequence[str]) -> str:

@@ -12,6 +12,7 @@ from contracts_svc.compat.promised import (
     UPPER,
     keeps_bounds,
     keeps_count,
+    keeps_required,
     keeps_step,
     keeps_uniqueness,
 )
@@ -98,7 +99,13 @@ def unique_items_removed(change: Change, scope: Scope) -> Draft | None:
 
 def bound_unclear(change: Change, scope: Scope) -> Draft | None:
     why = "whether the new limit lets through more or less than the old one cannot be told"
-    return _limit(change, scope, Strictness.CHANGED, why, "write limits as numbers or ISO dates")
+    return _limit(
+        change,
+        scope,
+        Strictness.CHANGED,
+        why,
+        "write limits as numbers or ISO dates, and properties as a list of names",
+    )
 
 
 def limit_rewritten(change: Change, scope: Scope) -> Draft | None:
@@ -147,6 +154,8 @@ def _keeps(column: Column, names: tuple[str, ...], other: Column) -> bool | None
         return keeps_step(column, other)
     if names == ("uniqueItems",):
         return not other.logical_type_options.get("uniqueItems") or keeps_uniqueness(column)
+    if names == ("required",):
+        return keeps_required(column, other)
     return keeps_count(column, names[0], other)
 
 
@@ -166,7 +175,7 @@ RULES = (
     Rule(
         id="bound-unclear",
         purpose="Checks that changed limits can be compared.",
-        on=on(*LOWER, *UPPER, *_LENGTHS, *_COUNTS),
+        on=on(*LOWER, *UPPER, *_LENGTHS, *_COUNTS, "required"),
         severities=both_ways(WARNING),
         handler=bound_unclear,
         mirror=ITSELF,
@@ -186,7 +195,7 @@ RULES = (
     Rule(
         id="limit-rewritten",
         purpose="Checks that a limit written another way still lets through the same values.",
-        on=on(*LOWER, *UPPER, "multipleOf", *_LENGTHS, *_COUNTS, "uniqueItems"),
+        on=on(*LOWER, *UPPER, "multipleOf", *_LENGTHS, *_COUNTS, "uniqueItems", "required"),
         severities=both_ways(INFO),
         handler=limit_rewritten,
         mirror=ITSELF,

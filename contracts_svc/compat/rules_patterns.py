@@ -2,13 +2,27 @@
 
 from __future__ import annotations
 
-from contracts_svc.compat import patterns
-from contracts_svc.compat.options import BEYOND, ITSELF, OLD_DATA, on, pair
-from contracts_svc.compat.patterns import Compared, Inclusion
-from contracts_svc.compat.rule import ERROR, INFO, WARNING, Draft, Rule, Scope, both_ways, shown, subject
-from contracts_svc.findings import Change
+from collections.abc import Iterable
 
-_NOBODY_KNOWS = Compared(Inclusion.UNDECIDED)
+from contracts_svc.compat import patterns
+from contracts_svc.compat.modes import Mode
+from contracts_svc.compat.options import BEYOND, ITSELF, OLD_DATA, on, pair
+from contracts_svc.compat.patterns import Compared, Inclusion, Pair
+from contracts_svc.compat.promised import as_pattern, keeps_pattern
+from contracts_svc.compat.rule import (
+    ERROR,
+    INFO,
+    WARNING,
+    Draft,
+    Rule,
+    Scope,
+    both_ways,
+    shown,
+    subject,
+    trigger,
+)
+from contracts_svc.findings import Change
+from contracts_svc.model import Column, Contract
 
 
 def pattern_added(change: Change, scope: Scope) -> Draft | None:
@@ -107,8 +121,60 @@ def _of_two(change: Change, scope: Scope, wanted: Inclusion, *, why: str, fix: s
 
 
 def _compared(change: Change, scope: Scope) -> Compared:
-    pair = patterns.pair_of(change)
-    return patterns.compared(pair, scope.patterns) if pair else _NOBODY_KNOWS
+    """What became of the pattern, with everything else that the column says."""
+    old, new = scope.columns(change)
+    if old is None or new is None or not _are_texts(change):
+        return Compared(Inclusion.UNDECIDED)
+    kept, keeps = _moves(old, new)
+    told = [_holds(kept, Inclusion.WIDER, scope), _holds(keeps, Inclusion.NARROWER, scope)]
+    undecided = next((t for t in told if isinstance(t, Compared)), None)
+    return undecided or Compared(_BY_SETS[bool(told[0]), bool(told[1])])
+
+
+def _holds(move: bool | Pair, also: Inclusion, scope: Scope) -> bool | Compared:
+    """Whether all values keep a pattern; how the pair compares, when that is undecided."""
+    if isinstance(move, bool):
+        return move
+    found = patterns.compared(move, scope.patterns)
+    return found if found.inclusion is Inclusion.UNDECIDED else found.inclusion in (Inclusion.EQUAL, also)
+
+
+_BY_SETS = {
+    (True, True): Inclusion.EQUAL,
+    (True, False): Inclusion.WIDER,
+    (False, True): Inclusion.NARROWER,
+    (False, False): Inclusion.DIFFERENT,
+}
+"""Whether old values keep the new pattern, and new values the old one."""
+
+
+def _moves(old: Column, new: Column) -> tuple[bool | Pair, bool | Pair]:
+    """Whether old values keep the new pattern, and new ones the old; where patterns must be compared to
+    know, the pair of them."""
+    before, after = (c.logical_type_options.get("pattern") for c in (old, new))
+    kept = after is None or keeps_pattern(old, new)
+    keeps = before is None or keeps_pattern(new, old)
+    return (
+        (as_pattern(old), after or "") if kept is None else kept,
+        (before or "", as_pattern(new)) if keeps is None else keeps,
+    )
+
+
+def open_pairs(changes: Iterable[Change], old: Contract, new: Contract) -> tuple[Pair, ...]:
+    """The pairs of patterns that the rules must know of to judge these changes, and that cannot be
+    compared without automata. For whoever has them compared."""
+    changed = [c for c in changes if trigger(c) in on("pattern") and _are_texts(c)]
+    scope = Scope(old, new, Mode.FULL)
+    found: dict[Pair, None] = {}
+    for change in changed:
+        before, after = scope.columns(change)
+        if before is not None and after is not None:
+            found.update((p, None) for p in _moves(before, after) if not isinstance(p, bool))
+    return tuple(p for p in found if patterns.quick(*p) is None)
+
+
+def _are_texts(change: Change) -> bool:
+    return all(isinstance(p, str | None) for p in (change.old, change.new))
 
 
 RULES = (

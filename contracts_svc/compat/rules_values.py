@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from contracts_svc.compat.fields import OPTION
 from contracts_svc.compat.options import ITSELF, on, pair
-from contracts_svc.compat.promised import required_of
+from contracts_svc.compat.promised import lacking
 from contracts_svc.compat.rule import ERROR, WARNING, Draft, Rule, Scope, both_ways, shown, subject
 from contracts_svc.findings import Change
 
 
 def object_required_added(change: Change, scope: Scope) -> Draft | None:
     old, _ = scope.columns(change)
-    known = required_of(old) if old else ()
-    added = [n for n in change.new or () if n not in known]
+    added = lacking(old, change.new) if old else ()
     if not added:
         return None
     return Draft(
@@ -24,8 +23,7 @@ def object_required_added(change: Change, scope: Scope) -> Draft | None:
 
 def object_required_removed(change: Change, scope: Scope) -> Draft | None:
     _, new = scope.columns(change)
-    known = required_of(new) if new else ()
-    gone = [n for n in change.old or () if n not in known]
+    gone = lacking(new, change.old) if new else ()
     if not gone:
         return None
     return Draft(

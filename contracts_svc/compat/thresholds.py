@@ -54,7 +54,8 @@ def within(inner: Permitted, outer: Permitted) -> bool:
     return all(any(o[0] <= i[0] and i[1] <= o[1] for o in outer) for i in inner)
 
 
-def _both(one: Permitted, other: Permitted) -> Permitted:
+def both(one: Permitted, other: Permitted) -> Permitted:
+    """What both sets hold."""
     met = ((max(a[0], b[0]), min(a[1], b[1])) for a in one for b in other)
     return _joined(sorted(i for i in met if i[0] <= i[1]))
 
@@ -84,7 +85,7 @@ def of_operators(operators: Mapping[str, Json], within: Permitted) -> Permitted 
         one = _of_operator(name, value)
         if one is None:
             return None
-        permitted = _both(permitted, one)
+        permitted = both(permitted, one)
     return permitted
 
 
@@ -122,13 +123,13 @@ def of_bounds(lower: Iterable[tuple[Json, bool]], upper: Iterable[tuple[Json, bo
             number = as_number(value)
             if number is None:
                 return None
-            permitted = _both(permitted, (((number, int(strict)), _MOST),))
+            permitted = both(permitted, (((number, int(strict)), _MOST),))
     for value, strict in upper:
         if value is not None:
             number = as_number(value)
             if number is None:
                 return None
-            permitted = _both(permitted, ((_LEAST, (number, -int(strict))),))
+            permitted = both(permitted, ((_LEAST, (number, -int(strict))),))
     return permitted
 
 

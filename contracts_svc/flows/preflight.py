@@ -138,7 +138,7 @@ def findings_of(
         new = change.new or _emptied(change.old)
         policy = policies.of(change.old)
         differing = diff(change.old, new)
-        known = pattern_answers(differing, inclusion)
+        known = pattern_answers(differing, change.old, new, inclusion)
         judged = judge(differing, change.old, new, mode or policy.mode, today=today, patterns=known)
         found += map(policy.graded, judged)
     return ordered(found)

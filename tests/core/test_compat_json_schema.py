@@ -98,7 +98,7 @@ def outcomes() -> tuple[Outcome, ...]:
                 found.append(Outcome(row, None, error.kind))
                 continue
             changes = diff(old, new)
-            known = pattern_answers(changes, inclusion)
+            known = pattern_answers(changes, old, new, inclusion)
             verdict = judge(changes, old, new, Mode.BACKWARD, patterns=known)
             found.append(Outcome(row, pair, found=verdict))
     return tuple(found)

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from contracts_svc.compat import patterns
 from contracts_svc.compat.diff import diff
-from contracts_svc.compat.fullmatch import full
-from contracts_svc.compat.patterns import Compared, Inclusion, fault, full_match, open_pairs, quick
+from contracts_svc.compat.fullmatch import all_match, full
+from contracts_svc.compat.patterns import Compared, Inclusion, fault, full_match, quick
 from contracts_svc.compat.regex import NoPattern, Undecidable, read
 from contracts_svc.compat.rules import judge
+from contracts_svc.compat.rules_patterns import open_pairs
 from contracts_svc.findings import Severity
 from contracts_svc.model import Column, Contract, Table
+from tests.core.pattern_texts import PATTERNS, TEXTS, found_in
 
 EQUAL, WIDER, NARROWER, _, UNDECIDED = Inclusion
 
@@ -42,6 +44,7 @@ EQUAL, WIDER, NARROWER, _, UNDECIDED = Inclusion
         r"(a)\1\k<n>",
         r"(?=a)(?!b)(?<=c)(?<!d)",
         "(?i)a",
+        "(^)*(?:$)?",
         "(?i:a)",
         r"\p{L}[\p{Lu}]",
         "",
@@ -161,6 +164,64 @@ def test_a_pattern_that_lets_nothing_through_is_narrower_than_any_other() -> Non
     assert quick("[]", "a") == Compared(WIDER)
 
 
+@settings(deadline=None)
+@given(PATTERNS)
+@example("^(?:a|ab|b)$")
+@example("^a{0,3}b?$")
+def test_what_a_pattern_lets_through_is_known_text_by_text(pattern: str) -> None:
+    found = found_in(pattern)
+    try:
+        tree = full(read(pattern))
+    except Undecidable:
+        assert patterns.few(pattern) is patterns.lets_through(pattern, TEXTS) is None
+        return
+    short = [t for t in TEXTS if len(t) < 6]
+    assert [t for t in short if all_match(tree, [t])] == [t for t in short if t in found]
+    shortest, longest = patterns.span(pattern)
+    assert all(shortest <= len(t) and (longest is None or len(t) <= longest) for t in found)
+    few = patterns.few(pattern)
+    # All that is let through is among the characters and lengths of the short texts, or there is much.
+    if few is not None and all(set(t) <= set("abd") and len(t) < 8 for t in few):
+        assert set(few) == found
+
+
+@pytest.mark.parametrize(
+    ("pattern", "few"),
+    [
+        ("^(?:open|paid)$", ("open", "paid")),
+        ("^[ab]{1,2}$", ("a", "aa", "ab", "b", "ba", "bb")),
+        ("^$", ("",)),
+        ("[]", ()),
+        ("^[a-z]{2,3}$", None),
+        ("^a{0,2000}$", None),
+        ("^(?:(?:a{9}){9}){2}$", ("a" * 162,)),
+        ("^.$", None),
+        ("a", None),
+        ("(?=a)", None),
+    ],
+)
+def test_patterns_that_let_few_texts_through(pattern: str, few: tuple[str, ...] | None) -> None:
+    assert patterns.few(pattern) == few
+
+
+@pytest.mark.parametrize("pattern", ["^(a*)*$", "^(a|aa)+$", "^(.*a){30}$", "^(?:a{0,1000000}){10}$"])
+def test_patterns_that_others_go_back_and_forth_in_are_matched(pattern: str) -> None:
+    assert patterns.lets_through(pattern, ["a" * 90]) is True
+    assert patterns.lets_through(pattern, ["a" * 90 + "!"]) is False
+
+
+@pytest.mark.parametrize(
+    "pattern", ["^" + "(" * 50 + "a" + "*b?)" * 50 + "$", "^(?:(?:a{0,999}b?){999}c?){999}$"]
+)
+def test_what_takes_too_many_steps_to_match_is_left_open(pattern: str) -> None:
+    assert patterns.lets_through(pattern, ["a" * 300 + "!"]) is None
+
+
+def test_few_but_very_long_texts_are_not_written_down() -> None:
+    assert patterns.few("^(?:(?:(?:a{1000}){1000}){1000}){1000}$") is None
+    assert patterns.span("^(?:(?:(?:a{1000}){1000}){1000}){1000}$") == (10**12, 10**12)
+
+
 def contract(pattern: object) -> Contract:
     options = {} if pattern is None else {"pattern": pattern}
     column = Column(name="c", path="c", logical_type="string", logical_type_options=options)
@@ -184,7 +245,8 @@ def contract(pattern: object) -> Contract:
     ],
 )
 def test_which_pairs_somebody_must_compare(old: object, new: object, pairs: tuple[object, ...]) -> None:
-    assert open_pairs(diff(contract(old), contract(new))) == pairs
+    before, after = contract(old), contract(new)
+    assert open_pairs(diff(before, after), before, after) == pairs
 
 
 def rules(old: object, new: object, answers: patterns.Answers | None = None) -> dict[str, Severity]:

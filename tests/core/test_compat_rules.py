@@ -43,7 +43,7 @@ def expected(rule: Rule) -> dict[str, Any]:
 def findings(old: Contract, new: Contract, mode: Mode) -> tuple[Finding, ...]:
     changes = diff(old, new)
     with PatternProcess() as inclusion:
-        known = pattern_answers(changes, inclusion)
+        known = pattern_answers(changes, old, new, inclusion)
     return judge(changes, old, new, mode, patterns=known)
 
 
