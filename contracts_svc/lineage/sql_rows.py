@@ -60,6 +60,11 @@ class RowReader:
         self._resolver = resolver
         self._known: dict[int, Parts] = {}
 
+    def prepare(self) -> None:
+        """Read every query, inner ones first, so that long chains need no deep stack."""
+        for query in self._resolver.queries():
+            self.parts(self._resolver.relation(query))
+
     def query_digest(self, query: exp.Expr) -> str:
         """The digest of a subquery: of its columns and its rows."""
         relation = self._resolver.relation(query)
