@@ -8,8 +8,9 @@ from enum import StrEnum
 
 from sqlglot import exp
 
+from contracts_svc.lineage.sql_decides import ANYWHERE, Place
 from contracts_svc.lineage.sql_digest import conjuncts, digest, digest_set
-from contracts_svc.lineage.sql_query import ANYWHERE, Place, QueryRelation
+from contracts_svc.lineage.sql_query import QueryRelation
 from contracts_svc.lineage.sql_relations import (
     FunctionRelation,
     Pivoted,
