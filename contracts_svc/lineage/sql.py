@@ -228,6 +228,7 @@ class _Reader:
             self._note_standalone()
             return
         if rows and self.keep:
+            rows.prepare()
             self.keep(
                 Meaning(
                     dataset=dataset,

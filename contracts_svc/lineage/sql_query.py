@@ -8,13 +8,14 @@ would be with everything inlined, and a column that cannot be resolved spoils no
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cached_property, partial
 
 from sqlglot import exp
 from sqlglot.optimizer.scope import Scope
 
 from contracts_svc.lineage.graph import DatasetId, EdgeType
+from contracts_svc.lineage.sql_decides import ANYWHERE, Place, add_effects
 from contracts_svc.lineage.sql_digest import digest_of
 from contracts_svc.lineage.sql_inline import Inliner
 from contracts_svc.lineage.sql_joins import Merged, all_open
@@ -24,24 +25,6 @@ from contracts_svc.lineage.sql_relations import FunctionRelation, Relation, Tabl
 from contracts_svc.lineage.sql_resolver import Resolver
 from contracts_svc.lineage.sql_sources import Item, Sources, told_apart
 from contracts_svc.lineage.sql_trace import trace_expression
-
-
-@dataclass(frozen=True)
-class Place:
-    """Where in a query a column stands: which of its own aliases and sources can be seen there."""
-
-    aliases: int = 0
-    """How many of the query's output columns may be named by alias."""
-    alias_first: bool = False
-    sources: int | None = None
-    """How many of the sources can be seen (a lateral source sees those before it); None is all."""
-    in_join: bool = False
-    """Whether the right side of a semi or anti join can be seen."""
-    projected: bool = False
-    """Whether it is in the SELECT list, where not every dialect can name an alias before it."""
-
-
-ANYWHERE = Place()
 
 
 class QueryRelation:
@@ -60,7 +43,8 @@ class QueryRelation:
         return told_apart(found) if self.resolver.query_digest else found
 
     @cached_property
-    def _merged(self) -> Merged:
+    def merged(self) -> Merged:
+        """The columns that its joins merge."""
         joins = list(self.scope.find_all(exp.Join))
         return Merged(joins, self.items, self.resolver.using_order)
 
@@ -150,7 +134,7 @@ class QueryRelation:
 
     def merged_digest(self, name: str) -> str:
         """The digest of a column that a USING merges."""
-        return self._merged.column(name).digest if name in self._merged.by_name else ""
+        return self.merged.column(name).digest if name in self.merged.by_name else ""
 
     def _expanded(self, star: exp.Star, projection: exp.Expr) -> Iterator[Output]:
         excluded = frozenset(e.name for e in star.args.get("except_") or ())
@@ -162,11 +146,11 @@ class QueryRelation:
             reason = f"there is no source `{qualifier}` for `{qualifier}.*`"
             yield Output(None, lambda: self._gap(projection, reason), NoSource(all_open(self.items)))
             return
-        merged = {} if qualifier else self._merged.by_name
-        first = () if qualifier else self._merged.first()
+        merged = {} if qualifier else self.merged.by_name
+        first = () if qualifier else self.merged.first()
         for name in first:
             if name not in excluded:
-                yield Output(renamed.get(name, name), partial(self._merged.column, name))
+                yield Output(renamed.get(name, name), partial(self.merged.column, name))
         given = set(first)
         for item in items:
             for index, name in enumerate(item.relation.names):
@@ -176,7 +160,7 @@ class QueryRelation:
                 if name in replaced:
                     make = partial(self._column_made, replaced[name], ANYWHERE)
                 elif name in merged:
-                    make = partial(self._merged.column, name)
+                    make = partial(self.merged.column, name)
                 else:
                     make = partial(item.relation.at, index)
                 yield Output(renamed.get(name, name), make)
@@ -242,50 +226,9 @@ class QueryRelation:
     @cached_property
     def _effects(self) -> Trace:
         trace = Trace(self.resolver.step)
-        self._add_effects(trace)
+        add_effects(self, trace)
         self.resolver.step(len(trace.uses))
         return trace
-
-    def _add_effects(self, trace: Trace) -> None:
-        for item in self.items:
-            item.relation.effects(trace)
-        self._join_effects(trace)
-        everything = len(self.select.expressions)
-        for key in ("prewhere", "where", "having", "qualify"):
-            if node := self.select.args.get(key):
-                self.trace(trace, node, EdgeType.FILTER, Place(aliases=everything))
-        if group := self.select.args.get("group"):
-            self._positional(trace, group.iter_expressions(), EdgeType.GROUP_BY, Place(everything))
-            if group.args.get("all"):
-                plain = [p for p in self.select.expressions if not p.find(exp.AggFunc)]
-                self._positional(trace, plain, EdgeType.GROUP_BY, Place())
-        for key in ("order", "sort", "cluster", "distribute"):
-            if order := self.select.args.get(key):
-                ordered = [o.this if isinstance(o, exp.Ordered) else o for o in order.expressions]
-                self._positional(trace, ordered, EdgeType.SORT, Place(everything, alias_first=True))
-        distinct = self.select.args.get("distinct")
-        if isinstance(distinct, exp.Distinct) and (on := distinct.args.get("on")):
-            self._positional(trace, on.expressions, EdgeType.GROUP_BY, Place(everything))
-        if connect := self.select.args.get("connect"):
-            self.trace(trace, connect, EdgeType.JOIN, ANYWHERE)
-
-    def _positional(
-        self, trace: Trace, nodes: Iterator[exp.Expr] | list[exp.Expr], usage: EdgeType, place: Place
-    ) -> None:
-        """Trace grouping or sorting keys; a whole number names an output column by its position."""
-        for node in nodes:
-            if isinstance(node, exp.Literal) and node.is_int:
-                index = int(node.name) - 1
-                if 0 <= index < len(self.names) and not self.open_stars:
-                    trace.take(self.at(index), usage)
-            else:
-                self.trace(trace, node, usage, place)
-
-    def _join_effects(self, trace: Trace) -> None:
-        for join in self.scope.find_all(exp.Join):
-            if on := join.args.get("on"):
-                self.trace(trace, on, EdgeType.JOIN, Place(in_join=True))
-        self._merged.effects(trace)
 
     # -- looking columns up
 
@@ -350,8 +293,8 @@ class QueryRelation:
         alias = self._alias(name, place)
         if alias is not None and place.alias_first:
             return alias
-        if name in self._merged.by_name and place.sources is None:
-            return self._merged.column(name)
+        if name in self.merged.by_name and place.sources is None:
+            return self.merged.column(name)
         items = [i for i in self.items[: place.sources] if i.visible or place.in_join]
         sure = [i for i in items if name in i.relation.names]
         if len(sure) == 1:

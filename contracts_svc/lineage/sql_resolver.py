@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from sqlglot import exp
 from sqlglot.dialects.dialect import Dialect
@@ -58,14 +58,18 @@ class Resolver:
 
     def prepare(self) -> None:
         """Work out every query's columns, inner ones first, so that long chains need no deep stack."""
-        for scope in list(self._scopes.values()):
-            if isinstance(scope.expression, (exp.Select, exp.SetOperation)):
-                relation = self.relation(scope.expression)
-                if not relation.open:
-                    for index in range(len(relation.names)):
-                        relation.at(index)
-                if isinstance(scope.expression, exp.Select):
-                    relation.effects(Trace())
+        for query in self.queries():
+            relation = self.relation(query)
+            if not relation.open:
+                for index in range(len(relation.names)):
+                    relation.at(index)
+            if isinstance(query, exp.Select):
+                relation.effects(Trace())
+
+    def queries(self) -> Sequence[exp.Query]:
+        """Every SELECT and set operation, inner ones first."""
+        found = (scope.expression for scope in self._scopes.values())
+        return [q for q in found if isinstance(q, (exp.Select, exp.SetOperation))]
 
     def relation(self, query: exp.Expr) -> Relation:
         """The relation that a query is."""

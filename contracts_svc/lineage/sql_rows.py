@@ -8,8 +8,9 @@ from enum import StrEnum
 
 from sqlglot import exp
 
+from contracts_svc.lineage.sql_decides import ANYWHERE, Place
 from contracts_svc.lineage.sql_digest import conjuncts, digest, digest_set
-from contracts_svc.lineage.sql_query import ANYWHERE, Place, QueryRelation
+from contracts_svc.lineage.sql_query import QueryRelation
 from contracts_svc.lineage.sql_relations import (
     FunctionRelation,
     Pivoted,
@@ -59,6 +60,11 @@ class RowReader:
     def __init__(self, resolver: Resolver) -> None:
         self._resolver = resolver
         self._known: dict[int, Parts] = {}
+
+    def prepare(self) -> None:
+        """Read every query, inner ones first, so that long chains need no deep stack."""
+        for query in self._resolver.queries():
+            self.parts(self._resolver.relation(query))
 
     def query_digest(self, query: exp.Expr) -> str:
         """The digest of a subquery: of its columns and its rows."""

@@ -148,6 +148,10 @@ def _parsed(tokens: list[Token], sql: str, dialect: Dialect) -> Iterator[Stateme
             elif isinstance(tree, exp.Command) and _may_move(tree, tokens):
                 reason = f"this kind of statement ({tree.name.upper()}) is not followed"
                 yield _named(tokens, Fault(reason, tokens[0].line, tokens[0].col))
+            elif isinstance(tree, (exp.Alias, exp.Condition)) and not isinstance(tree, exp.Query):
+                # A word that is misspelt makes an expression of a statement (``SELEC x``).
+                shown = tokens[0].text[:40]
+                yield _named(tokens, Fault(f"`{shown} ...` is no statement", tokens[0].line, tokens[0].col))
             elif tree is not None:
                 yield Statement(tree)
 

@@ -10,9 +10,11 @@ from typing import Any
 import pytest
 import yaml
 
-from contracts_svc.lineage.graph import DatasetId
+from contracts_svc.lineage.graph import DatasetId, EdgeType
 from contracts_svc.lineage.sql_change import ColumnFate, Effect, SqlChange, changes_of
+from contracts_svc.lineage.sql_findings import SQL_RULES, sql_findings
 from contracts_svc.lineage.sql_rows import RowKind
+from tests.core.demo_downstream import assessed, column, contract, edge
 from tests.support import DATA, case_rows
 
 Row = dict[str, Any]
@@ -60,6 +62,77 @@ def test_every_dataset_of_a_text_is_compared() -> None:
     new = "CREATE TABLE p AS SELECT x, y FROM a; CREATE TABLE q AS SELECT x FROM a; CREATE TABLE r AS SELECT * FROM p"
     found = {s.dataset.name: {c.name: c.fate.value for c in s.columns} for s in changed(old, new)}
     assert found == {"p": {"y": "added"}, "q": {"s": "removed"}, "r": {"y": "added"}}
+
+
+def chained(step: str, count: int) -> str:
+    steps = ", ".join(f"c{i + 1} AS ({step.replace('PRE', f'c{i}')})" for i in range(count))
+    return f"WITH c0 AS (SELECT x, s FROM a), {steps} SELECT * FROM c{count}"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "effect"),
+    [
+        (chained("SELECT * FROM PRE", 400), chained("SELECT x + 1 AS x, s FROM PRE", 400), Effect.PARTIAL),
+        (chained("SELECT * FROM PRE", 400), chained("SELECT * FROM PRE WHERE x > 1", 400), Effect.BREAKING),
+        ("SELECT x FROM a", "SELECT " + "(" * 5_000 + "x" + ")" * 5_000 + " FROM a", Effect.UNKNOWN),
+        ("SELECT x FROM a", "SELECT x FROM a -- " + "y" * 1_100_000, Effect.UNKNOWN),
+        ("SELECT x FROM a", "SELECT 'x FROM a", Effect.UNKNOWN),
+        (
+            chained("SELECT l.x + r.x AS x, l.s FROM PRE l JOIN PRE r ON l.x = r.x", 60),
+            chained("SELECT l.x + r.x AS x, l.s FROM PRE l JOIN PRE r ON l.x = r.x", 61),
+            Effect.BREAKING,
+        ),
+    ],
+    ids=["a chain", "a chain of filters", "brackets", "long", "a quote left open", "what doubles"],
+)
+def test_what_is_large_or_broken_is_answered(old: str, new: str, effect: Effect) -> None:
+    (change,) = changed(old, new)
+    assert change.effect is effect
+    assert effect is not Effect.UNKNOWN or change.unknown
+
+
+def test_findings_name_a_rule_of_their_own_and_say_what_is_promised() -> None:
+    old = "SELECT x, y, s AS p, id FROM a ORDER BY x"
+    new = "SELECT x + 1 AS x, s AS q, id, 1 AS n FROM a WHERE y > 1 ORDER BY id"
+    promise = contract("t", [column("y")])
+    found = sql_findings(changed(old, new), lambda dataset: promise)
+    assert {(f.rule, f.severity.value, f.change.path if f.change else "") for f in found} == {
+        ("SQL_COLUMN_REMOVED", "error", "t.y"),
+        ("SQL_COLUMN_RENAMED", "error", "t.p"),
+        ("SQL_COLUMN_REDEFINED", "warning", "t.x.expression"),
+        ("SQL_COLUMN_ADDED", "info", "t.n"),
+        ("SQL_ROWS_CHANGED", "warning", "t.filter.rows"),
+        ("SQL_ORDER_CHANGED", "info", "t.order by.rows"),
+    }
+    removed = next(f for f in found if f.rule == "SQL_COLUMN_REMOVED")
+    assert removed.why == "The contract t promises this column, and its readers find it missing."
+    assert {f.at.file for f in found} == {"q.sql"}
+    assert {f.rule for f in found} < {r.id for r in SQL_RULES}
+
+
+def test_what_cannot_be_compared_is_a_finding() -> None:
+    (found,) = sql_findings(changed("SELECT x FROM a", "SELEC x"), lambda dataset: None)
+    assert (found.rule, found.severity.value) == ("SQL_NOT_COMPARED", "warning")
+    assert "is no statement" in found.message
+
+
+@pytest.mark.parametrize(
+    ("new", "expected"),
+    [
+        ("SELECT y FROM a", {"b": "BREAKS", "d": "BREAKS"}),
+        ("SELECT x AS v, y FROM a", {"b": "BREAKS", "d": "BREAKS"}),
+        ("SELECT x + 1 AS x, y FROM a", {"b": "MAY_BREAK", "d": "NOTIFY"}),
+        ("SELECT x, y FROM a WHERE y > 1", {"b": "MAY_BREAK", "c": "MAY_BREAK", "d": "NOTIFY"}),
+        ("SELECT x, y FROM a ORDER BY x", {}),
+        ("SELECT x, y, s FROM a", {}),
+        ("SELEC x", {"b": "UNKNOWN", "c": "UNKNOWN", "d": "UNKNOWN"}),
+    ],
+)
+def test_a_changed_job_and_those_who_read_it(new: str, expected: dict[str, str]) -> None:
+    found = sql_findings(changed("SELECT x, y FROM a", new), lambda dataset: None)
+    edges = [edge("t.x", "b.x"), edge("t.y", "c", EdgeType.FILTER), edge("b.x", "d.x")]
+    impacts = assessed(found, edges, {}, []).impacts
+    assert {i.consumer.name: i.level.value for i in impacts} == expected
 
 
 # --- another project's cases ------------------------------------------------------------------------
