@@ -68,8 +68,8 @@ def gather(
     graph = Graph.of(sorted(settled(edges), key=_order))
     readers = [replace(c, dataset=identities.resolve(c.dataset)) for h in heard for c in h.consumers]
     readers += [*said.heard.consumers, *keys.consumers]
-    # A dashboard or a subscription is a reader's node, and needs no contract.
-    nodes = {c.dataset for c in readers if c.kind is not ConsumerKind.JOB}
+    # A dashboard, a subscription or a job is a reader's node, and needs no contract.
+    nodes = {c.dataset for c in readers}
     return Lineage(
         graph=graph,
         consumers=_consumers(graph, identities, readers, datasets),
@@ -149,9 +149,11 @@ def _consumers(
 ) -> tuple[Consumer, ...]:
     """Who is told to read, the contracts of what is fed, and a job for whatever else is fed."""
     consumers: dict[tuple[DatasetId, ConsumerKind], Consumer] = {}
-    for consumer in told:
-        consumers.setdefault((consumer.dataset, consumer.kind), consumer)
     fed = {e.target.dataset for e in graph.edges}
+    for consumer in told:
+        # A job that came to name its outputs is told by these.
+        if consumer.kind is not ConsumerKind.JOB or consumer.dataset in fed:
+            consumers.setdefault((consumer.dataset, consumer.kind), consumer)
     claimed = {dataset for dataset, _ in consumers}
     for consumer in consumers_of({d: ct for d, ct in identities.known.items() if d in fed - claimed}):
         consumers[consumer.dataset, consumer.kind] = consumer
