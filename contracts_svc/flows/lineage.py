@@ -14,7 +14,7 @@ from contracts_svc.lineage.declared import Declaration
 from contracts_svc.lineage.declared_edges import declared, relationships
 from contracts_svc.lineage.graph import Consumer, ConsumerKind, DatasetId, Edge, Graph
 from contracts_svc.lineage.heard import Described, Heard, Pin, links
-from contracts_svc.lineage.identity import Identities, Unmatched
+from contracts_svc.lineage.identity import Identities
 from contracts_svc.lineage.queries import follow
 from contracts_svc.lineage.resolve import resolved, settled
 from contracts_svc.lineage.sql import lineage_of
@@ -32,8 +32,10 @@ class Lineage:
     """Who reads which contract at which version."""
     datasets: tuple[Described, ...] = ()
     """What sources say of datasets, under the names that the graph has."""
-    unmatched: tuple[Unmatched, ...] = ()
-    """Datasets of the graph that no contract describes, those with a suggestion first."""
+    unmatched: tuple[DatasetId, ...] = ()
+    """Datasets of the graph that no contract describes; ``identities`` knows what may have been meant."""
+    identities: Identities = field(default_factory=lambda: Identities.of(()), repr=False, compare=False)
+    """The names of all datasets, by contracts and by what was heard."""
 
 
 def gather(
@@ -76,7 +78,8 @@ def gather(
         problems=tuple(dict.fromkeys((*problems, *said.heard.problems))),
         pins=said.pins,
         datasets=tuple(datasets.values()),
-        unmatched=identities.unmatched(graph.datasets - nodes),
+        unmatched=tuple(sorted(graph.datasets - nodes - identities.known.keys())),
+        identities=identities,
     )
 
 

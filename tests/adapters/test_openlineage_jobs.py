@@ -179,7 +179,7 @@ def test_a_job_that_names_no_output_reads_all_the_same() -> None:
     found = graph(event(facets=owned, inputs=[A]))
     assert lines(found) == ["a.* -> jobs/j.* UNKNOWN"]
     assert [(c.name, c.kind, c.team) for c in found.consumers] == [("j", ConsumerKind.JOB, "ml")]
-    assert [u.dataset.name for u in found.unmatched] == ["shop.s.a"]
+    assert [d.name for d in found.unmatched] == ["shop.s.a"]
     known = graph(event(facets=sql("SELECT id FROM a WHERE x > 1"), inputs=[A]))
     assert lines(known) == ["a.id -> jobs/j.id IDENTITY", "a.x -> jobs/j.* FILTER"]
     written = graph(event(facets=sql("INSERT INTO o SELECT id FROM a"), inputs=[A]))
