@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +15,8 @@ from contracts_svc.cli.output import count, print_json
 from contracts_svc.cli.workspace import CONTRACT_SUFFIXES, read_text
 from contracts_svc.compat.modes import Mode
 from contracts_svc.errors import ExitCode
-from contracts_svc.flows.lineage import gather
-from contracts_svc.flows.preflight import ContractChange, preflight, read_sides
+from contracts_svc.flows.lineage import Lineage, gather
+from contracts_svc.flows.preflight import ContractChange, Sides, preflight, read_sides
 from contracts_svc.render.json import verdict_json
 from contracts_svc.render.text import verdict_text
 
@@ -39,20 +40,7 @@ def run(
         read=read_text,
     )
     now = SystemClock().now()
-    given = lineage or settings.load().lineage
-    found = (
-        sources.from_paths(given, now)
-        if given
-        else sources.from_texts(code_host.texts(base_commit, (*sources.SUFFIXES, sources.CATALOG)), now)
-    )
-    known = gather(
-        sides.base.values(),
-        sql=found.sql,
-        heard=found.heard,
-        declarations=found.declarations,
-        promised=sides.head.values(),
-        dialect=dialect,
-    )
+    known = _lineage(code_host, base_commit, lineage or settings.load().lineage, sides, dialect, now)
     done = preflight(sides, known, now=now, mode=Mode(mode))
     code = done.verdict.exit_code
     if format == "json":
@@ -82,3 +70,21 @@ def change_json(change: ContractChange) -> dict[str, Any]:
         "old_version": change.old.version if change.old else None,
         "new_version": change.new.version if change.new else None,
     }
+
+
+def _lineage(
+    code_host: GitRepository, base: str, given: Sequence[Path], sides: Sides, dialect: str, now: datetime
+) -> Lineage:
+    """The lineage that was given, else that of the base side."""
+    if given:
+        found = sources.from_paths(given, now)
+    else:
+        found = sources.from_texts(code_host.texts(base, (*sources.SUFFIXES, sources.CATALOG)), now)
+    return gather(
+        sides.base.values(),
+        sql=found.sql,
+        heard=found.heard,
+        declarations=found.declarations,
+        promised=sides.head.values(),
+        dialect=dialect,
+    )
