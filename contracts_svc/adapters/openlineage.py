@@ -44,7 +44,7 @@ from contracts_svc.lineage.graph import (
 )
 from contracts_svc.lineage.heard import Heard, Query
 from contracts_svc.lineage.json_text import Unreadable, parsed
-from contracts_svc.lineage.resolve import LEFT_OUT, NO_COLUMNS, told_since
+from contracts_svc.lineage.resolve import JOBS, LEFT_OUT, NO_COLUMNS, told_since
 from contracts_svc.model import Json
 
 MAX_EVENT = 10_000_000
@@ -100,8 +100,8 @@ class _Reader:
     told: dict[tuple[str, DatasetId], datetime | None] = field(default_factory=dict)
     """(job, output) of which columns were told -> when last."""
     facets: Facets = field(default_factory=Facets)
-    dashboards: dict[DatasetId, tuple[tuple[str, str], Consumer]] = field(default_factory=dict)
-    """With what decides which of several words on one dashboard is the last."""
+    readers: dict[DatasetId, tuple[tuple[str, str], Consumer]] = field(default_factory=dict)
+    """With what decides which of several words on one reader is the last."""
     problems: dict[Problem, None] = field(default_factory=dict)
     untold: int = 0
     inputs: set[DatasetId] = field(default_factory=set)
@@ -116,7 +116,7 @@ class _Reader:
             self.problems[Problem(None, message, "correct those that are told first")] = None
         return Heard(
             edges=tuple(self.edges.values()),
-            consumers=tuple(c for _, (_, c) in sorted(self.dashboards.items())),
+            consumers=tuple(c for _, (_, c) in sorted(self.readers.items())),
             problems=tuple(self.problems),
             inputs=tuple(sorted(self.inputs)),
             outputs=tuple(sorted(self.outputs)),
@@ -182,6 +182,8 @@ class _Reader:
         entries = self._entries(job)
         self.outputs.update(d for d, _ in entries)
         sources = self._told_columns([*made, *entries])
+        if inputs and not outputs and not entries:
+            outputs = (self._reading_job(job),)
         without = tuple(o for o in outputs if o not in sources)
         if len(inputs) * len(outputs) > MAX_PAIRS:
             message = f"the event joins {len(inputs):,} inputs with {len(outputs):,} outputs"
@@ -197,6 +199,21 @@ class _Reader:
         if self._text(self._job_facet(job, "jobType"), "jobType").upper() == DASHBOARD:
             for output, facets in made:
                 self._dashboard(output, facets, job)
+
+    def _reading_job(self, job: Mapping[str, Json]) -> DatasetId:
+        """The node of a job that names no output: what it reads has a reader all the same."""
+        node = DatasetId(JOBS, self.origin.removeprefix("openlineage:"))
+        named = owners(self._job_facet(job, "ownership"), self._problem)
+        self._reader(
+            Consumer(
+                name=self._text(job, "name") or node.name,
+                kind=ConsumerKind.JOB,
+                dataset=node,
+                team=named.team if named else "",
+                owner=named.owner if named else "",
+            )
+        )
+        return node
 
     def _told_columns(
         self, datasets: Iterable[tuple[DatasetId, Mapping[str, Json]]]
@@ -346,10 +363,14 @@ class _Reader:
             owner=named.owner if named else "",
             channels=tuple(support(facets, self._problem)),
         )
+        self._reader(consumer)
+
+    def _reader(self, consumer: Consumer) -> None:
+        """Keep a reader; of several words on one the last, or the greater of one time."""
         rank = (self.seen.isoformat() if self.seen else "", repr(consumer))
-        before = self.dashboards.get(output)
+        before = self.readers.get(consumer.dataset)
         if before is None or rank > before[0]:
-            self.dashboards[output] = (rank, consumer)
+            self.readers[consumer.dataset] = (rank, consumer)
 
     # -- helpers
 

@@ -15,8 +15,7 @@ from contracts_svc.errors import ExitCode, UserMistake
 from contracts_svc.flows.lineage import Lineage, gather
 from contracts_svc.lineage.column_names import lineage_names
 from contracts_svc.lineage.graph import ColumnRef, Consumer, DatasetId, Edge, EdgeKind
-from contracts_svc.lineage.identity import Identities
-from contracts_svc.model import Contract
+from contracts_svc.lineage.identity import Identities, Unmatched
 
 
 def impact(
@@ -28,8 +27,8 @@ def impact(
     format: str,
 ) -> ExitCode:
     """Tell who reads a dataset or one of its columns."""
-    known, gathered = _gathered(contracts, lineage, dialect)
-    identities = Identities.of(known)
+    gathered = _gathered(contracts, lineage, dialect)
+    identities = gathered.identities
     found = _find(dataset, identities, gathered)
     refs = _columns(found, column, identities, gathered)
     report = [(ref, tuple(gathered.graph.downstream(ref))) for ref in refs]
@@ -42,15 +41,16 @@ def impact(
 
 def unmatched(contracts: Path, lineage: Sequence[Path], dialect: str, format: str) -> ExitCode:
     """Tell which datasets of the lineage no contract describes, and which tables no lineage names."""
-    known, gathered = _gathered(contracts, lineage, dialect)
-    silent = sorted(Identities.of(known).known.keys() - gathered.graph.flowing)
+    gathered = _gathered(contracts, lineage, dialect)
+    silent = sorted(gathered.identities.known.keys() - gathered.graph.flowing)
+    strangers = gathered.identities.unmatched(gathered.unmatched)
     if format == "json":
-        print_json(ExitCode.OK, _unmatched_json(gathered, silent))
+        print_json(ExitCode.OK, _unmatched_json(strangers, silent, gathered))
         return ExitCode.OK
-    for each in gathered.unmatched:
+    for each in strangers:
         meant = f"  (is it {' or '.join(each.suggestions)}?)" if each.suggestions else ""
         print(f"  {paint(str(each.dataset), 'bold')}{meant}")
-    print(f"{count(len(gathered.unmatched), 'dataset')} of the lineage without a contract")
+    print(f"{count(len(strangers), 'dataset')} of the lineage without a contract")
     for dataset in silent:
         print(f"  {paint(str(dataset), 'bold')}")
     print(f"{count(len(silent), 'table')} of the contracts that no lineage names")
@@ -59,21 +59,23 @@ def unmatched(contracts: Path, lineage: Sequence[Path], dialect: str, format: st
     return ExitCode.OK
 
 
-def _unmatched_json(lineage: Lineage, silent: Iterable[DatasetId]) -> dict[str, Any]:
+def _unmatched_json(
+    strangers: Iterable[Unmatched], silent: Iterable[DatasetId], lineage: Lineage
+) -> dict[str, Any]:
     return {
         "without_contract": [
             {
                 "dataset": {"namespace": u.dataset.namespace, "name": u.dataset.name},
                 "suggestions": list(u.suggestions),
             }
-            for u in lineage.unmatched
+            for u in strangers
         ],
         "without_lineage": [{"namespace": d.namespace, "name": d.name} for d in silent],
         "not_understood": [str(p) for p in lineage.problems],
     }
 
 
-def _gathered(contracts: Path, lineage: Sequence[Path], dialect: str) -> tuple[tuple[Contract, ...], Lineage]:
+def _gathered(contracts: Path, lineage: Sequence[Path], dialect: str) -> Lineage:
     known = tuple(load([contracts]).values())
     paths = lineage or settings.load().lineage
     if not paths:
@@ -83,7 +85,7 @@ def _gathered(contracts: Path, lineage: Sequence[Path], dialect: str) -> tuple[t
         )
     now = datetime.now(UTC)
     found = sources.from_paths(paths, now)
-    gathered = gather(
+    return gather(
         known,
         sql=found.sql,
         heard=found.heard,
@@ -91,7 +93,6 @@ def _gathered(contracts: Path, lineage: Sequence[Path], dialect: str) -> tuple[t
         promised=known,
         dialect=dialect,
     )
-    return known, gathered
 
 
 def _find(text: str, identities: Identities, lineage: Lineage) -> DatasetId:

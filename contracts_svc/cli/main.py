@@ -251,21 +251,6 @@ def check(
     raise typer.Exit(command.run(contract, server, table, partition or [], samples, format))
 
 
-@lineage_app.command("impact", epilog="Example: contracts lineage impact flights dep_delay --lineage sql/")
-def lineage_impact(
-    dataset: Annotated[str, typer.Argument(help="Table name, contract id, or OpenLineage name.")],
-    column: Annotated[str | None, typer.Argument(help="Column (dotted path). Default: any.")] = None,
-    contracts: ContractsOption = Path("contracts"),
-    lineage: LineageOption = None,
-    dialect: DialectOption = "duckdb",
-    format: FormatOption = Format.text,
-) -> None:
-    """Tell who reads a dataset or a column, directly and further down, with the path."""
-    from contracts_svc.cli import lineage as command
-
-    raise typer.Exit(command.impact(dataset, column, contracts, lineage or [], dialect, format))
-
-
 @lineage_app.command(
     "unmatched", epilog="Example: contracts lineage unmatched --lineage target/manifest.json"
 )
@@ -279,6 +264,21 @@ def lineage_unmatched(
     from contracts_svc.cli import lineage as command
 
     raise typer.Exit(command.unmatched(contracts, lineage or [], dialect, format))
+
+
+@lineage_app.command("impact", epilog="Example: contracts lineage impact flights dep_delay --lineage sql/")
+def lineage_impact(
+    dataset: Annotated[str, typer.Argument(help="Table name, contract id, or OpenLineage name.")],
+    column: Annotated[str | None, typer.Argument(help="Column (dotted path). Default: any.")] = None,
+    contracts: ContractsOption = Path("contracts"),
+    lineage: LineageOption = None,
+    dialect: DialectOption = "duckdb",
+    format: FormatOption = Format.text,
+) -> None:
+    """Tell who reads a dataset or a column, directly and further down, with the path."""
+    from contracts_svc.cli import lineage as command
+
+    raise typer.Exit(command.impact(dataset, column, contracts, lineage or [], dialect, format))
 
 
 RoutesOption = Annotated[

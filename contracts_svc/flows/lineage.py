@@ -14,7 +14,7 @@ from contracts_svc.lineage.declared import Declaration
 from contracts_svc.lineage.declared_edges import declared, relationships
 from contracts_svc.lineage.graph import Consumer, ConsumerKind, DatasetId, Edge, Graph
 from contracts_svc.lineage.heard import Described, Heard, Pin, links
-from contracts_svc.lineage.identity import Identities, Unmatched
+from contracts_svc.lineage.identity import Identities
 from contracts_svc.lineage.queries import follow
 from contracts_svc.lineage.resolve import resolved, settled
 from contracts_svc.lineage.sql import lineage_of
@@ -32,8 +32,10 @@ class Lineage:
     """Who reads which contract at which version."""
     datasets: tuple[Described, ...] = ()
     """What sources say of datasets, under the names that the graph has."""
-    unmatched: tuple[Unmatched, ...] = ()
-    """Datasets of the graph that no contract describes, those with a suggestion first."""
+    unmatched: tuple[DatasetId, ...] = ()
+    """Datasets of the graph that no contract describes; ``identities`` knows what may have been meant."""
+    identities: Identities = field(default_factory=lambda: Identities.of(()), repr=False, compare=False)
+    """The names of all datasets, by contracts and by what was heard."""
 
 
 def gather(
@@ -68,15 +70,16 @@ def gather(
     graph = Graph.of(sorted(settled(edges), key=_order))
     readers = [replace(c, dataset=identities.resolve(c.dataset)) for h in heard for c in h.consumers]
     readers += [*said.heard.consumers, *keys.consumers]
-    # A dashboard or a subscription is a reader's node, and needs no contract.
-    nodes = {c.dataset for c in readers if c.kind is not ConsumerKind.JOB}
+    # A dashboard, a subscription or a job is a reader's node, and needs no contract.
+    nodes = {c.dataset for c in readers}
     return Lineage(
         graph=graph,
         consumers=_consumers(graph, identities, readers, datasets),
         problems=tuple(dict.fromkeys((*problems, *said.heard.problems))),
         pins=said.pins,
         datasets=tuple(datasets.values()),
-        unmatched=identities.unmatched(graph.datasets - nodes),
+        unmatched=tuple(sorted(graph.datasets - nodes - identities.known.keys())),
+        identities=identities,
     )
 
 
@@ -149,9 +152,11 @@ def _consumers(
 ) -> tuple[Consumer, ...]:
     """Who is told to read, the contracts of what is fed, and a job for whatever else is fed."""
     consumers: dict[tuple[DatasetId, ConsumerKind], Consumer] = {}
-    for consumer in told:
-        consumers.setdefault((consumer.dataset, consumer.kind), consumer)
     fed = {e.target.dataset for e in graph.edges}
+    for consumer in told:
+        # A job that came to name its outputs is told by these.
+        if consumer.kind is not ConsumerKind.JOB or consumer.dataset in fed:
+            consumers.setdefault((consumer.dataset, consumer.kind), consumer)
     claimed = {dataset for dataset, _ in consumers}
     for consumer in consumers_of({d: ct for d, ct in identities.known.items() if d in fed - claimed}):
         consumers[consumer.dataset, consumer.kind] = consumer

@@ -18,7 +18,7 @@ from contracts_svc.impact import assess
 from contracts_svc.impact_age import assess_by_age
 from contracts_svc.lineage.graph import DatasetId
 from contracts_svc.lineage.identity import Identities
-from contracts_svc.model import Contract, Table
+from contracts_svc.model import Contract
 from contracts_svc.policy import Policies, old_is_alive
 from contracts_svc.ports import PatternInclusion
 from contracts_svc.verdict import Verdict, Waiver, decide
@@ -180,13 +180,13 @@ def preflight(
     named = Identities.of([*sides.base.values(), *_only_new(sides)])
     promised = Identities.of([*sides.head.values(), *_gone(sides)])
 
-    def dataset_of(contract_id: str, table: str) -> DatasetId:
-        for contract, known in named.known.values():
-            if contract.id == contract_id and known.name == table:
-                return named.dataset(contract, known)
-        return named.find(table) or DatasetId("", table)
+    placed = {(c.id, t.name): dataset for dataset, (c, t) in named.known.items()}
 
-    promises: dict[DatasetId, tuple[Contract, Table]] = dict(promised.known)
+    def dataset_of(contract_id: str, table: str) -> DatasetId:
+        return placed.get((contract_id, table)) or named.find(table) or DatasetId("", table)
+
+    # A table that moves with this change is still the one that today's lineage names.
+    promises = {placed.get((c.id, t.name), dataset): (c, t) for dataset, (c, t) in promised.known.items()}
     ages = policies.organisation.ages(now)
     assessment = assess_by_age(
         lambda graph: assess(

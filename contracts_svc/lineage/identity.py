@@ -158,7 +158,9 @@ class Identities:
 
     def _resolve(self, named: DatasetId) -> DatasetId:
         if not named.namespace:
-            return self.find(named.name) or named
+            found = self.find(named.name)
+            address = "://" in named.name  # SQL reads files by their address
+            return found or (self._resolve(dataset_at(named.name)) if address else named)
         place = normal(named)
         first = self._normal.get(place, place)
         for name in dict.fromkeys((first, place)):

@@ -9,6 +9,7 @@ from contracts_svc.errors import Problem
 from contracts_svc.lineage.graph import ColumnRef, DatasetId, Edge, EdgeKind, EdgeType
 from contracts_svc.lineage.heard import Query
 from contracts_svc.lineage.names import kind_of, normal, parts_of
+from contracts_svc.lineage.resolve import JOBS
 from contracts_svc.lineage.servers import dataset_at
 from contracts_svc.lineage.sql import SqlLineage, lineage_of
 
@@ -111,7 +112,7 @@ class _Names:
             for dataset in self.datasets
             for name in (dataset, *other_names.get(dataset, ()))
         }
-        namespaces = {d.namespace for d in self.datasets if not kind_of(d.namespace).files}
+        namespaces = {d.namespace for d in self.datasets if not kind_of(d.namespace).files} - {JOBS}
         self._namespace = next(iter(namespaces)) if len(namespaces) == 1 else ""
 
     def find(self, written: str) -> DatasetId:

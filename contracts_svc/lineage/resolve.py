@@ -23,6 +23,8 @@ DECLARED = "declared:"
 NO_COLUMNS = "no column lineage in the event"
 """The reason of an edge from an input to an output of which an event tells no columns."""
 LEFT_OUT = "an input that its column lineage leaves out"
+JOBS = "jobs"
+"""The namespace of jobs that read and are not known to write: the job itself is then the reader."""
 SAME_RUN = timedelta(days=1)
 """A job that says nothing of columns at its start and tells them at its end, up to so much later or
 earlier, has told them."""
@@ -44,20 +46,29 @@ def settled(edges: Iterable[Edge]) -> tuple[Edge, ...]:
     These are a job's edges from a time when it had not told the columns (Spark's START events, say),
     where it tells columns of the same two datasets at about the same time (:data:`SAME_RUN`) or later;
     and what people declared without columns, where columns are known to lead from the one dataset to the
-    other, at once or through others. A job that has stopped telling its columns keeps both: that its
+    other, at once or through others. What a job that names no output reads is told by its outputs, once it
+    names any that are made of the same. A job that has stopped telling its columns keeps both: that its
     columns are known no more is not hidden by what they were.
     """
     edges = tuple(edges)
     told: dict[tuple[str, DatasetId, DatasetId], datetime | None] = {}
     reads: defaultdict[DatasetId, set[DatasetId]] = defaultdict(set)
+    writers: set[tuple[str, DatasetId]] = set()
     for edge in edges:
+        if edge.target.dataset.namespace != JOBS:
+            writers.add((edge.origin, edge.source.dataset))
         if _is_table_level(edge) or edge.source.column is None:
             continue
         pair = (edge.origin, edge.source.dataset, edge.target.dataset)
         told[pair] = _latest(told.get(pair), edge.seen)
         if not edge.origin.startswith(DECLARED):
             reads[edge.source.dataset].add(edge.target.dataset)
-    return tuple(e for e in edges if not _is_told(e, told, reads))
+    return tuple(
+        e
+        for e in edges
+        if not _is_told(e, told, reads)
+        and not (e.target.dataset.namespace == JOBS and (e.origin, e.source.dataset) in writers)
+    )
 
 
 def told_since(told: datetime | None, asked: datetime | None) -> bool:

@@ -151,11 +151,15 @@ def preflight(
     *,
     committed: bool = False,
     more: dict[str, str] | None = None,
+    moved: str = REVENUE,
 ) -> Verdict:
     before = {"orders.odcs.yaml": ORDERS, "revenue.odcs.yaml": REVENUE} | (more or {})
     texts = {f"contracts/{n}": t.encode() for n, t in before.items()}
     texts |= {f"lineage/{n}": t.encode() for n, t in lineage.items()} if committed else {}
-    after = texts | {"contracts/orders.odcs.yaml": head.encode()}
+    after = texts | {
+        "contracts/orders.odcs.yaml": head.encode(),
+        "contracts/revenue.odcs.yaml": moved.encode(),
+    }
     build_history(tmp_path / "git", texts, after)
     argv = ["preflight", "--repository", str(tmp_path / "git"), "--base", "main", "--head", "pull-request"]
     if not committed:
@@ -207,6 +211,15 @@ def test_a_type_travels_through_an_expression_over_stored_names(
         "revenue.sql": "INSERT INTO s.revenue_v (tot) SELECT CASE WHEN amt > 0 THEN amt END FROM orders_t"
     }
     found = preflight(tmp_path, capsys, copied, WIDER)
+    assert "shop.s.revenue_v promises INTEGER" in found.levels["revenue", "BREAKS"]["reason"]
+
+
+def test_a_reader_that_moves_with_the_change_is_held_to_its_new_promise(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    moved = REVENUE.replace("revenue_v", "revenue_w")
+    copied = {"revenue.sql": "INSERT INTO s.revenue_v (tot) SELECT amt FROM shop.s.orders_t"}
+    found = preflight(tmp_path, capsys, copied, WIDER, moved=moved)
     assert "shop.s.revenue_v promises INTEGER" in found.levels["revenue", "BREAKS"]["reason"]
 
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from contracts_svc.adapters.openlineage import read_document, read_events
 from contracts_svc.flows.lineage import Lineage, gather
-from contracts_svc.lineage.graph import Channel, DatasetId, Edge
+from contracts_svc.lineage.graph import Channel, ConsumerKind, DatasetId, Edge
 from contracts_svc.model import Column, Contract, Server, Table
 
 NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)
@@ -171,6 +171,31 @@ def test_an_empty_list_of_inputs_says_that_nothing_is_upstream() -> None:
     assert lines(graph(event(inputs=[A], outputs=[with_facets(OUT, lineage={"inputs": []})]))) == []
 
 
+# -- jobs that only read
+
+
+def test_a_job_that_names_no_output_reads_all_the_same() -> None:
+    owned = {"ownership": {"owners": [{"name": "team:ml"}]}}
+    found = graph(event(facets=owned, inputs=[A]))
+    assert lines(found) == ["a.* -> jobs/j.* UNKNOWN"]
+    assert [(c.name, c.kind, c.team) for c in found.consumers] == [("j", ConsumerKind.JOB, "ml")]
+    assert [d.name for d in found.unmatched] == ["shop.s.a"]
+    known = graph(event(facets=sql("SELECT id FROM a WHERE x > 1"), inputs=[A]))
+    assert lines(known) == ["a.id -> jobs/j.id IDENTITY", "a.x -> jobs/j.* FILTER"]
+    written = graph(event(facets=sql("INSERT INTO o SELECT id FROM a"), inputs=[A]))
+    assert lines(written) == ["a.id -> o.id IDENTITY"]
+
+
+def test_what_it_reads_is_told_by_its_outputs_once_it_names_them() -> None:
+    start = event(1, inputs=[A, B])
+    end = event(2, inputs=[A], outputs=[with_facets(OUT, columnLineage=columns(n=(A, "id")))])
+    for some in ((start, end), (end, start)):
+        assert lines(graph(*some)) == ["a.id -> out.n IDENTITY", "b.* -> jobs/j.* UNKNOWN"]
+    found = graph(event(1, inputs=[A]), end)
+    assert lines(found) == ["a.id -> out.n IDENTITY"]
+    assert [c.name for c in found.consumers] == ["shop.s.out"]
+
+
 # -- several events
 
 
@@ -277,7 +302,7 @@ def events(draw: st.DrawFn) -> dict[str, Any]:
         draw(st.sampled_from(["j", "k"])),
         job,
         inputs=[with_facets(draw(SOURCES), schema=schema("id"))],
-        outputs=[with_facets(draw(TARGETS), **facets)],
+        outputs=[with_facets(draw(TARGETS), **facets)] if draw(st.integers(0, 3)) else [],
     )
     if draw(st.booleans()):
         found["eventTime"] = draw(st.sampled_from(["2026-05-20T00:00:00Z", "2126-01-01T00:00:00Z", None]))

@@ -227,7 +227,7 @@ def test_a_contract_that_is_not_known_is_told_and_kept() -> None:
         "no contract with the id 'ratse' is known",
         "did you mean 'rates'?",
     )
-    assert [str(u.dataset) for u in found.unmatched] == ["contracts/ratse"]
+    assert [str(d) for d in found.unmatched] == ["contracts/ratse"]
 
 
 def test_a_subscription_reads_the_columns_it_names() -> None:

@@ -286,6 +286,8 @@ TRIPS, BOOKED = DatasetId("s3://lake", "trips"), DatasetId("postgres://db:5432",
         ("", "shop.s.bookings", BOOKED),
         ("", "web.trips", TRIPS),
         ("", "nowhere", DatasetId("", "nowhere")),
+        ("", "s3a://lake/other/day=1/*.parquet", DatasetId("s3://lake", "other")),
+        ("", "s3://lake/trips/day=1/*.parquet", TRIPS),
     ],
 )
 def test_a_name_of_lineage_is_one_dataset(namespace: str, name: str, wanted: DatasetId) -> None:
