@@ -12,7 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, column, func, select, table
 
 from contracts_svc.adapters.store import database as database_module
 from contracts_svc.adapters.store import tables
@@ -22,7 +22,7 @@ from contracts_svc.adapters.store.store import DatabaseStore
 from contracts_svc.errors import CouldNotCheck, UserMistake
 from contracts_svc.ports_store import SERVICE
 from tests.adapters.test_store_contracts import NOW, put, text_of
-from tests.fixtures_store import read_contract
+from tests.fixtures_store import Postgres, read_contract
 
 # Registers versions 1, 2, 3 ... and tells each one after it is kept; in the middle of a transaction, which
 # is most of the time, it is killed.
@@ -183,6 +183,20 @@ def test_addresses_that_cannot_be_used(url: str) -> None:
     with pytest.raises(UserMistake, match="write sqlite:///path") as told:
         parse(url)
     assert "s3cr3tword" not in str(told.value)
+
+
+@pytest.mark.parametrize("store_url", ["postgresql"], indirect=True)
+def test_connections_that_the_server_has_ended_are_made_anew(postgres: Postgres, store_url: str) -> None:
+    store = DatabaseStore(Database(store_url), read_contract)
+    put(store, "1.0.0")
+    other = Database(postgres.url("postgres"))
+    ours = column("datname") == store.database.url.database
+    pids = select(func.pg_terminate_backend(column("pid"))).select_from(table("pg_stat_activity")).where(ours)
+    assert other.read(lambda c: c.scalars(pids).all()) == [True]
+    assert put(store, "1.0.1") is True
+    assert len(store.versions("urn:flights")) == 2
+    store.close()
+    other.close()
 
 
 def test_a_file_that_is_no_database(tmp_path: Path) -> None:
