@@ -23,6 +23,7 @@ from contracts_svc.errors import CouldNotCheck, UserMistake
 from contracts_svc.ports_store import SERVICE
 from tests.adapters.test_store_contracts import NOW, put, text_of
 from tests.fixtures_store import Postgres, read_contract
+from tests.support import ROOT
 
 # Registers versions 1, 2, 3 ... and tells each one after it is kept; in the middle of a transaction, which
 # is most of the time, it is killed.
@@ -66,7 +67,7 @@ def consistent(store: DatabaseStore, told: list[int]) -> list[str]:
 
 
 def child(program: str, url: str) -> subprocess.Popen[str]:
-    return subprocess.Popen([sys.executable, "-c", program, url], stdout=subprocess.PIPE, text=True)
+    return subprocess.Popen([sys.executable, "-c", program, url], cwd=ROOT, stdout=subprocess.PIPE, text=True)
 
 
 def test_a_killed_writer_loses_nothing_that_it_told_of(store: DatabaseStore, store_url: str) -> None:
