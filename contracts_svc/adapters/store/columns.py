@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from sqlalchemy import BigInteger, DateTime, Dialect, Integer, Text
+from sqlalchemy import TEXT, BigInteger, DateTime, Dialect, Integer, Text
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
 from contracts_svc.errors import UserMistake
@@ -26,7 +26,7 @@ class Clean(TypeDecorator[str]):
     def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[str]:
         # Byte order, as SQLite has it: lists come in the same order, and an update of the machine's
         # locales cannot break an index.
-        return dialect.type_descriptor(Text(collation="C" if dialect.name == "postgresql" else None))
+        return TEXT(collation="C" if dialect.name == "postgresql" else None)
 
     def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:
         if value is None or (value.isascii() and "\x00" not in value):

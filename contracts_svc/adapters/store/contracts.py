@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from threading import Lock
 from typing import Any
@@ -14,7 +14,7 @@ from sqlalchemy.sql.elements import ColumnElement
 
 from contracts_svc.adapters.store import tables
 from contracts_svc.adapters.store.database import Database
-from contracts_svc.adapters.store.part import KEYS_AT_ONCE, Part, batches, insert, note
+from contracts_svc.adapters.store.part import Part, insert, note, rows_with
 from contracts_svc.errors import UserMistake
 from contracts_svc.model import Contract
 from contracts_svc.ports_store import EVERY_CONTRACT, SERVICE, Actor, ContractFilter, ContractRow
@@ -45,20 +45,21 @@ class Contracts(Part):
 
     def contracts(self) -> tuple[Contract, ...]:
         """The latest version of every contract that is not retired, by id."""
-        query = _texts().where(_LATEST, _CONTRACTS.c.retired.is_(None))
-        return tuple(sorted(self._contracts(query), key=lambda c: c.id))
+        found = self._contracts(_LATEST, _CONTRACTS.c.retired.is_(None))
+        return tuple(sorted(found, key=lambda c: c.id))
 
     def versions(self, contract_id: str) -> tuple[Contract, ...]:
         """Every version of a contract, oldest first by semantic versioning; none for an unknown id."""
-        query = _texts().where(_CONTRACTS.c.contract == contract_id).order_by(_VERSIONS.c.id)
-        return tuple(sorted(self._contracts(query), key=lambda c: precedence(c.version)))
+        found = self._contracts(_CONTRACTS.c.contract == contract_id)
+        return tuple(sorted(found, key=lambda c: precedence(c.version)))
 
     def contract_text(self, contract_id: str, version: str | None = None) -> bytes | None:
         """The bytes of a version (None: the latest) as they were given; None when there is none."""
-        query = _texts().where(_CONTRACTS.c.contract == contract_id)
+        query = select(_VERSIONS.c.text).join(_CONTRACTS, _CONTRACTS.c.id == _VERSIONS.c.contract_id)
+        query = query.where(_CONTRACTS.c.contract == contract_id)
         query = query.where(_LATEST if version is None else _VERSIONS.c.version == version)
-        row = self.database.read(lambda c: c.execute(query).first())
-        return bytes(row.text) if row else None
+        found = self.database.read(lambda c: c.scalar(query))
+        return None if found is None else bytes(found)
 
     def list_contracts(
         self, wanted: ContractFilter = EVERY_CONTRACT, *, after: str = "", limit: int = 100
@@ -88,18 +89,34 @@ class Contracts(Part):
 
         return self.database.write(work)
 
-    def _contracts(self, query: Any) -> list[Contract]:
-        rows = self.database.read(lambda c: c.execute(query).all())
-        return [self._parsed(r.hash, bytes(r.text), r.file) for r in rows]
+    def _contracts(self, *conditions: ColumnElement[bool]) -> list[Contract]:
+        """The contracts of these versions, in the order they came; only unread ones are fetched whole."""
+        query = select(_VERSIONS.c.id, _VERSIONS.c.hash, _VERSIONS.c.file)
+        query = query.join(_CONTRACTS, _CONTRACTS.c.id == _VERSIONS.c.contract_id).where(*conditions)
 
-    def _parsed(self, hash: str, text: bytes, file: str) -> Contract:
-        key = (hash, file)
+        def work(connection: Connection) -> tuple[list[int], dict[int, Contract], list[Row[Any]]]:
+            rows = connection.execute(query.order_by(_VERSIONS.c.id)).all()
+            kept = ((r.id, self._known((r.hash, r.file))) for r in rows)
+            known = {id_: contract for id_, contract in kept if contract is not None}
+            ids = [r.id for r in rows]
+            unread = [id_ for id_ in ids if id_ not in known]
+            texts = select(_VERSIONS.c.id, _VERSIONS.c.hash, _VERSIONS.c.file, _VERSIONS.c.text)
+            return ids, known, list(rows_with(connection, texts, _VERSIONS.c.id, unread))
+
+        ids, known, unread = self.database.read(work)
+        for row in unread:
+            known[row.id] = self._parsed((row.hash, row.file), bytes(row.text))
+        return [known[id_] for id_ in ids]
+
+    def _known(self, key: tuple[str, str]) -> Contract | None:
         with self._lock:
-            known = self._kept.get(key)
-            if known is not None:
+            found = self._kept.get(key)
+            if found is not None:
                 self._kept.move_to_end(key)
-                return known
-        found = self._read(text, file)
+            return found
+
+    def _parsed(self, key: tuple[str, str], text: bytes) -> Contract:
+        found = self._read(text, key[1])
         with self._lock:
             self._kept[key] = found
             if len(self._kept) > KEPT_READ:
@@ -181,11 +198,6 @@ def _shown(contract: Contract) -> dict[str, str]:
 # --- reading ------------------------------------------------------------------------------------
 
 
-def _texts() -> Any:
-    query = select(_VERSIONS.c.text, _VERSIONS.c.hash, _VERSIONS.c.file)
-    return query.join(_CONTRACTS, _CONTRACTS.c.id == _VERSIONS.c.contract_id)
-
-
 def _rows() -> Any:
     v = _VERSIONS.c
     query = select(v.id, _CONTRACTS.c.contract, _CONTRACTS.c.tenant, _CONTRACTS.c.retired, v.version, v.name)
@@ -216,10 +228,8 @@ def _conditions(wanted: ContractFilter) -> list[ColumnElement[bool]]:
 
 def _tags(connection: Connection, version_ids: Sequence[int]) -> dict[int, tuple[str, ...]]:
     found: dict[int, tuple[str, ...]] = {}
-    for some in batches(version_ids, KEYS_AT_ONCE):
-        rows: Iterable[Row[Any]] = connection.execute(select(_TAGS).where(_TAGS.c.version_id.in_(some)))
-        for row in rows:
-            found[row.version_id] = (*found.get(row.version_id, ()), row.tag)
+    for row in rows_with(connection, select(_TAGS), _TAGS.c.version_id, version_ids):
+        found[row.version_id] = (*found.get(row.version_id, ()), row.tag)
     return {k: tuple(sorted(v)) for k, v in found.items()}
 
 

@@ -13,11 +13,21 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
 from sqlalchemy import URL, Connection, create_engine, event, make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError, StatementError
+from sqlalchemy.exc import (
+    ArgumentError,
+    DataError,
+    DBAPIError,
+    IntegrityError,
+    InternalError,
+    NotSupportedError,
+    ProgrammingError,
+    StatementError,
+)
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.pool import StaticPool
 
@@ -43,7 +53,8 @@ _LOST = {"40001", "40P01"}
 class Database:
     """Opens connections and runs transactions. Safe for use by many threads (not :data:`MEMORY`)."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, *, foreign_keys: bool = True) -> None:
+        """``foreign_keys`` False: SQLite does not see to them, as migrations of its tables need."""
         self.url = parse(url)
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
         shown = self.url.set(drivername=self.url.get_backend_name())
@@ -60,7 +71,7 @@ class Database:
         self.engine = create_engine(self.url, **options)
         self._open: ContextVar[Connection | None] = ContextVar("open transaction", default=None)
         if self.is_sqlite:
-            event.listen(self.engine, "connect", _prepare_sqlite)
+            event.listen(self.engine, "connect", partial(_prepare_sqlite, foreign_keys))
             event.listen(self.engine, "begin", _begin_sqlite)
 
     def read(self, work: Callable[[Connection], T]) -> T:
@@ -144,11 +155,7 @@ class Database:
         """The error as callers know it; what is a defect of ours stays what it is."""
         if _lost_to_another(error):
             return _Lost(error)
-        # https://www.postgresql.org/docs/current/errcodes-appendix.html: wrong statements are class 42,
-        # broken constraints class 23.
-        state = getattr(error.orig, "sqlstate", None) or ""
-        ours = isinstance(error.orig, sqlite3.IntegrityError | sqlite3.ProgrammingError)
-        return error if ours or state[:2] in ("23", "42") else self.trouble(error)
+        return error if _is_ours(error) else self.trouble(error)
 
 
 class _Lost(Exception):
@@ -156,6 +163,15 @@ class _Lost(Exception):
 
     def __init__(self, cause: DBAPIError) -> None:
         self.cause = cause
+
+
+def _is_ours(error: DBAPIError) -> bool:
+    """Whether the statement is at fault, and not the database or the way to it."""
+    if isinstance(error.orig, sqlite3.OperationalError):
+        return error.orig.sqlite_errorcode == sqlite3.SQLITE_ERROR
+    return isinstance(
+        error, IntegrityError | ProgrammingError | DataError | InternalError | NotSupportedError
+    )
 
 
 def _lost_to_another(error: DBAPIError) -> bool:
@@ -181,13 +197,13 @@ def parse(text: str) -> URL:
 _FORM = "write sqlite:///path/to/contracts.db or postgresql://user:password@host:5432/database"
 
 
-def _prepare_sqlite(connection: sqlite3.Connection, record: object) -> None:
+def _prepare_sqlite(foreign_keys: bool, connection: sqlite3.Connection, record: object) -> None:
     # The driver must not begin transactions by itself: see _begin_sqlite.
     connection.isolation_level = None
     connection.execute("PRAGMA journal_mode=WAL")
     # Every commit is on the disk before it is told: what was acknowledged outlives a power failure.
     connection.execute("PRAGMA synchronous=FULL")
-    connection.execute("PRAGMA foreign_keys=ON")
+    connection.execute(f"PRAGMA foreign_keys={int(foreign_keys)}")
     connection.execute(f"PRAGMA cache_size=-{CACHE_KIB}")
 
 

@@ -71,8 +71,8 @@ class Starts:
 
 
 def reached(connection: Connection, starts: Starts, wanted: Wanted, limit: int) -> tuple[set[EdgeRow], bool]:
-    """The edges that are wanted, and whether that is all of them: at most ``limit`` places are
-    looked at."""
+    """The edges that are wanted, and whether that is all of them: those of at most ``limit`` places
+    are read. (PostgreSQL walks no further; SQLite walks to the end first, without reading edges.)"""
     here, there = _EDGES.c.source_id, _EDGES.c.target_id
     if wanted is Wanted.UPSTREAM:
         here, there = there, here

@@ -8,11 +8,11 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, select, tuple_
+from sqlalchemy import Connection, select, tuple_
 
 from contracts_svc.adapters.store import tables
 from contracts_svc.adapters.store.codec import dumps, loads
-from contracts_svc.adapters.store.part import KEYS_AT_ONCE, Part, batches, digest, insert
+from contracts_svc.adapters.store.part import Part, digest, insert, rows_with
 from contracts_svc.ports_store import Point
 from contracts_svc.runs import Outcome, Result, Run
 
@@ -134,9 +134,7 @@ def _forget(connection: Connection, before: datetime, batch: int) -> int:
 
 def _results(connection: Connection, run_ids: Iterable[str]) -> dict[str, list[Result]]:
     found: dict[str, list[Result]] = {}
-    for some in batches(run_ids, KEYS_AT_ONCE):
-        query = select(_RESULTS.c.run_id, _RESULTS.c.document).where(_RESULTS.c.run_id.in_(some))
-        rows: Iterable[Row[Any]] = connection.execute(query.order_by(_RESULTS.c.run_id, _RESULTS.c.number))
-        for row in rows:
-            found.setdefault(row.run_id, []).append(loads(Result, row.document))
+    query = select(_RESULTS.c.run_id, _RESULTS.c.document).order_by(_RESULTS.c.run_id, _RESULTS.c.number)
+    for row in rows_with(connection, query, _RESULTS.c.run_id, run_ids):
+        found.setdefault(row.run_id, []).append(loads(Result, row.document))
     return found

@@ -43,21 +43,32 @@ def upgrade(database: Database, to: str = "head") -> Status:
     Several processes may call it at once: one works, the others find the work done. Raises UserMistake
     when the database is newer than the code.
     """
+    database.make_folder()
+    url = database.url.render_as_string(hide_password=False)
+    # SQLite changes a table by building it anew, which foreign keys are in the way of
+    # (https://www.sqlite.org/lang_altertable.html#otheralter).
+    without_keys = Database(url, foreign_keys=False)
+    try:
+        return without_keys.write(lambda c: _upgrade(without_keys, c, to))
+    finally:
+        without_keys.close()
+
+
+def _upgrade(database: Database, connection: Connection, to: str) -> Status:
     from alembic import command
 
-    database.make_folder()
-
-    def work(connection: Connection) -> Status:
-        if not database.is_sqlite:
-            connection.execute(select(func.pg_advisory_xact_lock(_LOCK)))
-        before = _status(_current(connection))
-        _refuse_newer(database, before)
-        config = _config()
-        config.attributes["connection"] = connection
-        command.upgrade(config, to)
-        return before
-
-    return database.write(work)
+    if not database.is_sqlite:
+        connection.execute(select(func.pg_advisory_xact_lock(_LOCK)))
+    before = _status(_current(connection))
+    _refuse_newer(database, before)
+    config = _config()
+    config.attributes["connection"] = connection
+    command.upgrade(config, to)
+    if database.is_sqlite:
+        broken = connection.exec_driver_sql("PRAGMA foreign_key_check").first()
+        if broken is not None:
+            raise RuntimeError(f"the migration leaves a row of {broken[0]} that points at nothing")
+    return before
 
 
 def ready(database: Database) -> None:

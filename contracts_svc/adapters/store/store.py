@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from contracts_svc.adapters.store.contracts import Contracts, ReadContract
 from contracts_svc.adapters.store.database import MEMORY, Database
@@ -12,6 +12,7 @@ from contracts_svc.adapters.store.lineage import LineageEdges
 from contracts_svc.adapters.store.people import Audit, Subscriptions, Tokens, Waivers
 from contracts_svc.adapters.store.runs import Runs
 from contracts_svc.adapters.store.tables import metadata
+from contracts_svc.ports_store import Store
 
 T = TypeVar("T")
 
@@ -36,3 +37,8 @@ def in_memory(read: ReadContract) -> DatabaseStore:
     database = Database(MEMORY)
     metadata.create_all(database.engine)
     return DatabaseStore(database, read)
+
+
+if TYPE_CHECKING:
+    # The type checker sees here that nothing of the port is missing.
+    _port: type[Store] = DatabaseStore

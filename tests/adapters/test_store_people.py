@@ -1,0 +1,81 @@
+"""Waivers, subscriptions and tokens in the store, each change with its audit entry."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from contracts_svc.adapters.store.store import DatabaseStore
+from contracts_svc.errors import UserMistake
+from contracts_svc.lineage.graph import Channel
+from contracts_svc.ports_store import Actor, Subscription, Token
+from contracts_svc.verdict import Waiver
+
+NOW = datetime(2024, 1, 1, tzinfo=UTC)
+DAY = timedelta(days=1)
+ADA = Actor(who="ada", where="cli")
+
+
+def actions(store: DatabaseStore) -> list[tuple[str, str, str]]:
+    return [(e.kind, e.action, e.subject) for e in store.audit()]
+
+
+def test_waivers_are_in_force_until_they_expire(store: DatabaseStore) -> None:
+    short = Waiver(fingerprint="f1", approver="ada", reason="agreed", expires=NOW + DAY)
+    long = replace(short, expires=NOW + 3 * DAY)
+    assert store.put_waiver(short, NOW, ADA) is True
+    assert store.put_waiver(short, NOW, ADA) is False
+    assert store.put_waiver(long, NOW, ADA) is True
+    assert store.waivers(NOW) == (long, short)
+    assert store.waivers(NOW + DAY) == (long,)
+    assert store.waivers(NOW + 3 * DAY) == ()
+    assert actions(store) == [("waiver", "created", "f1")] * 2
+    assert store.audit()[0].detail["reason"] == "agreed"
+
+
+READER = Subscription(
+    consumer="churn-model",
+    contract="urn:flights",
+    team="science",
+    columns=("flights.dest",),
+    channels=(Channel(tool="slack", address="#science"),),
+)
+
+
+def test_a_subscription_is_kept_as_it_is_now(store: DatabaseStore) -> None:
+    assert store.put_subscription(READER, NOW, ADA) is True
+    assert store.put_subscription(READER, NOW, ADA) is False
+    changed = replace(READER, version="2.0.0")
+    assert store.put_subscription(changed, NOW, ADA) is True
+    other = replace(READER, contract="urn:a")
+    store.put_subscription(other, NOW, ADA)
+    assert store.subscriptions() == (other, changed)
+    assert store.subscriptions("urn:flights") == (changed,)
+
+
+def test_a_subscription_ends_and_may_begin_again(store: DatabaseStore) -> None:
+    store.put_subscription(READER, NOW, ADA)
+    assert store.end_subscription("churn-model", "urn:flights", NOW, ADA) is True
+    assert store.end_subscription("churn-model", "urn:flights", NOW, ADA) is False
+    assert store.end_subscription("nobody", "urn:flights", NOW, ADA) is False
+    assert store.subscriptions() == ()
+    assert store.put_subscription(READER, NOW, ADA) is True
+    assert store.subscriptions() == (READER,)
+    assert [a for _, a, _ in actions(store)] == ["created", "ended", "created"]
+
+
+def test_tokens_are_found_by_the_hash_of_their_secret(store: DatabaseStore) -> None:
+    token = Token(id="t1", owner="ada", scopes=("contracts:write",), created=NOW, expires=NOW + DAY)
+    store.put_token(token, "ab" * 32, ADA)
+    assert store.token("ab" * 32) == token
+    assert store.token("cd" * 32) is None
+    assert store.tokens() == (token,)
+    assert store.revoke_token("t1", NOW + DAY, ADA) is True
+    assert store.revoke_token("t1", NOW + DAY, ADA) is False
+    assert store.token("ab" * 32) == replace(token, revoked=NOW + DAY)
+    with pytest.raises(UserMistake, match="no token 't2'"):
+        store.revoke_token("t2", NOW, ADA)
+    assert actions(store) == [("token", "created", "t1"), ("token", "revoked", "t1")]
+    assert "ab" * 32 not in repr(store.audit())
