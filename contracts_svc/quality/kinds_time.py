@@ -110,11 +110,17 @@ def _moment(reads: Reads) -> exp.Expr:
     return reads.value
 
 
+def _is_a_time(reads: Reads) -> exp.Expr:
+    """Infinity, and what is outside of the years 1 to 9999, marks "none": nothing happened then."""
+    if any(v.type == "TIMESTAMP_NS" for v in reads.column.variants):
+        return call("isfinite", reads.value)
+    first, last = (exp.cast(exp.Literal.string(day), "DATE") for day in ("0001-01-02", "9999-12-30"))
+    return exp.Between(this=reads.value, low=first, high=last)
+
+
 def _extreme(reads: Reads, *, name: str, function: type[exp.AggFunc]) -> Mapping[str, exp.Expr]:
     moment = _moment(reads)
-    # An infinite time is a marker for "none", and no time at which anything happened.
-    finite = call("isfinite", moment.copy())
-    found: exp.Expr = exp.Filter(this=function(this=moment), expression=exp.Where(this=finite))
+    found: exp.Expr = exp.Filter(this=function(this=moment), expression=exp.Where(this=_is_a_time(reads)))
     if reads.column.family is not Family.TIMESTAMP_TZ:
         zone = str(reads.column.column.logical_type_options.get("defaultTimezone") or "UTC")
         found = exp.AtTimeZone(this=exp.cast(found, "TIMESTAMP"), zone=exp.Literal.string(zone))
@@ -137,7 +143,7 @@ def _slots(reads: Reads) -> exp.Select:
             exp.alias_(exp.Max(this=seconds.copy()), "last"),
         )
         .from_(reads.source)
-        .where(call("isfinite", moment.copy()))
+        .where(_is_a_time(reads))
         .group_by(slot.copy())
     )
 

@@ -332,6 +332,9 @@ def _classify(error: duckdb.Error, timeout: float | None) -> tuple[str, str, boo
             return f"the query reads what its contract does not name: {text}", "", False
         case _ if isinstance(error, _QUERY):
             return f"the query does not fit the data: {text}", "", False
+        case _ if "is not valid utf8" in low:
+            hint = "write the text as UTF-8, or promise bytes (format binary)"
+            return f"text that is not UTF-8: {text}", hint, False
         case _ if any(sign in low for sign in _DAMAGED):
             return f"not a Parquet file, or a damaged one: {text}", "write the file again", False
         case duckdb.IOException():
