@@ -308,6 +308,43 @@ def test_what_a_server_says_wrongly_is_the_users_mistake(
         run(given)
 
 
+def test_what_is_classified_is_masked_however_it_is_nested(tmp_path: Path) -> None:
+    put(
+        tmp_path / "t",
+        {"a.json": b'{"p":{"mail":"secret-1"},"l":[{"mail":"secret-2","n":-1}],"m":{"secret-3":-1}}'},
+    )
+    mail = {"name": "mail", "logicalType": "string", "classification": "personal"}
+    limit = {"logicalType": "integer", "logicalTypeOptions": {"minimum": 0}}
+    columns = [
+        {"name": "p", "logicalType": "object", "logicalTypeOptions": {"minProperties": 2}, "properties": [mail]},
+        {"name": "l", "logicalType": "array",
+         "items": {"logicalType": "object", "logicalTypeOptions": {"maxProperties": 1},
+                   "properties": [mail, {"name": "n", **limit}]}},
+        {"name": "m", "logicalType": "map",
+         "map": {"key": {"logicalType": "string", "classification": "personal"}, "value": limit}},
+    ]  # fmt: skip
+    found = run(text_contract(tmp_path, "json", {"name": "t", "properties": columns}))
+    bad = [r for r in found.results if r.bad]
+    assert {r.check.id for r in bad} == {
+        "t.p.min-properties", "t.l[].max-properties", "t.l[].n.minimum", "t.m{value}.minimum",
+    }  # fmt: skip
+    assert all(r.samples for r in bad)
+    assert "secret" not in str(found)
+
+
+def test_dates_in_the_format_of_their_column(tmp_path: Path) -> None:
+    put(tmp_path / "t", {"a.csv": b"d,e\n28.02.2026,x\n30.02.2026,x\n2026-02-28,x\n,\n"})
+    day = {
+        "name": "d",
+        "logicalType": "date",
+        "logicalTypeOptions": {"format": "dd.MM.yyyy", "minimum": "2026-01-01"},
+    }
+    odd = {"name": "e", "logicalType": "date", "logicalTypeOptions": {"format": "QQQ yyyy"}}
+    found = run(text_contract(tmp_path, "csv", {"name": "t", "properties": [day, odd]}))
+    assert figures(found) == {"t.d.value-type": ("failed", 2)}
+    assert [u.what for u in found.unsupported] == ["t.e: format QQQ yyyy"]
+
+
 def is_number(text: str, *, scale: int, below: int) -> bool:
     """Whether a text is a plain decimal number that a type of so many digits holds exactly."""
     try:
