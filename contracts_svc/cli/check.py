@@ -15,6 +15,7 @@ from contracts_svc.errors import ExitCode, UserMistake, worst
 from contracts_svc.flows.check import check
 from contracts_svc.model import Contract, Server, Table
 from contracts_svc.quality.references import resolver
+from contracts_svc.render.check_junit import junit
 from contracts_svc.render.finding import location_json
 from contracts_svc.runs import Outcome, Result, Run
 
@@ -53,6 +54,8 @@ def run(
     code = worst(r.exit_code for r in runs)
     if format == "json":
         print_json(code, {"runs": [run_json(r) for r in runs]})
+    elif format == "junit":
+        print(junit(runs), end="")
     else:
         for done in runs:
             print_run(done)

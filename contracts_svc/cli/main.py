@@ -66,6 +66,14 @@ class ReportFormat(StrEnum):
     gitlab = "gitlab-codequality"
 
 
+class CheckFormat(StrEnum):
+    """How the results of checks are printed."""
+
+    text = "text"
+    json = "json"
+    junit = "junit"
+
+
 class ModeName(StrEnum):
     """Compatibility modes, as schema registries use the words."""
 
@@ -239,7 +247,9 @@ def check(
     samples: Annotated[
         int | None, typer.Option("--samples", min=0, max=1000, help="Failing rows to show per check.")
     ] = None,
-    format: FormatOption = Format.text,
+    format: Annotated[
+        CheckFormat, typer.Option("--format", "-f", help="How to print the result.")
+    ] = CheckFormat.text,
 ) -> None:
     """Check the published data against everything that the contract promises, where the data lies.
 

@@ -105,7 +105,7 @@ def moved(old: SlaProperty, new: SlaProperty) -> Strictness:
     if stated[0] == stated[1]:
         return Strictness.SAME
     name = known_as(new.property)
-    one, other = _amount(old), _amount(new)
+    one, other = amount(old), amount(new)
     same_property = known_as(old.property) == name and old.value_ext == new.value_ext
     if not same_property or one is None or other is None or one[1] != other[1]:
         return Strictness.CHANGED
@@ -123,8 +123,11 @@ def _unit(sla: SlaProperty) -> str:
     return " ".join((sla.unit or "").lower().split())
 
 
-def _amount(sla: SlaProperty) -> tuple[float, str, str] | None:
-    """The amount in its kind's own unit, the kind (time, share, ...), and the unit as written."""
+def amount(sla: SlaProperty) -> tuple[float, str, str] | None:
+    """The amount in its kind's own unit, the kind, and the unit as written; None where it is none.
+
+    Kinds: ``time`` (seconds), ``share`` (percent), ``moment`` (what a date says), ``unit ...`` (as it is).
+    """
     value: Json = sla.value
     unit = _unit(sla)
     if isinstance(value, str):

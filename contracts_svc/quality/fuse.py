@@ -64,6 +64,8 @@ def footers(plan: Plan, layout: Layout) -> tuple[Measurement, ...]:
 def why_not(check: Check, layout: Layout) -> str | None:
     """Why a check cannot be measured on these files, or None when it can."""
     kind = KIND_OF[check.kind]
+    if kind.origin is Origin.HISTORY:
+        return kind.judged
     if check.kind == "table-present":
         return None
     if not layout.files:
@@ -81,6 +83,7 @@ def why_not(check: Check, layout: Layout) -> str | None:
             return reason if len(check.columns) == 1 else f"{path}: {reason}"
     try:
         aggregates(check, layout)
+        own_query(check, layout)
     except NotComparable as error:
         return str(error)
     return None

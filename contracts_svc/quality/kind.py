@@ -34,6 +34,8 @@ class Origin(StrEnum):
     """A query of its own, since it groups or joins rows, or is written by the user."""
     CUSTOM = "custom"
     """Code of the deployment, run outside the engine."""
+    HISTORY = "history"
+    """What happened over time: incidents, earlier runs. A single run skips it."""
 
 
 class Merge(StrEnum):
@@ -162,6 +164,8 @@ class CheckKind:
     merge: Mapping[str, Merge] = field(default_factory=lambda: {"failing": Merge.SUM})
     typed: bool = False
     """Whether it compares values, so that every file must store the promised kind of value."""
+    judged: str = ""
+    """Why a single run skips a HISTORY kind."""
     inside: bool = True
     """Whether it can be asked of values inside arrays and maps; a row then fails once, however many of
     its values do."""

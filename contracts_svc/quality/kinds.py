@@ -11,6 +11,7 @@ from contracts_svc.quality import (
     kinds_keys,
     kinds_lists,
     kinds_shape,
+    kinds_sla,
     kinds_sql,
     kinds_text,
     kinds_time,
@@ -29,6 +30,7 @@ KINDS: tuple[CheckKind, ...] = (
     *kinds_lists.KINDS,
     *kinds_keys.KINDS,
     *kinds_time.KINDS,
+    *kinds_sla.KINDS,
     *kinds_sql.KINDS,
 )
 

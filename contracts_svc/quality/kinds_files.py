@@ -12,8 +12,8 @@ from functools import partial
 
 from sqlglot import exp
 
-from contracts_svc.model import Json
-from contracts_svc.quality import text_values, texts
+from contracts_svc.model import Column, Json
+from contracts_svc.quality import date_formats, text_values, texts
 from contracts_svc.quality.kind import (
     CheckKind,
     Merge,
@@ -60,6 +60,8 @@ def _value_types(promises: Promises) -> Iterator[Check | Unsupported]:
             reason = "a CSV file has no nested values"
             yield Unsupported(what=f"{promises.table.name}.{column.path}: type", reason=reason, at=column.at)
             continue
+        if _format_problem(column):
+            continue
         kind = column.logical_type or text_values.text_type(column)
         yield column_check(
             "value-type",
@@ -69,6 +71,13 @@ def _value_types(promises: Promises) -> Iterator[Check | Unsupported]:
             title=f"every {column.path} reads as {kind}",
             type=kind,
         )
+
+
+def _format_problem(column: Column) -> bool:
+    """Whether it is in a format of dates that cannot be read, which the kind ``format`` tells."""
+    written = column.logical_type_options.get("format")
+    of_times = (column.logical_type or "").lower() in ("date", "timestamp", "time")
+    return of_times and written is not None and isinstance(date_formats.read(str(written)), str)
 
 
 _NESTED = ("array", "object", "map", "vector")

@@ -72,7 +72,8 @@ def _custom_terms(at: RuleAt) -> Terms | str:
     rule = at.rule
     engine = (rule.engine or "").strip()
     if engine.lower() != "pandera":
-        return f"the engine {engine or '(none)'} is not one that runs here (pandera does)"
+        known = "pandera does, common rules of soda and greatExpectations too"
+        return f"the engine {engine or '(none)'} is not one that runs here: {known}"
     if not isinstance(rule.implementation, str) or not rule.implementation.strip():
         return "implementation must be the name of a schema in checks/"
     return Terms(

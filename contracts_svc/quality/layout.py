@@ -68,12 +68,16 @@ class Stored:
 
     @property
     def shown(self) -> exp.Expr | None:
-        """What a person is shown of a row: the text as it was written, every value in an array."""
-        if self.elements is not None and self.expression is not None:
-            return self.elements if self.raw is not None else each_element(self.elements, self.expression)
-        if self.raw is not None:
-            return text_values.json_text(self.raw) if self.json else self.raw
-        return self.expression
+        """What a person is shown of a row: the text as it was written, every value in an array.
+
+        What is nested is shown as the contract types it, since a text of it could not be masked in parts.
+        """
+        if self.expression is None:
+            return None
+        one: exp.Expr = self.expression
+        if self.raw is not None and self.family not in (Family.LIST, Family.STRUCT, Family.MAP):
+            one = text_values.json_text(self.raw) if self.json else self.raw
+        return one if self.elements is None else each_element(self.elements, one)
 
     @property
     def parent(self) -> exp.Expr | None:

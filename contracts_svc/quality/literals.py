@@ -19,8 +19,11 @@ from contracts_svc.quality.kind import is_number
 from contracts_svc.quality.layout import Stored
 from contracts_svc.quality.types import Family
 
-_HUGE = Decimal(10) ** 37
-"""Beyond this, a number no longer surely fits an engine's exact types."""
+_HUGE = Decimal(10) ** 38
+"""The exact types of engines hold 38 digits: what they store is smaller than this."""
+
+
+_FIRST_NS, _LAST_NS = datetime(1677, 9, 21, 0, 12, 44), datetime(2262, 4, 11, 23, 47, 16)
 
 
 class NotComparable(ValueError):
@@ -113,7 +116,7 @@ def _number(value: Decimal, stored: Stored, *, upward: bool) -> exp.Expr:
     exact = _rounded(value, stored.scale, upward=upward)
     # Past what exact types hold, all values of the column are on one side of the limit anyway.
     if abs(exact) >= _HUGE.scaleb(-stored.scale):
-        return _cast(str(exact), "DOUBLE")
+        return _cast("1e300" if exact > 0 else "-1e300", "DOUBLE")
     return _signed(exact)
 
 
@@ -156,6 +159,10 @@ def _day(value: Json, *, upward: bool) -> date:
 def _timestamp(value: datetime, stored: Stored) -> exp.Expr:
     zone = str(stored.column.logical_type_options.get("defaultTimezone") or "UTC")
     aware = value.tzinfo is not None
+    if not aware and any(v.type == "TIMESTAMP_NS" for v in stored.variants):
+        # Nanoseconds since 1970 in 64 bits end in the year 2262: beyond, every value is on one side.
+        beyond = "infinity" if value > _LAST_NS else "-infinity" if value < _FIRST_NS else None
+        return _cast(beyond or value.isoformat(sep=" "), "TIMESTAMP_NS")
     literal = _cast(value.isoformat(sep=" "), "TIMESTAMPTZ" if aware else "TIMESTAMP")
     if aware is (stored.family is Family.TIMESTAMP_TZ):
         return literal

@@ -28,7 +28,7 @@ def masked(column: Column, value: Json) -> Json:
     """
     if value is None:
         return None
-    if is_sensitive(column):
+    if is_sensitive(column) or (column.map_key is not None and is_sensitive(column.map_key)):
         return MASK
     if isinstance(value, float) and not math.isfinite(value):
         return str(value)
@@ -39,8 +39,9 @@ def masked(column: Column, value: Json) -> Json:
             k: masked(parts[k], v) if k in parts else masked(inside, v) if inside is not None else v
             for k, v in value.items()
         }
-    if isinstance(value, list) and column.items is not None:
-        return [masked(column.items, v) for v in value]
+    if isinstance(value, list):
+        # Of a column inside an array, all its values in a row.
+        return [masked(column.items or column, v) for v in value]
     return value
 
 

@@ -9,6 +9,7 @@ from dataclasses import replace
 
 from contracts_svc.files import PARQUET, Reading
 from contracts_svc.model import Contract, QualityRule, Table
+from contracts_svc.quality import foreign, foreign_gx, foreign_soda
 from contracts_svc.quality.judge import expected
 from contracts_svc.quality.kind import (
     CheckKind,
@@ -72,10 +73,40 @@ def _outside_lists(stated: Check | Unsupported) -> Check | Unsupported:
 
 def _rules(contract: Contract, table: Table) -> Iterator[Check | Unsupported]:
     for rule in table.quality:
-        yield _rule(RuleAt(rule=rule, contract=contract, table=table, column=None))
+        yield from _stated(RuleAt(rule=rule, contract=contract, table=table, column=None))
     for column in table.walk():
         for rule in column.quality:
-            yield _rule(RuleAt(rule=rule, contract=contract, table=table, column=column))
+            yield from _stated(RuleAt(rule=rule, contract=contract, table=table, column=column))
+
+
+_ENGINES = {
+    "soda": foreign_soda.translate,
+    "sodacl": foreign_soda.translate,
+    "greatexpectations": foreign_gx.translate,
+    "gx": foreign_gx.translate,
+}
+
+
+def _stated(at: RuleAt) -> Iterator[Check | Unsupported]:
+    """A rule as checks: one in the words of another engine may be several."""
+    engine = re.sub(r"[^a-z]", "", (at.rule.engine or "").lower())
+    translate = _ENGINES.get(engine) if (at.rule.type or "").lower() == "custom" else None
+    if translate is None:
+        yield _rule(at)
+        return
+    try:
+        translated = translate(at, foreign.read(at))
+    except foreign.NotTranslated as error:
+        yield _unsupported(at, f"{at.rule.engine}: {error}")
+        return
+    for each in translated:
+        kind = KIND_OF[each.kind]
+        if each.unit is Unit.PERCENT and kind.failing is None:
+            yield _unsupported(at, f"{at.rule.engine}: {each.kind} has no percentage")
+            continue
+        terms = Terms(columns=each.columns, arguments=each.arguments)
+        label = "-".join((each.kind, *each.columns)) if at.column is None else each.kind
+        yield _check(at, kind, terms, each.thresholds, each.unit, label)
 
 
 def _rule(at: RuleAt) -> Check | Unsupported:
@@ -93,10 +124,16 @@ def _rule(at: RuleAt) -> Check | Unsupported:
     assert isinstance(unit, Unit)
     if unit is Unit.PERCENT and found.failing is None and found.origin is not Origin.CUSTOM:
         return _unsupported(at, f"{at.rule.metric} has no percentage")
+    return _check(at, found, terms, thresholds, unit, found.key)
+
+
+def _check(
+    at: RuleAt, found: CheckKind, terms: Terms, thresholds: tuple[Threshold, ...], unit: Unit, label: str
+) -> Check:
     place = at.table.name if at.column is None else f"{at.table.name}.{at.column.path}"
     rule = at.rule
     check = Check(
-        id=f"{place}.{rule.id or _slug(rule.name) or found.key}",
+        id=f"{place}.{rule.id or _slug(rule.name) or label}",
         kind=found.key,
         table=at.table.name,
         columns=terms.columns,

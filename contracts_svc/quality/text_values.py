@@ -16,7 +16,7 @@ TEXT = " (text)"
 """What is added to a column's name for its text as it was written."""
 
 _NUMBER = r"\s*[-+]?([0-9]+\.?[0-9]{{0,{scale}}}0*|\.[0-9]{{1,{scale}}}0*)\s*"
-_WHOLE = r"\s*[-+]?[0-9]+(\.0*)?\s*"
+_WHOLE = r"\s*[-+]?([0-9]+(\.0*)?|\.0+)\s*"
 _DATE = r"\s*[-+]?[0-9]{1,6}-[0-9]{1,2}-[0-9]{1,2}( \(BC\))?\s*"
 _JSON_NUMBERS = ("BIGINT", "UBIGINT", "HUGEINT", "DOUBLE", "DECIMAL")
 _ZONE = r".*[0-9](Z|z| ?UTC|[-+][0-9]{2}(:?[0-9]{2}){0,2})\s*"

@@ -111,7 +111,7 @@ def test_a_rule_keeps_its_dimension_description_unit_and_place() -> None:
         ({"metric": "rowCount", "mustBe": 0}, "rowCount is a metric of a table"),
         ({"metric": "nullValues", "mustBe": 0, "unit": "dozen"}, "neither rows nor percent"),
         ({"type": "sql", "query": "DROP TABLE t", "mustBe": 0}, "the query is refused: it is not a SELECT"),
-        ({"type": "custom", "engine": "soda", "implementation": "x"}, "soda is not one that runs here"),
+        ({"type": "custom", "engine": "dbt", "implementation": "x"}, "dbt is not one that runs here"),
         ({"type": "custom", "engine": "pandera", "implementation": {"a": 1}}, "must be the name of a schema"),
     ],
 )

@@ -3,17 +3,26 @@
 from __future__ import annotations
 
 import gzip
-from collections.abc import Mapping
+import re
+from collections import Counter
+from collections.abc import Callable, Mapping
+from decimal import Decimal, InvalidOperation
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sqlglot import exp
 
 from contracts_svc.adapters.engines.duckdb import DuckDBEngine
 from contracts_svc.adapters.storage import ArrowStorage
 from contracts_svc.demo.lake import Lake
 from contracts_svc.errors import UserMistake
-from contracts_svc.model import Contract
+from contracts_svc.model import Column, Contract
+from contracts_svc.quality import text_values
 from contracts_svc.runs import Outcome, Result, Run
 from tests.core.quality import contract, results, run
 from tests.fixtures_s3 import put as put_s3
@@ -297,3 +306,97 @@ def test_what_a_server_says_wrongly_is_the_users_mistake(
     given = text_contract(tmp_path, kind, {"name": "t", "properties": [ID]}, custom=custom, **server)
     with pytest.raises(UserMistake, match=message.replace("(", r"\(")):
         run(given)
+
+
+def test_what_is_classified_is_masked_however_it_is_nested(tmp_path: Path) -> None:
+    put(
+        tmp_path / "t",
+        {"a.json": b'{"p":{"mail":"secret-1"},"l":[{"mail":"secret-2","n":-1}],"m":{"secret-3":-1}}'},
+    )
+    mail = {"name": "mail", "logicalType": "string", "classification": "personal"}
+    limit = {"logicalType": "integer", "logicalTypeOptions": {"minimum": 0}}
+    columns = [
+        {"name": "p", "logicalType": "object", "logicalTypeOptions": {"minProperties": 2}, "properties": [mail]},
+        {"name": "l", "logicalType": "array",
+         "items": {"logicalType": "object", "logicalTypeOptions": {"maxProperties": 1},
+                   "properties": [mail, {"name": "n", **limit}]}},
+        {"name": "m", "logicalType": "map",
+         "map": {"key": {"logicalType": "string", "classification": "personal"}, "value": limit}},
+    ]  # fmt: skip
+    found = run(text_contract(tmp_path, "json", {"name": "t", "properties": columns}))
+    bad = [r for r in found.results if r.bad]
+    assert {r.check.id for r in bad} == {
+        "t.p.min-properties", "t.l[].max-properties", "t.l[].n.minimum", "t.m{value}.minimum",
+    }  # fmt: skip
+    assert all(r.samples for r in bad)
+    assert "secret" not in str(found)
+
+
+def test_dates_in_the_format_of_their_column(tmp_path: Path) -> None:
+    put(tmp_path / "t", {"a.csv": b"d,e\n28.02.2026,x\n30.02.2026,x\n2026-02-28,x\n,\n"})
+    day = {
+        "name": "d",
+        "logicalType": "date",
+        "logicalTypeOptions": {"format": "dd.MM.yyyy", "minimum": "2026-01-01"},
+    }
+    odd = {"name": "e", "logicalType": "date", "logicalTypeOptions": {"format": "QQQ yyyy"}}
+    found = run(text_contract(tmp_path, "csv", {"name": "t", "properties": [day, odd]}))
+    assert figures(found) == {"t.d.value-type": ("failed", 2)}
+    assert [u.what for u in found.unsupported] == ["t.e: format QQQ yyyy"]
+
+
+def is_number(text: str, *, scale: int, below: int) -> bool:
+    """Whether a text is a plain decimal number that a type of so many digits holds exactly."""
+    try:
+        value = Decimal(text.strip(" \t"))
+    except InvalidOperation:
+        return False
+    plain = not {"e", "E", "_"} & set(text)
+    return plain and -below <= value < below and value == round(value, scale)
+
+
+@pytest.mark.parametrize(
+    ("column", "reads"),
+    [
+        (Column(name="x", path="x", logical_type="integer"), partial(is_number, scale=0, below=2**63)),
+        (
+            Column(name="x", path="x", logical_type="integer", physical_type="TINYINT"),
+            partial(is_number, scale=0, below=128),
+        ),
+        (
+            Column(name="x", path="x", logical_type="number", physical_type="DECIMAL(5,2)"),
+            lambda text: is_number(text, scale=2, below=1000) and Decimal(text) != -1000,
+        ),
+    ],
+)
+def test_the_same_texts_are_numbers_as_in_plain_python(column: Column, reads: Callable[[str], bool]) -> None:
+    tests = [
+        text_values.is_no_value(exp.column("x"), column, json=False),
+        text_values.is_no_value(exp.column("j"), column, json=True),
+    ]
+    query = exp.select(*tests).from_(
+        exp.select(
+            exp.alias_(exp.Parameter(this=exp.to_identifier("x")), "x"),
+            exp.alias_(exp.cast(exp.Parameter(this=exp.to_identifier("j")), "JSON"), "j"),
+        ).subquery("given")
+    )
+    sql = query.sql(dialect="duckdb").replace("@", "$")
+    numbers = (
+        st.integers().map(str) | st.decimals(-1200, 1200, places=3).map(str) | st.integers(-200, 200).map(str)
+    )
+    verdicts: Counter[bool] = Counter()
+    with duckdb.connect() as connection:
+
+        @settings(max_examples=300, deadline=None)
+        @given(numbers | st.text("0129.-+ex", max_size=6))
+        def compare(text: str) -> None:
+            is_json = re.fullmatch(r"-?(0|[1-9]\d*)(\.\d+)?", text) is not None
+            given_json = text if is_json else "null"
+            row = connection.execute(sql, {"x": text, "j": given_json}).fetchone()
+            assert row is not None
+            assert row[0] is not reads(text), text
+            assert row[1] is (is_json and not reads(text)), text
+            verdicts[bool(row[0])] += 1
+
+        compare()
+    assert min(verdicts[True], verdicts[False]) > 20

@@ -104,6 +104,8 @@ def connect(
     connection = duckdb.connect(":memory:", config=config)
     connection.execute("SET TimeZone = 'UTC'")
     connection.execute("SET parquet_metadata_cache = true")
+    # Shapes are bytes to us; with this on, wrong metadata about them hides all other columns too.
+    connection.execute("SET enable_geoparquet_conversion = false")
     return connection
 
 
@@ -187,6 +189,7 @@ class _DuckDBSession:
         self._access = access
         self._timeout = timeout
         self._unreadable: dict[str, CouldNotCheck] = {}
+        self._alone = {s.name: s.files[0].path for s in sources if len(s.files) == 1}
         for source in sources:
             try:
                 self._make_view(source)
@@ -203,9 +206,13 @@ class _DuckDBSession:
         for name in names:
             if name in self._unreadable:
                 raise self._unreadable[name]
+        alone = [self._alone[name] for name in names if name in self._alone]
         if text_sources.REJECTS in names and self._unreadable:
             raise next(iter(self._unreadable.values()))
-        columns, rows = self._execute(", ".join(names) or "query", query)
+        try:
+            columns, rows = self._execute(", ".join(names) or "query", query)
+        except CouldNotCheck as error:
+            raise _in_file(error, alone) from error
         return [dict(zip(columns, map(_json, row), strict=True)) for row in rows]
 
     def _make_view(self, source: Source) -> None:
@@ -268,6 +275,14 @@ class _DuckDBSession:
         return CouldNotCheck(what, scrub(cause), hint, retryable=retryable)
 
 
+def _in_file(error: CouldNotCheck, alone: Sequence[str]) -> CouldNotCheck:
+    """The error with the file in it, where there is but one; DuckDB does not always name it."""
+    if len(alone) != 1 or alone[0] in error.cause or not error.cause.startswith("not a Parquet file"):
+        return error
+    cause = f"{error.cause} (in {alone[0]})"
+    return CouldNotCheck(error.what, cause, error.hint, retryable=error.retryable)
+
+
 def read_parquet(source: Source) -> exp.Table:
     """What stands for a source in the FROM of a query: exactly its files, read in place."""
     folders = {key for file in source.files for key in file.partition}
@@ -307,7 +322,10 @@ _QUERY = (
     duckdb.TypeMismatchException,
 )
 _DENIED = (401, 403)
-_DAMAGED = ("magic bytes", "too small to be a parquet", "tprotocol", "corrupt", "decompress", "footer")
+_DAMAGED = (
+    "magic bytes", "too small to be a parquet", "tprotocol", "corrupt", "decompress", "footer",
+    "out of buffer",
+)  # fmt: skip
 _GONE = "check the location, or that the file was not removed meanwhile"
 
 
@@ -332,6 +350,11 @@ def _classify(error: duckdb.Error, timeout: float | None) -> tuple[str, str, boo
             return f"the query reads what its contract does not name: {text}", "", False
         case _ if isinstance(error, _QUERY):
             return f"the query does not fit the data: {text}", "", False
+        case _ if "unsupported compression codec" in low:
+            return f"a compression that is not read: {text}", "write it with zstd or snappy", False
+        case _ if "is not valid utf8" in low:
+            hint = "write the text as UTF-8, or promise bytes (format binary)"
+            return f"text that is not UTF-8: {text}", hint, False
         case _ if any(sign in low for sign in _DAMAGED):
             return f"not a Parquet file, or a damaged one: {text}", "write the file again", False
         case duckdb.IOException():
