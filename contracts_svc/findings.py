@@ -86,6 +86,8 @@ class Finding:
     fix: str = ""
     contract: str = ""
     change: Change | None = None
+    against: tuple[str, ...] = ()
+    """The earlier versions that this is a change from, oldest first; empty: the last one alone."""
 
     @property
     def table(self) -> str | None:

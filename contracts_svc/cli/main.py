@@ -51,6 +51,9 @@ class ModeName(StrEnum):
     BACKWARD = "BACKWARD"
     FORWARD = "FORWARD"
     FULL = "FULL"
+    BACKWARD_TRANSITIVE = "BACKWARD_TRANSITIVE"
+    FORWARD_TRANSITIVE = "FORWARD_TRANSITIVE"
+    FULL_TRANSITIVE = "FULL_TRANSITIVE"
     NONE = "NONE"
 
 
@@ -61,7 +64,8 @@ ModeOption = Annotated[
         "--mode",
         case_sensitive=False,
         help="FORWARD: readers of the old contract can go on with data written under the new one. "
-        "BACKWARD: data written under the old contract satisfies the new one. FULL: both.",
+        "BACKWARD: data written under the old contract satisfies the new one. FULL: both. "
+        "With _TRANSITIVE, of every active version and not only the last. NONE: only tell what changed.",
     ),
 ]
 ContractsOption = Annotated[
@@ -125,14 +129,25 @@ def lint(
 @app.command(epilog="Example: contracts diff old/flights.odcs.yaml new/flights.odcs.yaml")
 def diff(
     old: Annotated[Path, typer.Argument(help="The contract as it was.")],
-    new: Annotated[Path, typer.Argument(help="The contract as it is to be.")],
+    new: Annotated[
+        list[Path],
+        typer.Argument(
+            metavar="[OLD...] NEW",
+            help="The contract as it is to be; before it, further versions, oldest first.",
+            show_default=False,
+        ),
+    ],
     mode: ModeOption = ModeName.FORWARD,
     format: FormatOption = Format.text,
 ) -> None:
-    """Compare two versions of a contract and judge every change."""
+    """Compare versions of a contract and judge every change.
+
+    The last file is the new version. It is judged against the one before it, and with a _TRANSITIVE mode
+    against every earlier one that is active.
+    """
     from contracts_svc.cli import diff as command
 
-    raise typer.Exit(command.run(old, new, mode.value, format))
+    raise typer.Exit(command.run([old, *new[:-1]], new[-1], mode.value, format))
 
 
 @app.command(epilog="Example: contracts preflight --base origin/main --lineage sql/ --lineage events.jsonl")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +13,11 @@ from contracts_svc.adapters.openlineage import read_events
 from contracts_svc.app import SystemClock
 from contracts_svc.cli.output import count, print_json
 from contracts_svc.cli.workspace import CONTRACT_SUFFIXES, lineage_texts, read_text
+from contracts_svc.compat.history import pins_of
 from contracts_svc.compat.modes import Mode
+from contracts_svc.compat.rule import shown
 from contracts_svc.errors import ExitCode
+from contracts_svc.flows.history import Earlier
 from contracts_svc.flows.lineage import gather
 from contracts_svc.flows.preflight import ContractChange, preflight, read_sides
 from contracts_svc.render.json import verdict_json
@@ -40,7 +44,10 @@ def run(
     )
     sql, events = _lineage(code_host, base_commit, lineage or settings.load().lineage)
     known = gather(sides.base.values(), sql=sql, events=events, read_events=read_events, dialect=dialect)
-    done = preflight(sides, known, now=SystemClock().now(), mode=Mode(mode))
+    pins, problems = pins_of(sides.head.values())
+    known = replace(known, problems=(*known.problems, *problems))
+    earlier = Earlier(versions=lambda path: code_host.history(base_commit, path), read=read_text, pins=pins)
+    done = preflight(sides, known, now=SystemClock().now(), mode=Mode(mode), earlier=earlier)
     code = done.verdict.exit_code
     if format == "json":
         print_json(
@@ -50,12 +57,18 @@ def run(
                 "head": head_commit,
                 "mode": mode,
                 "changed": [change_json(c) for c in done.changed],
+                "against": {contract: list(versions) for contract, versions in done.against.items()},
                 "verdict": verdict_json(done.verdict),
             },
         )
         return code
     changed = count(len(done.changed), "changed contract")
     print(f"{changed} between {base_commit[:12]} (base) and {head_commit[:12]} (head)")
+    for contract, versions in done.against.items():
+        if len(versions) > 1:
+            print(
+                f"{contract} is judged against {count(len(versions), 'earlier version')}: {shown(versions)}"
+            )
     print(verdict_text(done.verdict))
     return code
 

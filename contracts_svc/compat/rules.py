@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from datetime import date
 
 from contracts_svc.compat import (
@@ -21,13 +22,15 @@ from contracts_svc.compat import (
 )
 from contracts_svc.compat.derived import derived
 from contracts_svc.compat.diff import diff
+from contracts_svc.compat.history import versions_to_judge
 from contracts_svc.compat.modes import Mode
-from contracts_svc.compat.rule import Rule, Scope, at_of, trigger
+from contracts_svc.compat.rule import Rule, Scope, at_of, shown, trigger
 from contracts_svc.compat.thresholds import as_date
+from contracts_svc.errors import Location
 from contracts_svc.findings import Change, Finding, ordered
 from contracts_svc.model import Contract
 
-__all__ = ["RULES", "Rule", "judge", "judge_versions"]
+__all__ = ["RULES", "Rule", "judge", "judge_each", "judge_versions"]
 
 RULES: tuple[Rule, ...] = (
     *rules_tables.RULES,
@@ -82,15 +85,51 @@ def judge(
 
 
 def judge_versions(
-    versions: Sequence[Contract], new: Contract, mode: Mode = Mode.FORWARD, *, today: date | None = None
+    versions: Sequence[Contract],
+    new: Contract,
+    mode: Mode = Mode.FORWARD,
+    *,
+    today: date | None = None,
+    pins: frozenset[str] = frozenset(),
 ) -> tuple[Finding, ...]:
-    """What the rules say about a new version after these, oldest first: against the last one, or in a
-    ``_TRANSITIVE`` mode against every one. What is the same change to several is told once.
+    """What the rules say about a new version after these, oldest first.
 
-    Raises UserMistake when one of them is not a version of the same contract.
+    :func:`contracts_svc.compat.history.versions_to_judge` says against which of them. Raises
+    UserMistake when one of them is not a version of the same contract.
     """
-    asked = versions if mode.transitive else versions[-1:]
-    return ordered(f for old in asked for f in judge(diff(old, new), old, new, mode, today=today))
+    return judge_each(versions_to_judge(reversed(versions), mode, pins), new, mode, today=today)
+
+
+def judge_each(
+    newest_first: Iterable[Contract], new: Contract, mode: Mode, *, today: date | None = None
+) -> tuple[Finding, ...]:
+    """What the rules say about a new version against each of these, the last one first.
+
+    What is the same to several versions is told once; ``against`` and the message name the versions,
+    unless it concerns the last one alone. One version after the other is looked at and let go.
+    """
+    found: dict[tuple[str, Location], Finding] = {}
+    against: defaultdict[tuple[str, Location], list[str]] = defaultdict(list)
+    last = ""
+    for old in newest_first:
+        last = last or old.version
+        for finding in judge(diff(old, new), old, new, mode, today=today):
+            key = (finding.fingerprint, finding.at)
+            found.setdefault(key, finding)
+            against[key].append(old.version)
+    return ordered(_against(finding, against[key], last) for key, finding in found.items())
+
+
+def _against(finding: Finding, versions: Sequence[str], last: str) -> Finding:
+    if list(versions) == [last]:
+        return finding
+    oldest_first = tuple(reversed(versions))
+    noun = "version" if len(versions) == 1 else "versions"
+    return replace(
+        finding,
+        against=oldest_first,
+        message=f"{finding.message} (against {noun} {shown(oldest_first)})",
+    )
 
 
 def _findings(change: Change, scope: Scope) -> Iterator[Finding]:

@@ -6,11 +6,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from contracts_svc.compat.diff import diff
 from contracts_svc.compat.modes import Mode
-from contracts_svc.compat.rules import judge
 from contracts_svc.errors import Problem, UserMistake
-from contracts_svc.findings import Finding, ordered
+from contracts_svc.findings import ordered
+from contracts_svc.flows.history import Earlier, Judged, judge_change
 from contracts_svc.flows.lineage import Lineage
 from contracts_svc.flows.register import Reader
 from contracts_svc.impact import assess
@@ -31,10 +30,14 @@ class ContractChange:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Preflight:
-    """The verdict on a change set, and which contracts it touches."""
+    """The verdict on a change set, and which contracts it touches.
+
+    ``against`` maps the id of a contract to the versions that it was judged against, oldest first.
+    """
 
     verdict: Verdict
     changed: tuple[ContractChange, ...]
+    against: Mapping[str, tuple[str, ...]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,18 +117,18 @@ def _pair(olds: Mapping[str, Contract], news: Mapping[str, Contract]) -> tuple[C
     return tuple(changes)
 
 
-def findings_of(changes: Sequence[ContractChange], mode: Mode) -> tuple[Finding, ...]:
-    """What the compatibility rules say about all changed contracts, as one ordered set.
+def judged(
+    changes: Sequence[ContractChange], mode: Mode, earlier: Earlier | None = None
+) -> tuple[Judged, ...]:
+    """What the compatibility rules say about each contract that was there before.
 
     A removed contract is judged as one that has lost all its tables.
     """
-    found: list[Finding] = []
-    for change in changes:
-        if change.old is None:
-            continue
-        new = change.new or _emptied(change.old)
-        found += judge(diff(change.old, new), change.old, new, mode)
-    return ordered(found)
+    return tuple(
+        judge_change(change.old, change.new or _emptied(change.old), mode, earlier)
+        for change in changes
+        if change.old is not None
+    )
 
 
 def _emptied(contract: Contract) -> Contract:
@@ -138,6 +141,7 @@ def preflight(
     *,
     now: datetime,
     mode: Mode = Mode.FORWARD,
+    earlier: Earlier | None = None,
     policy: Policy | None = None,
     waivers: Sequence[Waiver] = (),
     could_not_check: Sequence[str] = (),
@@ -147,9 +151,11 @@ def preflight(
 
     Downstream contracts are held to what they promise on the head side: a pull request that adapts
     both ends is fine. Names are resolved on the base side, where today's readers still find them.
+    ``earlier`` is where a ``_TRANSITIVE`` mode, or whoever still reads an earlier version, finds it.
     """
     progress("diff")
-    findings = findings_of(sides.changed, mode)
+    contracts = judged(sides.changed, mode, earlier)
+    findings = ordered(f for found in contracts for f in found.findings)
     progress("impact")
     named = Identities.of([*sides.base.values(), *_only_new(sides)])
     promised = Identities.of([*sides.head.values(), *_gone(sides)])
@@ -169,6 +175,7 @@ def preflight(
         promises=promises,
     )
     unknown = (*assessment.coverage.unknown, *sides.left_out, *map(str, lineage.problems))
+    unknown += tuple(u for found in contracts for u in found.unknown)
     if not lineage.graph.edges:
         unknown = (*unknown, "no lineage is known, so nobody can say who reads what is changed")
     assessment = replace(assessment, coverage=replace(assessment.coverage, unknown=unknown))
@@ -179,9 +186,14 @@ def preflight(
         waivers=waivers,
         policy=policy or Policy(),
         now=now,
-        could_not_check=(*could_not_check, *sides.unreadable),
+        could_not_check=(
+            *could_not_check,
+            *sides.unreadable,
+            *(c for found in contracts for c in found.could_not_check),
+        ),
     )
-    return Preflight(verdict=verdict, changed=sides.changed)
+    against = {found.contract: found.against for found in contracts}
+    return Preflight(verdict=verdict, changed=sides.changed, against=against)
 
 
 def _only_new(sides: Sides) -> list[Contract]:

@@ -14,7 +14,8 @@ from contracts_svc.model import Element, Json
 
 def finding_json(finding: Finding) -> dict[str, Any]:
     """A finding: ``rule``, ``severity``, ``message``, ``why``, ``fix``, ``contract``,
-    ``fingerprint``, ``at`` (``file``, ``line``, ``column``), ``change`` (null, or ``kind``,
+    ``fingerprint``, ``against`` (earlier versions; empty: the last one alone),
+    ``at`` (``file``, ``line``, ``column``), ``change`` (null, or ``kind``,
     ``element``, ``path``, ``table``, ``column``, ``new_column``, ``field``, ``key``, ``old``,
     ``new``, ``old_at``, ``new_at``)."""
     return {
@@ -25,6 +26,7 @@ def finding_json(finding: Finding) -> dict[str, Any]:
         "fix": finding.fix,
         "contract": finding.contract,
         "fingerprint": finding.fingerprint,
+        "against": list(finding.against),
         "at": location_json(finding.at),
         "change": _change(finding.change) if finding.change else None,
     }
