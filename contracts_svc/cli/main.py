@@ -6,6 +6,7 @@ Only Typer is imported here. Each command imports what it needs when it runs, so
 
 from __future__ import annotations
 
+import gc
 import sys
 from enum import StrEnum
 from pathlib import Path
@@ -248,6 +249,9 @@ def demo(
 
 def run() -> None:
     """Entry point: run a command and end the process with its exit code."""
+    # A large contract is a million objects without a cycle: looking for cycles among them again and
+    # again takes as long as everything else.
+    gc.set_threshold(50_000, 20, 100)
     sys.exit(main(sys.argv[1:]))
 
 

@@ -134,7 +134,12 @@ class _Reader:
 
     def _events(self) -> Iterator[yaml.Event]:
         try:
-            yield from yaml.parse(self._text, Loader=yaml.CSafeLoader)
+            # What yaml.parse does, but for a second call per event.
+            take = yaml.CSafeLoader(self._text).get_event
+            event = take()
+            while type(event) is not yaml.StreamEndEvent:
+                yield event
+                event = take()
         except yaml.YAMLError as error:
             self._problems.append(syntax_problem(error, self._text, self._file))
             raise UserMistake(self._problems) from None
