@@ -40,6 +40,7 @@ FORMATS = frozenset({"avro", "protobuf", "parquet"})
 
 _RAW = re.compile(r"(?:long )?raw(?: ?\((\d{1,9})\))?")
 """Oracle's byte strings, which the parser does not know."""
+_AROUND_SIGNS = re.compile(r" ?([(),:<>\[\]]) ?")
 _LONGEST = 10_000
 _DEEPEST = 50
 
@@ -138,15 +139,19 @@ def parse(text: str, dialect: str) -> Shape:
     """
     name = " ".join(text.split()).lower()
     if not _sane(name):
-        return Unknown(name[:200])
+        return Unknown(name)
     if dialect in FORMATS:
-        return _format_type(name, dialect) or _sql_type(text, name, "duckdb") or Unknown(name)
+        return _format_type(name, dialect) or _sql_type(text, name, "duckdb") or _unknown(name)
     shape = _sql_type(text, name, dialect)
     if shape is None and dialect == "oracle" and (raw := _RAW.fullmatch(name)):
         return Binary(int(raw[1]) if raw[1] else None)
     for other in () if shape else ("parquet", "avro", "protobuf"):
         shape = shape or _format_type(name, other)
-    return shape or Unknown(name)
+    return shape or _unknown(name)
+
+
+def _unknown(name: str) -> Unknown:
+    return Unknown(_AROUND_SIGNS.sub(r"\1", name))
 
 
 def _sane(name: str) -> bool:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contracts_svc.compat.lattice import Unknown
+from contracts_svc.compat.physical import parse
 from contracts_svc.compat.rule import (
     ERROR,
     INFO,
@@ -86,17 +88,20 @@ def type_unknown(change: Change, scope: Scope) -> Draft | None:
         change,
         scope,
         Relation.UNKNOWN,
-        why="unknown type, compared by name: whether values of one fit the other cannot be told",
+        why="whether values of one fit the other cannot be told, so readers may fail on them",
         fix="write both types as the server's engine spells them, or have readers agree",
     )
 
 
 def physical_type_changed(change: Change, scope: Scope) -> Draft | None:
+    old, _ = scope.columns(change)
+    known = old is None or not isinstance(parse(old.physical_type or "", scope.dialect), Unknown)
+    why = "both hold the same values, so readers do not notice"
     return _draft(
         change,
         scope,
         Relation.EQUAL,
-        why="both hold the same values, so readers do not notice",
+        why=why if known else "unknown type, compared by name: only case or spacing differ",
         fix="nothing to do",
     )
 
@@ -123,6 +128,9 @@ def type_undeclared(change: Change, scope: Scope) -> Draft | None:
     )
 
 
+_TOLD = {Relation.UNKNOWN: "unknown type, compared by name"}
+
+
 def _draft(change: Change, scope: Scope, relation: Relation, *, why: str, fix: str) -> Draft | None:
     """The draft, when the types of this column are related so and this change stands for it."""
     old, new = scope.columns(change)
@@ -130,8 +138,9 @@ def _draft(change: Change, scope: Scope, relation: Relation, *, why: str, fix: s
         return None
     if not _decides(change, old, new) or shape_relation(old, new, scope.dialect) is not relation:
         return None
+    told = _TOLD.get(relation, relation.value)
     return Draft(
-        message=f"{subject(change)}: type {_type(old, new)} -> {_type(new, old)} ({relation})",
+        message=f"{subject(change)}: type {_type(old, new)} -> {_type(new, old)} ({told})",
         why=why,
         fix=fix,
     )

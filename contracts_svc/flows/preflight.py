@@ -91,7 +91,8 @@ def read_sides(base: Mapping[str, bytes], head: Mapping[str, bytes], *, read: Re
         head=news,
         changed=changed,
         unreadable=tuple(
-            f"the base version of {p} is no valid contract, so there is nothing to compare with ({why})"
+            f"the base version of {p} is no valid contract, so there is nothing to compare with ({why}); "
+            "correct it there in a change of its own, or have a person look at this one"
             for p, why in sorted(broken.items())
             if p in differing
         ),

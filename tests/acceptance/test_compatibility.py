@@ -146,3 +146,127 @@ class TestHistories:
         assert found["exit_code"] == 3
         assert "this is a shallow clone" in found["verdict"]["could_not_check"][0]
         assert body(preflight(repo, "--mode", "FULL"), capsys)["exit_code"] == 0
+
+
+NO_YAML = "apiVersion: v3.1.0\nkind: DataContract\n  id: x\n"
+TYPE = "name: a, physicalType: {}"
+PATTERN = "name: a, logicalType: string, logicalTypeOptions: {{pattern: '{}'}}"
+CIRCLE = "name: a, relationships: [{to: orders.b}]", "name: b, relationships: [{to: orders.a}]"
+CHANGES = {
+    "an unknown type": (
+        [TYPE.format("frobnitz(3)")],
+        [TYPE.format("gizmo")],
+        (10, "type-unknown", "type frobnitz(3) -> gizmo (unknown type, compared by name)"),
+    ),
+    "a known type that becomes an unknown one": (
+        [TYPE.format("INT")],
+        [TYPE.format("gizmo")],
+        (10, "type-unknown", "type INT -> gizmo (unknown type, compared by name)"),
+    ),
+    "a pattern that becomes no regular expression": (
+        [PATTERN.format("^a+$")],
+        [PATTERN.format("(a")],
+        (10, "pattern-invalid", "is no regular expression"),
+    ),
+    "a pattern that was no regular expression": (
+        [PATTERN.format("[a")],
+        [PATTERN.format("^a+$")],
+        (10, "pattern-", "[a"),
+    ),
+    "a relationship that goes in a circle": (
+        ["name: a, relationships: [{to: orders.b}]", "name: b"],
+        CIRCLE,
+        (11, "relationship-added", "b -> orders.a"),
+    ),
+    "a relationship that no longer goes in a circle": (
+        CIRCLE,
+        ["name: a, relationships: [{to: orders.b}]", "name: b"],
+        (11, "relationship-removed", "b -> orders.a"),
+    ),
+    "a relationship of a column with itself": (
+        ["name: a"],
+        ["name: a, relationships: [{to: orders.a}]"],
+        (10, "relationship-added", "a -> orders.a"),
+    ),
+}  # fmt: skip
+
+
+class TestBadInput:
+    @pytest.mark.parametrize("name", CHANGES)
+    def test_what_cannot_be_compared_is_a_finding_of_both_commands(
+        self, name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        olds, news, (line, rule, words) = CHANGES[name]
+        texts = contract("1.0.0", *olds), contract("2.0.0", *news)
+        files = write(tmp_path, *texts)
+        found = body(["diff", *files], capsys)
+        assert found["exit_code"] == 0
+        repo = repository(tmp_path / "git", [{PATH: t} for t in texts])
+        verdict = body(preflight(repo), capsys)["verdict"]
+        for file, findings in ((files[1], found["findings"]), (PATH, verdict["findings"])):
+            (finding,) = (f for f in findings if f["rule"].startswith(rule) and words in f["message"])
+            assert (finding["at"]["file"], finding["at"]["line"]) == (file, line)
+            assert finding["at"]["column"] > 8
+            assert finding["why"]
+            assert finding["fix"]
+
+    def test_two_contracts_that_are_not_versions_of_one_another(
+        self, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        files = write(tmp_path, contract("1.0.0", *AB), contract("1.0.0", *AB, id="other", name="Others"))
+        error = body(["diff", *files], capsys)
+        assert error["exit_code"] == 2
+        (problem,) = error["error"]["problems"]
+        assert (problem["file"], problem["line"], problem["column"]) == (files[1], 3, 1)
+        assert "not two versions of one contract: the ids are 'orders' and 'other'" in problem["message"]
+        assert problem["hint"]
+
+    def test_another_contract_in_the_same_file_is_told(
+        self, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        texts = contract("1.0.0", *AB), contract("1.0.0", *AB, id="other", name="Others")
+        found = body(preflight(repository(tmp_path / "git", [{PATH: t} for t in texts])), capsys)
+        rules = {f["rule"]: f for f in found["verdict"]["findings"]}
+        # No lineage is known here: whom it breaks cannot be said, but it is no pass.
+        assert found["verdict"]["outcome"] == "WARN"
+        assert rules["id-changed"]["severity"] == "error"
+        assert rules["id-changed"]["at"] == {"file": PATH, "line": 3, "column": 1}
+        assert {"name-changed", "table-removed", "version-not-raised"} <= set(rules)
+
+    @pytest.mark.parametrize(
+        ("old", "new"), [(NO_YAML, contract("1.0.0")), (contract("1.0.0"), NO_YAML), (NO_YAML, NO_YAML)]
+    )
+    def test_an_invalid_contract_on_either_side(
+        self, old: str, new: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        files = write(tmp_path, old, new)
+        assert main(["diff", *files]) == 2
+        said = capsys.readouterr().err
+        for file, text in zip(files, (old, new), strict=True):
+            assert (f"{file}:3:5: a ':' stands where no key can be\n    put text" in said) is (
+                text == NO_YAML
+            )
+
+    def test_every_version_of_a_history_must_be_valid(
+        self, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        files = write(tmp_path, NO_YAML, contract("1.0.0", *A), NO_YAML, contract("2.0.0", *A))
+        found = body(["diff", *files], capsys)
+        assert [p["file"] for p in found["error"]["problems"]] == [files[0], files[2]]
+
+    def test_an_invalid_contract_in_a_pull_request(
+        self, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        repo = repository(tmp_path / "git", [{PATH: contract("1.0.0", *AB)}, {PATH: NO_YAML}])
+        assert main(preflight(repo)) == 2
+        assert f"{PATH}:3:5: a ':' stands where no key can be\n    put text" in capsys.readouterr().err
+
+    def test_an_invalid_contract_on_the_base_side(
+        self, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        repo = repository(tmp_path / "git", [{PATH: NO_YAML}, {PATH: contract("1.0.0", *AB)}])
+        found = body(preflight(repo), capsys)
+        assert found["exit_code"] == 3
+        (sentence,) = found["verdict"]["could_not_check"]
+        assert f"{PATH}:3:5" in sentence
+        assert "correct it there" in sentence
