@@ -45,8 +45,8 @@ class Change:
     ``element`` says what kind of thing changed: contract, table, column, quality, sla, server, team,
     support, role, price, relationship, tag, custom. ``table`` and ``column`` (dotted path) name where
     it is, by the names of the *old* version where it existed there; ``new_column`` is the path in the
-    new version. ``field`` is the ODCS field for CHANGED. For an element added or removed, ``old`` and
-    ``new`` hold the element itself (a model value).
+    new version, and ``new_table`` what a renamed table is called there. ``field`` is the ODCS field for
+    CHANGED. For an element added or removed, ``old`` and ``new`` hold the element itself (a model value).
     """
 
     kind: ChangeKind
@@ -54,6 +54,7 @@ class Change:
     table: str | None = None
     column: str | None = None
     new_column: str | None = None
+    new_table: str | None = None
     field: str | None = None
     key: str | None = None
     """Which quality rule, SLA property, server, channel, ...: its id, else what identifies it."""
@@ -88,6 +89,8 @@ class Finding:
     change: Change | None = None
     against: tuple[str, ...] = ()
     """The earlier versions that this is a change from, oldest first; empty: the last one alone."""
+    values: tuple[Json, Json] | None = None
+    """The part of both values that this is about; None: all of them."""
 
     @property
     def table(self) -> str | None:
@@ -99,13 +102,17 @@ class Finding:
 
     @property
     def fingerprint(self) -> str:
-        """Names this change wherever its lines move: rule, contract, path and both values."""
+        """Names this change wherever its lines move: rule, contract, path and both values.
+
+        Of the values, only what the rule looked at counts: an approval of a loosened threshold still
+        stands when the quality rule is described in other words afterwards.
+        """
         change = self.change
         parts = [self.rule, self.contract]
         if change:
-            parts += [change.path, change.new_column or ""]
+            parts += [change.path, change.new_column or change.new_table or ""]
             if change.kind is ChangeKind.CHANGED:
-                parts += [repr(change.old), repr(change.new)]
+                parts += map(repr, self.values or (change.old, change.new))
         return hashlib.sha256("\x1f".join(parts).encode()).hexdigest()[:16]
 
 

@@ -24,11 +24,11 @@ from contracts_svc.compat.derived import derived
 from contracts_svc.compat.diff import diff
 from contracts_svc.compat.history import versions_to_judge
 from contracts_svc.compat.modes import Mode
-from contracts_svc.compat.rule import Rule, Scope, at_of, shown, trigger
+from contracts_svc.compat.rule import Rule, Scope, at_of, shown, trigger, unordered
 from contracts_svc.compat.thresholds import as_date
 from contracts_svc.errors import Location
 from contracts_svc.findings import Change, Finding, ordered
-from contracts_svc.model import Contract
+from contracts_svc.model import Contract, Json
 
 __all__ = ["RULES", "Rule", "judge", "judge_each", "judge_versions"]
 
@@ -146,4 +146,15 @@ def _findings(change: Change, scope: Scope) -> Iterator[Finding]:
                 fix=draft.fix,
                 contract=scope.old.id,
                 change=change,
+                values=draft.values or _without_order(change),
             )
+
+
+_SETS = ("enum", "tags")
+"""Fields that are lists whose order means nothing."""
+
+
+def _without_order(change: Change) -> tuple[Json, Json] | None:
+    if change.field not in _SETS:
+        return None
+    return unordered(change.old or ()), unordered(change.new or ())

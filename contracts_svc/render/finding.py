@@ -16,7 +16,7 @@ def finding_json(finding: Finding) -> dict[str, Any]:
     """A finding: ``rule``, ``severity``, ``message``, ``why``, ``fix``, ``contract``,
     ``fingerprint``, ``against`` (earlier versions; empty: the last one alone),
     ``at`` (``file``, ``line``, ``column``), ``change`` (null, or ``kind``,
-    ``element``, ``path``, ``table``, ``column``, ``new_column``, ``field``, ``key``, ``old``,
+    ``element``, ``path``, ``table``, ``new_table``, ``column``, ``new_column``, ``field``, ``key``, ``old``,
     ``new``, ``old_at``, ``new_at``)."""
     return {
         "rule": finding.rule,
@@ -45,6 +45,7 @@ def _change(change: Change) -> dict[str, Any]:
         "element": change.element,
         "path": change.path,
         "table": change.table,
+        "new_table": change.new_table,
         "column": change.column,
         "new_column": change.new_column,
         "field": change.field,
