@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 
 from contracts_svc.cli.output import count, print_findings, print_json
@@ -24,7 +25,7 @@ def run(olds: Sequence[Path], new: Path, mode: str, format: str) -> ExitCode:
     looked_at = {id(contract) for contract in asked}
     before = history[-1]
     changes = diff(before, after)
-    findings = judge_each(asked, after, Mode(mode))
+    findings = judge_each(asked, after, Mode(mode), today=datetime.now(UTC).date())
     errors = [f for f in findings if f.severity is Severity.ERROR]
     code = ExitCode.BROKEN if errors else ExitCode.OK
     if format == "json":

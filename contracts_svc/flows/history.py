@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from datetime import date
 
 from contracts_svc.compat.history import Pins, versions_to_judge
 from contracts_svc.compat.modes import Mode
@@ -45,8 +46,13 @@ class Judged:
     could_not_check: tuple[str, ...] = ()
 
 
-def judge_change(old: Contract, new: Contract, mode: Mode, earlier: Earlier | None = None) -> Judged:
-    """Judge a new version against the old one, and against earlier ones where they are asked for."""
+def judge_change(
+    old: Contract, new: Contract, mode: Mode, earlier: Earlier | None = None, *, today: date | None = None
+) -> Judged:
+    """Judge a new version against the old one, and against earlier ones where they are asked for.
+
+    ``today`` tells whether an announced day of removal has come.
+    """
     walk = _Walk(old, earlier)
     pins = earlier.pins.get(old.id, frozenset()) if earlier else frozenset()
     against: list[str] = []
@@ -56,7 +62,7 @@ def judge_change(old: Contract, new: Contract, mode: Mode, earlier: Earlier | No
             against.append(contract.version)
             yield contract
 
-    findings = judge_each(asked(), new, mode)
+    findings = judge_each(asked(), new, mode, today=today)
     missing = sorted(pins - walk.seen) if not walk.could_not_check else []
     unknown = [
         f"somebody reads version {version} of {old.title}, which is not among its earlier versions"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import date, datetime
 
 from contracts_svc.compat.modes import Mode
 from contracts_svc.errors import Problem, UserMistake
@@ -119,14 +119,18 @@ def _pair(olds: Mapping[str, Contract], news: Mapping[str, Contract]) -> tuple[C
 
 
 def judged(
-    changes: Sequence[ContractChange], mode: Mode, earlier: Earlier | None = None
+    changes: Sequence[ContractChange],
+    mode: Mode,
+    earlier: Earlier | None = None,
+    *,
+    today: date | None = None,
 ) -> tuple[Judged, ...]:
     """What the compatibility rules say about each contract that was there before.
 
     A removed contract is judged as one that has lost all its tables.
     """
     return tuple(
-        judge_change(change.old, change.new or _emptied(change.old), mode, earlier)
+        judge_change(change.old, change.new or _emptied(change.old), mode, earlier, today=today)
         for change in changes
         if change.old is not None
     )
@@ -155,7 +159,7 @@ def preflight(
     ``earlier`` is where a ``_TRANSITIVE`` mode, or whoever still reads an earlier version, finds it.
     """
     progress("diff")
-    contracts = judged(sides.changed, mode, earlier)
+    contracts = judged(sides.changed, mode, earlier, today=now.date())
     findings = ordered(f for found in contracts for f in found.findings)
     progress("impact")
     named = Identities.of([*sides.base.values(), *_only_new(sides)])

@@ -191,6 +191,30 @@ CHANGES = {
 }  # fmt: skip
 
 
+def test_what_is_removed_before_its_announced_day_is_an_error_of_both_commands(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def texts(day: str) -> list[str]:
+        announced = (
+            f"name: b, deprecated: true, customProperties: [{{property: removalDate, value: '{day}'}}]"
+        )
+        olds = contract("1.0.0", *A, announced).replace("v3.1.0", "v3.2.0")
+        return [olds, contract("2.0.0", *A).replace("v3.1.0", "v3.2.0")]
+
+    for day, rule in (
+        ("2999-01-01", "deprecation-period-not-kept"),
+        ("2020-01-01", "deprecated-column-removed"),
+    ):
+        folder = tmp_path / day
+        folder.mkdir()
+        told = body(["diff", *write(folder, *texts(day))], capsys)["findings"]
+        verdict = body(preflight(repository(folder / "git", [{PATH: t} for t in texts(day)])), capsys)[
+            "verdict"
+        ]
+        for findings in (told, verdict["findings"]):
+            assert rule in [f["rule"] for f in findings]
+
+
 class TestBadInput:
     @pytest.mark.parametrize("name", CHANGES)
     def test_what_cannot_be_compared_is_a_finding_of_both_commands(
