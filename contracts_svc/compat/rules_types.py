@@ -94,7 +94,9 @@ def type_unknown(change: Change, scope: Scope) -> Draft | None:
 
 
 def physical_type_changed(change: Change, scope: Scope) -> Draft | None:
-    old, _ = scope.columns(change)
+    old, new = scope.columns(change)
+    if old and new and (_physical_only(old, new, scope) or _physical_only(new, old, scope)):
+        return None
     known = old is None or not isinstance(parse(old.physical_type or "", scope.dialect), Unknown)
     why = "both hold the same values, so readers do not notice"
     return _draft(
@@ -108,7 +110,9 @@ def physical_type_changed(change: Change, scope: Scope) -> Draft | None:
 
 def type_declared(change: Change, scope: Scope) -> Draft | None:
     old, new = scope.columns(change)
-    if old is None or new is None or _states(old) or not _decides(change, old, new):
+    if old is None or new is None or not _decides(change, old, new):
+        return None
+    if _states(old) and not _physical_only(new, old, scope):
         return None
     return Draft(
         message=f"{subject(change)}: a type is stated for the first time, {_type(new)}",
@@ -119,7 +123,9 @@ def type_declared(change: Change, scope: Scope) -> Draft | None:
 
 def type_undeclared(change: Change, scope: Scope) -> Draft | None:
     old, new = scope.columns(change)
-    if old is None or new is None or _states(new) or not _decides(change, old, new):
+    if old is None or new is None or not _decides(change, old, new):
+        return None
+    if _states(new) and not _physical_only(old, new, scope):
         return None
     return Draft(
         message=f"{subject(change)}: the type {_type(old)} is no longer stated",
@@ -144,6 +150,12 @@ def _draft(change: Change, scope: Scope, relation: Relation, *, why: str, fix: s
         why=why,
         fix=fix,
     )
+
+
+def _physical_only(one: Column, other: Column, scope: Scope) -> bool:
+    """Whether only one of them says how values are stored, where both mean the same kind of value."""
+    stated = bool(one.physical_type) and not other.physical_type and _states(other)
+    return stated and shape_relation(one, other, scope.dialect) is Relation.EQUAL
 
 
 def _states(column: Column) -> bool:
