@@ -117,7 +117,7 @@ def documentation_changed(change: Change, scope: Scope) -> Draft | None:
     if change.element == "contract" and _terms(change.old) != _terms(change.new):
         return None
     return Draft(
-        message=f"{subject(change)}: {change.field} is written otherwise",
+        message=f"{subject(change)}: {(change.field or '').removeprefix('extra.')} is written otherwise",
         why="the data is what it was; the words about it changed",
         fix="nothing to do",
     )
