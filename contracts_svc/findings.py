@@ -110,7 +110,9 @@ class Finding:
         change = self.change
         parts = [self.rule, self.contract]
         if change:
-            parts += [change.path, change.new_column or change.new_table or ""]
+            # Not the dotted path: column b.c of table a is not column c of a table a.b.
+            where = (change.table, change.column, change.key, change.field)
+            parts += [name or "" for name in (*where, change.new_column or change.new_table)]
             if change.kind is ChangeKind.CHANGED:
                 parts += map(repr, self.values or (change.old, change.new))
         return hashlib.sha256("\x1f".join(parts).encode()).hexdigest()[:16]

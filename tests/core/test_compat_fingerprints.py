@@ -259,3 +259,12 @@ def test_two_rules_alike_that_are_added_are_two_changes() -> None:
     without = "".join(QUALITY.splitlines(keepends=True)[:5])
     added = found(without, QUALITY)["quality-rule-added"]
     assert len({f.fingerprint for f in added}) == 4
+
+
+def test_names_with_dots_do_not_meet() -> None:
+    def removed(table: str, column: str) -> str:
+        kept = "name: kept, logicalType: string"
+        old = f"schema: [{{name: {table}, properties: [{{{kept}}}, {{name: {column}, logicalType: string}}]}}]\n"
+        return fingerprint(old, f"schema: [{{name: {table}, properties: [{{{kept}}}]}}]\n", "column-removed")
+
+    assert removed("a", "b.c") != removed("a.b", "c")
