@@ -22,11 +22,12 @@ from tests.support import DATA
 SCHEMAS = PackagedSchemas()
 FOLDERS = [DATA / "compat" / rule.id for rule in RULES]
 NAMED = {
-    "schema", "quality", "servers", "slaProperties", "support", "roles", "customProperties", "relationships",
+    "schema", "properties", "quality", "servers", "slaProperties", "support", "roles", "customProperties", "relationships",
     "members", "tags", "enum", "validValues",
 }  # fmt: skip
-"""Lists of what has a name, or is one of a set; the order of columns is something that is promised."""
+"""Lists of what has a name, or is one of a set."""
 ABOUT_ORDER = {"column-reordered", "csv-columns-reordered"}
+"""What tells of the order itself; the order of columns is something that readers may rely on."""
 
 
 def turned(value: Any, dice: random.Random, name: str = "") -> Any:
