@@ -11,6 +11,7 @@ from contracts_svc.cli.workspace import read_file
 from contracts_svc.compat.diff import diff
 from contracts_svc.compat.history import active, versions_to_judge
 from contracts_svc.compat.modes import Mode
+from contracts_svc.compat.rule import shown
 from contracts_svc.compat.rules import judge_each
 from contracts_svc.errors import ExitCode, Problem, UserMistake
 from contracts_svc.findings import Severity
@@ -49,8 +50,8 @@ def run(olds: Sequence[Path], new: Path, mode: str, format: str) -> ExitCode:
         if id(contract) not in looked_at:
             print(f"{path}: version {contract.version} was not looked at: {_why_not(contract, mode)}")
     told = f"{count(len(changes), 'change')}, {count(len(errors), 'error')}"
-    versions = ", ".join(c.version for c in reversed(asked))
-    print(f"{after.title} {versions} -> {after.version} ({mode}): {told}")
+    versions = tuple(c.version for c in reversed(asked))
+    print(f"{after.title} {shown(versions)} -> {after.version} ({mode}): {told}")
     return code
 
 
@@ -60,9 +61,8 @@ def _named(path: Path, contract: Contract) -> dict[str, str]:
 
 def _why_not(contract: Contract, mode: str) -> str:
     if not Mode(mode).transitive:
-        return f"{mode} asks the last one only" + (
-            "" if mode == "NONE" else f", {mode}_TRANSITIVE all active"
-        )
+        further = "" if mode == "NONE" else f"; {mode}_TRANSITIVE asks every active one"
+        return f"{mode} asks the last one only{further}"
     return "a later file is of the same version" if active(contract) else f"it is {contract.status}"
 
 
