@@ -45,8 +45,8 @@ class Change:
     ``element`` says what kind of thing changed: contract, table, column, quality, sla, server, team,
     support, role, price, relationship, tag, custom. ``table`` and ``column`` (dotted path) name where
     it is, by the names of the *old* version where it existed there; ``new_column`` is the path in the
-    new version. ``field`` is the ODCS field for CHANGED. For an element added or removed, ``old`` and
-    ``new`` hold the element itself (a model value).
+    new version, and ``new_table`` what a renamed table is called there. ``field`` is the ODCS field for
+    CHANGED. For an element added or removed, ``old`` and ``new`` hold the element itself (a model value).
     """
 
     kind: ChangeKind
@@ -54,6 +54,7 @@ class Change:
     table: str | None = None
     column: str | None = None
     new_column: str | None = None
+    new_table: str | None = None
     field: str | None = None
     key: str | None = None
     """Which quality rule, SLA property, server, channel, ...: its id, else what identifies it."""
@@ -86,6 +87,10 @@ class Finding:
     fix: str = ""
     contract: str = ""
     change: Change | None = None
+    against: tuple[str, ...] = ()
+    """The earlier versions that this is a change from, oldest first; empty: the last one alone."""
+    values: tuple[Json, Json] | None = None
+    """The part of both values that this is about; None: all of them."""
     default_severity: Severity | None = None
     """What the rule itself says, where a policy has set ``severity``; else None."""
 
@@ -107,13 +112,19 @@ class Finding:
 
     @property
     def fingerprint(self) -> str:
-        """Names this change wherever its lines move: rule, contract, path and both values."""
+        """Names this change wherever its lines move: rule, contract, path and both values.
+
+        Of the values, only what the rule looked at counts: an approval of a loosened threshold still
+        stands when the quality rule is described in other words afterwards.
+        """
         change = self.change
         parts = [self.rule, self.contract]
         if change:
-            parts += [change.path, change.new_column or ""]
+            # Not the dotted path: column b.c of table a is not column c of a table a.b.
+            where = (change.table, change.column, change.key, change.field)
+            parts += [name or "" for name in (*where, change.new_column or change.new_table)]
             if change.kind is ChangeKind.CHANGED:
-                parts += [repr(change.old), repr(change.new)]
+                parts += map(repr, self.values or (change.old, change.new))
         return hashlib.sha256("\x1f".join(parts).encode("utf-8", "surrogatepass")).hexdigest()[:16]
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -136,6 +136,27 @@ class CodeHost(Protocol):
 
     def texts(self, commit: str, suffixes: Sequence[str]) -> Mapping[str, bytes]:
         """Path -> content of every file at that commit whose name ends with one of ``suffixes``."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FileVersion:
+    """What a file held at a commit."""
+
+    commit: str
+    path: str
+    text: bytes
+
+
+class FileHistory(Protocol):
+    """Reads what a file held before. Raises CouldNotCheck when earlier commits are not there."""
+
+    def history(self, commit: str, path: str) -> Iterator[FileVersion]:
+        """The file at that commit and each time it was changed before, newest first.
+
+        Along first parents: a branch counts as it was merged. Each text comes once; a file that was
+        moved as it was is followed to its old path.
+        """
         ...
 
 

@@ -12,10 +12,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from difflib import get_close_matches
 from itertools import repeat
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 from contracts_svc.errors import CouldNotCheck, Problem, UserMistake
+from contracts_svc.ports import FileVersion
 
 if TYPE_CHECKING:
     from dulwich.objects import Commit, ObjectID, ShaFile
@@ -26,6 +27,11 @@ MAX_FILE_BYTES = 50_000_000
 """Larger text files are a mistake: no contract, SQL or lineage file is."""
 MAX_ENTRIES = 1_000_000
 """Files and folders looked at in one commit. A small repository can claim to hold billions of them."""
+MAX_COMMITS = 100_000
+"""Commits that the history of one file is followed through."""
+MAX_MOVES = 100
+"""Times that a file of that history is looked for under another path."""
+_TRAIL_MEMORY = 10_000
 
 _STEPS = re.compile(r"(?P<base>.*?)(?P<steps>(?:[~^][0-9]{0,9})*)\Z", re.DOTALL)
 _REF_PREFIXES = ("", "refs/", "refs/tags/", "refs/heads/", "refs/remotes/")
@@ -33,7 +39,7 @@ _SHORTEST_ID = 4
 
 
 class GitRepository:
-    """Implements :class:`contracts_svc.ports.CodeHost` for a repository on this machine."""
+    """Implements :class:`contracts_svc.ports.CodeHost` and ``FileHistory`` for a local repository."""
 
     def __init__(self, repo: Repo) -> None:
         self._repo = repo
@@ -117,6 +123,51 @@ class GitRepository:
         if problems:
             raise UserMistake(problems)
         return dict(sorted(texts.items()))
+
+    def history(self, commit: str, path: str) -> Iterator[FileVersion]:
+        """The file at that commit and each time it was changed before, newest first.
+
+        Implements :class:`contracts_svc.ports.FileHistory`. Raises UserMistake for an unknown commit, and
+        CouldNotCheck where the history goes on but cannot be followed.
+        """
+        current: Commit | None = self._get_commit(self.resolve(commit).encode())
+        seen: set[ObjectID] = set()
+        trail = _Trail(self._repo, path)
+        moves = 0
+        for _ in range(MAX_COMMITS):
+            if current is None:
+                return
+            with self._reading():
+                blob = trail.blob(current.tree)
+                if blob is None and trail.last is not None and moves < MAX_MOVES:
+                    moves += 1
+                    blob = self._moved(trail, current.id)
+                text = None
+                if blob is not None and blob not in seen:
+                    seen.add(blob)
+                    text = self._repo.object_store[blob].as_raw_string()
+            if text is not None:
+                yield FileVersion(commit=current.id.decode(), path=trail.path, text=text)
+            with self._reading():
+                current = self._first_parent(current, path)
+        if current is not None:
+            raise _history_ends(path, f"it goes back over more than {MAX_COMMITS:,} commits")
+
+    def _moved(self, trail: _Trail, commit: bytes) -> ObjectID | None:
+        """Where the file stood before it came to its path, if it came as it was."""
+        suffix = PurePosixPath(trail.path).suffix
+        found = next((p for p, b in self._files(commit, (suffix,)) if b == trail.last), None)
+        blob, trail.last = trail.last, None
+        if found is None:
+            return None
+        trail.go_to(found)
+        return blob
+
+    def _first_parent(self, commit: Commit, path: str) -> Commit | None:
+        parents = self._repo.get_parents(commit.id)
+        if not parents and commit.id in self._repo.get_shallow():
+            raise _history_ends(path, "this is a shallow clone")
+        return self._get_commit(parents[0]) if parents else None
 
     def _files(self, commit: bytes, endings: tuple[str, ...]) -> Iterator[tuple[str, ObjectID]]:
         """Path and blob of the regular files whose names end so."""
@@ -221,6 +272,57 @@ class GitRepository:
             raise CouldNotCheck(
                 "the git repository", f"an object is damaged: {error}", "see `git fsck`", retryable=False
             ) from error
+
+
+class _Trail:
+    """Finds one path in commit after commit; folders that are as before are not read again."""
+
+    def __init__(self, repo: Repo, path: str) -> None:
+        self._repo = repo
+        self.last: ObjectID | None = None
+        """The file in the commit before this one in the walk, while it is there."""
+        self.go_to(path)
+
+    def go_to(self, path: str) -> None:
+        """Look for another path from now on."""
+        self.path = path
+        self._parts = path.encode("utf-8", "surrogateescape").split(b"/")
+        self._known: dict[tuple[ObjectID, int], ObjectID | None] = {}
+
+    def blob(self, tree: ObjectID) -> ObjectID | None:
+        """The file at the path under this tree, or None. A link or submodule is no file."""
+        found = self._find(tree, 0)
+        self.last = found or self.last
+        return found
+
+    def _find(self, identifier: ObjectID, depth: int) -> ObjectID | None:
+        from dulwich.objects import Tree
+
+        key = (identifier, depth)
+        if key in self._known:
+            return self._known[key]
+        tree = self._repo.object_store[identifier]
+        found: ObjectID | None = None
+        if isinstance(tree, Tree) and self._parts[depth] in tree:
+            mode, child = tree[self._parts[depth]]
+            if depth + 1 < len(self._parts):
+                found = self._find(child, depth + 1) if stat.S_ISDIR(mode) else None
+            elif stat.S_ISREG(mode):
+                found = child
+        if len(self._known) >= _TRAIL_MEMORY:
+            self._known.clear()
+        self._known[key] = found
+        return found
+
+
+def _history_ends(path: str, why: str) -> CouldNotCheck:
+    return CouldNotCheck(
+        f"the earlier versions of {path}",
+        why,
+        "fetch it whole: `git fetch --unshallow`, or `fetch-depth: 0` of actions/checkout; or use a mode "
+        "without _TRANSITIVE",
+        retryable=False,
+    )
 
 
 def _legal(name: str) -> Ref | None:

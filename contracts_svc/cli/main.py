@@ -6,6 +6,7 @@ Only Typer is imported here. Each command imports what it needs when it runs, so
 
 from __future__ import annotations
 
+import gc
 import logging
 import sys
 from enum import StrEnum
@@ -80,6 +81,9 @@ class ModeName(StrEnum):
     BACKWARD = "BACKWARD"
     FORWARD = "FORWARD"
     FULL = "FULL"
+    BACKWARD_TRANSITIVE = "BACKWARD_TRANSITIVE"
+    FORWARD_TRANSITIVE = "FORWARD_TRANSITIVE"
+    FULL_TRANSITIVE = "FULL_TRANSITIVE"
     NONE = "NONE"
 
 
@@ -104,6 +108,7 @@ ModeOption = Annotated[
         case_sensitive=False,
         help="FORWARD: readers of the old contract can go on with data written under the new one. "
         "BACKWARD: data written under the old contract satisfies the new one. FULL: both. "
+        "With _TRANSITIVE, of every active version and not only the last. NONE: only tell what changed. "
         "Default: the policy's, which is FORWARD without a file.",
     ),
 ]
@@ -174,15 +179,27 @@ def lint(
 @app.command(epilog="Example: contracts diff old/flights.odcs.yaml new/flights.odcs.yaml")
 def diff(
     old: Annotated[Path, typer.Argument(help="The contract as it was.")],
-    new: Annotated[Path, typer.Argument(help="The contract as it is to be.")],
+    new: Annotated[
+        list[Path],
+        typer.Argument(
+            metavar="[OLD...] NEW",
+            help="The contract as it is to be; before it, further versions, oldest first.",
+            show_default=False,
+        ),
+    ],
     mode: ModeOption = None,
     policy: PolicyOption = None,
     format: ReportOption = ReportFormat.text,
 ) -> None:
-    """Compare two versions of a contract and judge every change."""
+    """Compare versions of a contract and judge every change.
+
+    The last file is the new version. It is judged against the one before it, and with a _TRANSITIVE mode
+    against every earlier one that is active.
+    """
     from contracts_svc.cli import diff as command
 
-    raise typer.Exit(command.run(old, new, mode and mode.value, format.value, policy))
+    modes = mode and mode.value
+    raise typer.Exit(command.run([old, *new[:-1]], new[-1], modes, format.value, policy))
 
 
 @app.command(epilog="Example: contracts preflight --base origin/main --lineage sql/ --lineage events.jsonl")
@@ -382,6 +399,9 @@ def demo(
 
 def run() -> None:
     """Entry point: run a command and end the process with its exit code."""
+    # A large contract is a million objects without a cycle: looking for cycles among them again and
+    # again takes as long as everything else.
+    gc.set_threshold(50_000, 20, 100)
     sys.exit(main(sys.argv[1:]))
 
 

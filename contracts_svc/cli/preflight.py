@@ -14,12 +14,15 @@ from contracts_svc.app import SystemClock, pattern_inclusion
 from contracts_svc.cli import sources
 from contracts_svc.cli.output import count, emit
 from contracts_svc.cli.workspace import CONTRACT_SUFFIXES, content, read_text
+from contracts_svc.compat.history import pins_of
 from contracts_svc.compat.modes import Mode
+from contracts_svc.compat.rule import shown
 from contracts_svc.errors import CouldNotCheck, ExitCode, UserMistake
 from contracts_svc.findings import Finding
+from contracts_svc.flows.history import Earlier
 from contracts_svc.flows.jobs import job_findings
 from contracts_svc.flows.lineage import gather
-from contracts_svc.flows.preflight import ContractChange, findings_of, preflight, read_sides
+from contracts_svc.flows.preflight import ContractChange, findings_of, judged, preflight, read_sides
 from contracts_svc.flows.rulebook import Rulebook, base_texts, rulebook
 from contracts_svc.model import Contract
 from contracts_svc.policy import Policies
@@ -79,6 +82,9 @@ def _judged(request: Request, code_host: GitRepository, now: datetime) -> ExitCo
         promised=sides.head.values(),
         dialect=request.dialect,
     )
+    pins, problems = pins_of(sides.head.values())
+    known = replace(known, problems=(*known.problems, *problems))
+    earlier = Earlier(versions=lambda path: code_host.history(base_commit, path), read=read_text, pins=pins)
     asked = Mode(request.mode) if request.mode else None
     with pattern_inclusion() as inclusion:
         done = preflight(
@@ -86,6 +92,7 @@ def _judged(request: Request, code_host: GitRepository, now: datetime) -> ExitCo
             known,
             now=now,
             mode=asked,
+            earlier=earlier,
             policies=rules.policies,
             waivers=rules.waivers,
             jobs=jobs,
@@ -94,12 +101,18 @@ def _judged(request: Request, code_host: GitRepository, now: datetime) -> ExitCo
         )
     changed = count(len(done.changed), "changed contract")
     about = About(
-        line=f"{changed} between {base_commit[:12]} (base) and {head_commit[:12]} (head)",
+        line=f"{changed} between {base_commit[:12]} (base) and {head_commit[:12]} (head)"
+        + "".join(
+            f"; {contract} is judged against {count(len(versions), 'earlier version')}: {shown(versions)}"
+            for contract, versions in done.against.items()
+            if len(versions) > 1
+        ),
         json={
             "base": base_commit,
             "head": head_commit,
             "mode": (asked or rules.policies.organisation.mode).value,
             "changed": [change_json(c) for c in done.changed],
+            "against": {contract: list(versions) for contract, versions in done.against.items()},
         },
         link=request.report_url,
     )
@@ -134,7 +147,7 @@ def _since(
         sides = read_sides(texts, code_host.texts(tip, CONTRACT_SUFFIXES), read=read_text)
     except UserMistake:
         return ()  # what is wrong on the base branch is not this branch's mistake
-    return findings_of(sides.changed, policies, mode=mode, today=now.date())
+    return findings_of(judged(sides.changed, policies, mode=mode, today=now.date()))
 
 
 def change_json(change: ContractChange) -> dict[str, Any]:

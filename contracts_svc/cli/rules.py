@@ -15,13 +15,16 @@ from contracts_svc.quality.kinds import KINDS
 
 Section = tuple[str, list[tuple[str, str]]]
 
+_MODES = (Mode.BACKWARD, Mode.FORWARD, Mode.FULL)
+"""A transitive mode says the same of each version, and NONE is always info."""
+
 
 def sections() -> list[Section]:
     """Title, then id and purpose of each row, for text and docs."""
     return [
         (
-            f"Compatibility rules (severity in mode {Mode.FORWARD})",
-            [(r.id, f"{r.purpose} ({r.severities[Mode.FORWARD]})") for r in RULES],
+            f"Compatibility rules (severity in the modes {', '.join(_MODES)})",
+            [(r.id, f"{r.purpose} ({', '.join(r.severities[m] for m in _MODES)})") for r in RULES],
         ),
         ("Rules on changed SQL", [(r.id, f"{r.purpose} ({r.severity})") for r in SQL_RULES]),
         ("Lint rules", [(r.id, r.purpose) for r in LINT_RULES]),

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 from contracts_svc.compat import columns, fields
 from contracts_svc.compat.columns import COLUMNS, Node
-from contracts_svc.compat.fields import Listed, labels
+from contracts_svc.compat.fields import Listed, keys_of, labels
 from contracts_svc.findings import Change, ChangeKind
 from contracts_svc.model import Column, Contract, Element, Json, Table
 
@@ -78,7 +78,7 @@ def _with_lists(element: E, changes: Sequence[Change], lists: Sequence[Listed]) 
 def _list(entries: Sequence[Any], changes: Sequence[Change], listed: Listed) -> tuple[Any, ...]:
     gone = {c.key for c in changes if c.kind is ChangeKind.REMOVED}
     changed = {c.key: c.new for c in changes if c.kind is ChangeKind.CHANGED and c.field is None}
-    names = labels(map(listed.label, entries))
+    names = keys_of(listed, entries)
     kept = [changed.get(n, e) for n, e in zip(names, entries, strict=True) if n not in gone]
     kept += [c.new for c in changes if c.kind is ChangeKind.ADDED]
     return tuple(_in_order(kept, [listed.label(e) for e in kept], changes))

@@ -60,7 +60,8 @@ def _whole(
 ) -> Change:
     """``old`` and ``new`` are the columns by their new names, so that a rename alone is no change."""
     single = before[0].name if len(before) == 1 else None
-    places = [c.places[f] for c in after for f in ("primaryKey", "partitioned") if f in c.places]
+    written = "partitioned" if field == "partitioning" else field
+    places = [c.places[written] for c in after if written in c.places]
     at = places[0] if after and places else new.place("properties")
     return Change(
         kind=ChangeKind.CHANGED,

@@ -109,6 +109,7 @@ def _table(name: str, old: Table, new: Table) -> Iterator[Change]:
             kind=ChangeKind.RENAMED,
             element="table",
             table=name,
+            new_table=new.name,
             old=old,
             new=new,
             old_at=old.place("name"),

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from contracts_svc.compat import fields
-from contracts_svc.compat.fields import Listed, canonical, differing, labels, pairs
+from contracts_svc.compat.fields import Listed, canonical, content, differing, keys_of, labels, pairs
 from contracts_svc.findings import Change, ChangeKind
 from contracts_svc.model import Column, Element, Json
 
@@ -82,7 +82,7 @@ def list_changed(old: Element, new: Element, listed: Listed, where: Mapping[str,
     olds, news = getattr(old, listed.attribute), getattr(new, listed.attribute)
     if olds == news:
         return
-    found = pairs(olds, news, listed.keys)
+    found = pairs(olds, news, (content, *listed.keys))
     places = (old.place(listed.odcs_field), new.place(listed.odcs_field))
 
     def change(kind: ChangeKind, key: str, before: Any, after: Any, field: str | None = None) -> Change:
@@ -98,14 +98,15 @@ def list_changed(old: Element, new: Element, listed: Listed, where: Mapping[str,
             **where,
         )
 
-    for i, key in enumerate(labels(map(listed.label, olds))):
+    for i, key in enumerate(keys_of(listed, olds)):
         if i not in found:
             yield change(ChangeKind.REMOVED, key, olds[i], None)
         elif olds[i] != news[found[i]]:
             yield change(ChangeKind.CHANGED, key, olds[i], news[found[i]])
     added = [j for j in range(len(news)) if j not in found.values()]
+    names_now = keys_of(listed, news)
     for j in added:
-        yield change(ChangeKind.ADDED, listed.label(news[j]), None, news[j])
+        yield change(ChangeKind.ADDED, names_now[j], None, news[j])
     reached = [found[i] for i in sorted(found)] + added
     if reached != sorted(reached):
         names = labels(listed.label(news[j]) for j in reached)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections import Counter
-from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Hashable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
 from contracts_svc.compat.service_levels import known_as
@@ -192,22 +192,34 @@ LISTED_TYPES = (QualityRule, Relationship, CustomProperty, Server, SupportChanne
 
 
 def pairs(olds: Sequence[E], news: Sequence[E], keys: Sequence[Key]) -> dict[int, int]:
-    """Index in ``olds`` -> index in ``news``. Equal keys meet in order; two different ids never do."""
+    """Index in ``olds`` -> index in ``news``. Two different ids never meet.
+
+    Several entries with one key meet in the order of what they say, so that their order in the lists
+    does not matter.
+    """
     found: dict[int, int] = {}
-    free = set(range(len(news)))
+    taken: set[int] = set()
     for key in keys:
-        waiting: dict[Hashable, list[int]] = {}
-        for j in sorted(free, reverse=True):
-            value = key(news[j])
-            if value is not None:
-                waiting.setdefault(value, []).append(j)
-        for i, old in enumerate(olds):
-            value = None if i in found else key(old)
-            partners = waiting.get(value) if value is not None else None
-            if partners and not _two_identities(old, news[partners[-1]]):
-                found[i] = partners.pop()
-                free.discard(found[i])
+        waiting = _by_key(news, key, taken)
+        for value, mine in _by_key(olds, key, found.keys()).items():
+            partners = waiting.get(value, [])
+            if len(mine) > 1 or len(partners) > 1:
+                mine = sorted(mine, key=lambda i: content(olds[i]))
+                partners = sorted(partners, key=lambda j: content(news[j]), reverse=True)
+            for i in mine:
+                if partners and not _two_identities(olds[i], news[partners[-1]]):
+                    found[i] = partners.pop()
+                    taken.add(found[i])
     return found
+
+
+def _by_key(entries: Sequence[Any], key: Key, done: Container[int]) -> dict[Hashable, list[int]]:
+    groups: dict[Hashable, list[int]] = {}
+    for i, entry in enumerate(entries):
+        value = None if i in done else key(entry)
+        if value is not None:
+            groups.setdefault(value, []).append(i)
+    return groups
 
 
 def _two_identities(old: Any, new: Any) -> bool:
@@ -225,6 +237,19 @@ def labels(names: Iterable[str]) -> list[str]:
     return found
 
 
+def keys_of(listed: Listed, entries: Sequence[Any]) -> list[str]:
+    """What a Change names each entry of a list by: its label.
+
+    Of several with one label, the second is ``a#2`` - counted by what they say, not by where they stand.
+    """
+    names = [listed.label(e) for e in entries]
+    if len(set(names)) == len(names):
+        return names
+    by_content = sorted(range(len(names)), key=lambda i: content(entries[i]))
+    unique = dict(zip(by_content, labels(names[i] for i in by_content), strict=True))
+    return [unique[i] for i in range(len(names))]
+
+
 def differing(old: Mapping[str, Json], new: Mapping[str, Json]) -> Iterator[tuple[str, Json, Json]]:
     """Key, old and new value of what differs between two mappings; None: not there, or null."""
     if old == new:
@@ -238,6 +263,11 @@ def differing(old: Mapping[str, Json], new: Mapping[str, Json]) -> Iterator[tupl
 def extra_field(key: str, names: Mapping[str, str]) -> str:
     """How a Change names a key of ``extra``: beside a field that the model has, as ``extra.enum``."""
     return f"extra.{key}" if key in names.values() else key
+
+
+def content(entry: Any) -> str:
+    """All that an entry of a list says, as text."""
+    return repr(canonical(entry))
 
 
 def canonical(value: Any) -> Any:

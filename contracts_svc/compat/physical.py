@@ -49,6 +49,7 @@ _INTERVAL = re.compile(r"interval ((?:year|month|day|hour|minute|second|to|\(\d+
 _SUFFIX = re.compile(r"(?<=\S)\s+array$", re.IGNORECASE)
 _COLLATION = re.compile(r"(?<=\S)\s+collate\s+[\w.]+$", re.IGNORECASE)
 """It tells how strings compare, not which there are."""
+_AROUND_SIGNS = re.compile(r" ?([(),:<>\[\]]) ?")
 _LONGEST = 10_000
 _DEEPEST = 50
 _MOST_UNIONS = 4
@@ -201,11 +202,15 @@ def _parse(text: str, dialect: str) -> Shape:
     if not _sane(name):
         return Unknown(name)
     if dialect in FORMATS:
-        return format_type(text, dialect) or _sql_type(text, name, "duckdb") or Unknown(name)
+        return format_type(text, dialect) or _sql_type(text, name, "duckdb") or _unknown(name)
     shape = _named(name, dialect) or _sql_type(text, name, dialect)
     for other in () if shape else ("parquet", "avro", "protobuf"):
         shape = shape or format_type(text, other)
-    return shape or Unknown(name)
+    return shape or _unknown(name)
+
+
+def _unknown(name: str) -> Unknown:
+    return Unknown(_AROUND_SIGNS.sub(r"\1", name))
 
 
 def _named(name: str, dialect: str) -> Shape | None:

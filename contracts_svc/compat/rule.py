@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from functools import cached_property
 
 from contracts_svc.compat import columns
 from contracts_svc.compat.diff import pair_tables
-from contracts_svc.compat.fields import labels
+from contracts_svc.compat.fields import canonical, labels
 from contracts_svc.compat.modes import Mode
 from contracts_svc.compat.patterns import Answers
 from contracts_svc.compat.thresholds import as_date
@@ -30,6 +30,8 @@ class Draft:
     fix: str
     at: Location | None = None
     """Where in the new file, when it is not the place of the change."""
+    values: tuple[Json, Json] | None = None
+    """The part of both values that it is about, when the change is of a whole element."""
 
 
 @dataclass(frozen=True)
@@ -147,6 +149,18 @@ def shown(value: Json) -> str:
         return head + (f" and {len(value) - 6} more" if len(value) > 6 else "")
     text = " ".join(str(value).split())
     return text if len(text) <= 80 else text[:77] + "..."
+
+
+def parts(change: Change, names: Iterable[str]) -> tuple[Json, Json]:
+    """These attributes of an element, before and after, as far as they differ."""
+    olds, news = ({n: getattr(side, n) for n in names} for side in (change.old, change.new))
+    differing = [n for n in olds if olds[n] != news[n]]
+    return {n: olds[n] for n in differing}, {n: news[n] for n in differing}
+
+
+def unordered(values: Iterable[Json]) -> tuple[str, ...]:
+    """Values of a list whose order means nothing, for comparing."""
+    return tuple(sorted(repr(canonical(v)) for v in values))
 
 
 def at_of(change: Change) -> Location:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import date
 
 from contracts_svc.compat import (
@@ -23,14 +24,16 @@ from contracts_svc.compat import (
 )
 from contracts_svc.compat.derived import derived
 from contracts_svc.compat.diff import diff
+from contracts_svc.compat.history import versions_to_judge
 from contracts_svc.compat.modes import Mode
 from contracts_svc.compat.patterns import Answers
-from contracts_svc.compat.rule import Rule, Scope, at_of, trigger
+from contracts_svc.compat.rule import Rule, Scope, at_of, shown, trigger, unordered
 from contracts_svc.compat.thresholds import as_date
+from contracts_svc.errors import Location
 from contracts_svc.findings import Change, Finding, ordered
-from contracts_svc.model import Contract
+from contracts_svc.model import Contract, Json
 
-__all__ = ["FAMILIES", "RULES", "Rule", "judge", "judge_versions"]
+__all__ = ["FAMILIES", "RULES", "Rule", "judge", "judge_each", "judge_versions"]
 
 FAMILIES: Mapping[str, tuple[Rule, ...]] = {
     "tables": rules_tables.RULES,
@@ -51,6 +54,9 @@ FAMILIES: Mapping[str, tuple[Rule, ...]] = {
 
 RULES: tuple[Rule, ...] = tuple(rule for rules in FAMILIES.values() for rule in rules)
 """Every rule. Commands, documentation and tests read this tuple."""
+
+PatternsOf = Callable[[Iterable[Change], Contract, Contract], Answers]
+"""The changes between two versions, and both -> how the patterns compare that these turn on."""
 
 
 def _by_trigger() -> dict[str, tuple[Rule, ...]]:
@@ -98,16 +104,54 @@ def judge_versions(
     mode: Mode = Mode.FORWARD,
     *,
     today: date | None = None,
-    patterns: Answers | None = None,
+    pins: frozenset[str] = frozenset(),
+    patterns: PatternsOf | None = None,
 ) -> tuple[Finding, ...]:
-    """What the rules say about a new version after these, oldest first: against the last one, or in a
-    ``_TRANSITIVE`` mode against every one. What is the same change to several is told once.
+    """What the rules say about a new version after these, oldest first.
 
-    Raises UserMistake when one of them is not a version of the same contract.
+    :func:`contracts_svc.compat.history.versions_to_judge` says against which of them. Raises
+    UserMistake when one of them is not a version of the same contract.
     """
-    asked = versions if mode.transitive else versions[-1:]
-    return ordered(
-        f for old in asked for f in judge(diff(old, new), old, new, mode, today=today, patterns=patterns)
+    asked = versions_to_judge(reversed(versions), mode, pins)
+    return judge_each(asked, new, mode, today=today, patterns=patterns)
+
+
+def judge_each(
+    newest_first: Iterable[Contract],
+    new: Contract,
+    mode: Mode,
+    *,
+    today: date | None = None,
+    patterns: PatternsOf | None = None,
+) -> tuple[Finding, ...]:
+    """What the rules say about a new version against each of these, the last one first.
+
+    What is the same to several versions is told once; ``against`` and the message name the versions,
+    unless it concerns the last one alone. One version after the other is looked at and let go.
+    """
+    found: dict[tuple[str, Location], Finding] = {}
+    against: defaultdict[tuple[str, Location], list[str]] = defaultdict(list)
+    last = ""
+    for old in newest_first:
+        last = last or old.version
+        changes = diff(old, new)
+        known = patterns(changes, old, new) if patterns else None
+        for finding in judge(changes, old, new, mode, today=today, patterns=known):
+            key = (finding.fingerprint, finding.at)
+            found.setdefault(key, finding)
+            against[key].append(old.version)
+    return ordered(_against(finding, against[key], last) for key, finding in found.items())
+
+
+def _against(finding: Finding, versions: Sequence[str], last: str) -> Finding:
+    if list(versions) == [last]:
+        return finding
+    oldest_first = tuple(reversed(versions))
+    noun = "version" if len(versions) == 1 else "versions"
+    return replace(
+        finding,
+        against=oldest_first,
+        message=f"{finding.message} (against {noun} {shown(oldest_first)})",
     )
 
 
@@ -125,4 +169,15 @@ def _findings(change: Change, scope: Scope) -> Iterator[Finding]:
                 fix=draft.fix,
                 contract=scope.old.id,
                 change=change,
+                values=draft.values or _without_order(change),
             )
+
+
+_SETS = ("enum", "tags")
+"""Fields that are lists whose order means nothing."""
+
+
+def _without_order(change: Change) -> tuple[Json, Json] | None:
+    if change.field not in _SETS:
+        return None
+    return unordered(change.old or ()), unordered(change.new or ())

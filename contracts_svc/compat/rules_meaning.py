@@ -117,7 +117,7 @@ def documentation_changed(change: Change, scope: Scope) -> Draft | None:
     if change.element == "contract" and _terms(change.old) != _terms(change.new):
         return None
     return Draft(
-        message=f"{subject(change)}: {change.field} is written otherwise",
+        message=f"{subject(change)}: {(change.field or '').removeprefix('extra.')} is written otherwise",
         why="the data is what it was; the words about it changed",
         fix="nothing to do",
     )
@@ -130,6 +130,7 @@ def terms_changed(change: Change, scope: Scope) -> Draft | None:
         message="the terms of use (description.usage, description.limitations) changed",
         why="what readers do with the data may not be meant, or not be allowed, any more",
         fix="have readers read the new terms",
+        values=(_terms(change.old), _terms(change.new)),
     )
 
 
@@ -160,6 +161,7 @@ def custom_property_changed(change: Change, scope: Scope) -> Draft | None:
         f"{shown(old)} -> {shown(new)}",
         why="the standard gives it no meaning; tools of your own may",
         fix="nothing to do, unless a tool reads it",
+        values=(old, new),
     )
 
 
@@ -171,6 +173,7 @@ def deprecation_shortened(change: Change, scope: Scope) -> Draft | None:
         message=f"{subject(change)}: removal date {shown(old)} -> {shown(new)}",
         why="it goes earlier than readers plan for",
         fix="keep the announced date",
+        values=(old, new),
     )
 
 
@@ -182,6 +185,7 @@ def deprecation_extended(change: Change, scope: Scope) -> Draft | None:
         message=f"{subject(change)}: removal date {shown(old)} -> {shown(new)}",
         why="it stays for longer than was announced",
         fix="nothing to do",
+        values=(old, new),
     )
 
 

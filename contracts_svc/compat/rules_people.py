@@ -12,9 +12,11 @@ from contracts_svc.compat.rule import (
     Scope,
     both_ways,
     loosens,
+    parts,
     shown,
     subject,
     tightens,
+    unordered,
 )
 from contracts_svc.compat.thresholds import is_number
 from contracts_svc.findings import Change
@@ -38,11 +40,20 @@ def team_removed(change: Change, scope: Scope) -> Draft | None:
 
 
 def team_changed(change: Change, scope: Scope) -> Draft | None:
+    if _who(change.old) == _who(change.new):
+        return None
     return Draft(
         message=f"the team {_people(change.old)} -> {_people(change.new)}",
         why="others may answer for the data; the data is what it was",
         fix="tell readers when the owner changes",
+        values=(_who(change.old), _who(change.new)),
     )
+
+
+def _who(team: Team) -> Json:
+    """All that a team says; in which order its members stand matters only for who owns the data."""
+    words = (team.name, team.description, team.owner, team.extra)
+    return *words, unordered(team.members), unordered(team.custom)
 
 
 def _people(team: Team) -> str:
@@ -94,11 +105,13 @@ def role_removed(change: Change, scope: Scope) -> Draft | None:
 
 def role_changed(change: Change, scope: Scope) -> Draft | None:
     old, new = change.old, change.new
-    parts = [f"{k} {shown(old.get(k))} -> {shown(new.get(k))}" for k in _differing(old, new)]
+    differing = _differing(old, new)
+    told = [f"{k} {shown(old.get(k))} -> {shown(new.get(k))}" for k in differing]
     return Draft(
-        message=f"role {change.key}: {', '.join(parts)}",
+        message=f"role {change.key}: {', '.join(told)}",
         why="readers that have access through it may be able to do less, or more",
         fix="have those who approve access confirm it",
+        values=({k: old.get(k) for k in differing}, {k: new.get(k) for k in differing}),
     )
 
 
@@ -152,11 +165,29 @@ def relationship_removed(change: Change, scope: Scope) -> Draft | None:
 
 
 def relationship_changed(change: Change, scope: Scope) -> Draft | None:
+    if not any(parts(change, _ENDS)):
+        return None
     return Draft(
         message=f"{subject(change)}: relationship {_ends(change, change.old)} -> {_ends(change, change.new)}",
         why="joins that follow the old relationship no longer find the right rows",
         fix="offer the new reference as a new column beside the old one",
+        values=parts(change, _ENDS),
     )
+
+
+def relationship_words_changed(change: Change, scope: Scope) -> Draft | None:
+    words = parts(change, ("id", "extra"))
+    if not any(words):
+        return None
+    return Draft(
+        message=f"{subject(change)}: relationship {_ends(change, change.new)} is described otherwise",
+        why="the rows that belong together are the same",
+        fix="nothing to do",
+        values=words,
+    )
+
+
+_ENDS = ("type", "source", "target")
 
 
 def _ends(change: Change, relation: Relationship) -> str:
@@ -285,6 +316,14 @@ RULES = (
         on=("relationship.changed",),
         severities=both_ways(WARNING),
         handler=relationship_changed,
+        mirror=_ITSELF,
+    ),
+    Rule(
+        id="relationship-words-changed",
+        purpose="Checks that a relationship described otherwise still relates the same.",
+        on=("relationship.changed",),
+        severities=both_ways(INFO),
+        handler=relationship_words_changed,
         mirror=_ITSELF,
     ),
 )

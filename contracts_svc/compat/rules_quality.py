@@ -12,9 +12,11 @@ from contracts_svc.compat.rule import (
     Scope,
     both_ways,
     loosens,
+    parts,
     shown,
     subject,
     tightens,
+    unordered,
 )
 from contracts_svc.compat.thresholds import COUNTS, EVERYTHING, Permitted, Strictness, compared, of_operators
 from contracts_svc.findings import Change, Severity
@@ -83,7 +85,12 @@ def _threshold(change: Change, wanted: Strictness, why: str, fix: str) -> Draft 
         message=f"{subject(change)}: quality rule {_name(new)} {_limit(old)} -> {_limit(new)} ({wanted})",
         why=why,
         fix=fix,
+        values=(_threshold_of(old), _threshold_of(new)),
     )
+
+
+def _threshold_of(rule: QualityRule) -> Json:
+    return dict(rule.operators), _unit(rule)
 
 
 def _moved(old: QualityRule, new: QualityRule) -> Strictness:
@@ -126,6 +133,7 @@ def quality_logic_changed(change: Change, scope: Scope) -> Draft | None:
         f"{_logic(change.old)} -> {_logic(change.new)}",
         why="what readers were promised is no longer checked; whether the new check covers it is open",
         fix="add the new rule beside the old one, and remove the old one when nobody relies on it",
+        values=(_measured(change.old), _measured(change.new)),
     )
 
 
@@ -160,6 +168,7 @@ def valid_values_extended(change: Change, scope: Scope) -> Draft | None:
         message=f"{subject(change)}: values added to validValues: {shown(added)} (before: {shown(old)})",
         why="readers that handle every listed value meet values that they do not know",
         fix="announce the values first and have readers treat unknown ones",
+        values=(unordered(old), unordered(new)),
     )
 
 
@@ -172,6 +181,7 @@ def valid_values_shrunk(change: Change, scope: Scope) -> Draft | None:
         message=f"{subject(change)}: values removed from validValues: {shown(gone)} (left: {shown(new)})",
         why="data written before may hold the removed values, so it does not keep the new contract",
         fix="replace the removed values in old data first",
+        values=(unordered(old), unordered(new)),
     )
 
 
@@ -188,6 +198,7 @@ def quality_severity_lowered(change: Change, scope: Scope) -> Draft | None:
         message=f"{subject(change)}: quality rule {_name(change.new)} is of severity {new} now, before {old}",
         why="when the rule fails, less is done about it than readers expect",
         fix="keep the severity, or have readers agree",
+        values=(old, new),
     )
 
 
@@ -199,6 +210,7 @@ def quality_severity_raised(change: Change, scope: Scope) -> Draft | None:
         message=f"{subject(change)}: quality rule {_name(change.new)} is of severity {new} now, before {old}",
         why="when the rule fails, more is done about it than before",
         fix="run the rule over old data first",
+        values=(old, new),
     )
 
 
@@ -220,6 +232,7 @@ def quality_schedule_changed(change: Change, scope: Scope) -> Draft | None:
         f"{shown(old.schedule)}",
         why="bad data may be found later or sooner than readers expect",
         fix="tell readers that act on the result of the rule",
+        values=parts(change, _SCHEDULE),
     )
 
 
@@ -236,6 +249,7 @@ def quality_words_changed(change: Change, scope: Scope) -> Draft | None:
         message=f"{subject(change)}: quality rule {_name(new)} is described otherwise ({', '.join(texts)})",
         why="the same is checked as before",
         fix="nothing to do",
+        values=parts(change, texts),
     )
 
 

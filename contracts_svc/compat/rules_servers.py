@@ -13,6 +13,7 @@ from contracts_svc.compat.rule import (
     Scope,
     both_ways,
     loosens,
+    parts,
     shown,
 )
 from contracts_svc.findings import Change
@@ -64,6 +65,7 @@ def server_type_changed(change: Change, scope: Scope) -> Draft | None:
         message=f"server {change.key}: type {change.old.type} -> {change.new.type}",
         why="readers connect in another way and write another dialect",
         fix=_KEEP_OLD,
+        values=parts(change, ("type",)),
     )
 
 
@@ -75,6 +77,7 @@ def server_location_changed(change: Change, scope: Scope) -> Draft | None:
         message=f"server {change.key}: {_listed(changed)}",
         why="readers look in the old place, where new data no longer arrives; old data is not in the new one",
         fix=_KEEP_OLD,
+        values=_values(changed),
     )
 
 
@@ -96,7 +99,9 @@ def _layout(change: Change, names: tuple[str, ...], why: str) -> Draft | None:
     changed = _differing(change, names)
     if not changed:
         return None
-    return Draft(message=f"server {change.key}: {_listed(changed)}", why=why, fix=_KEEP_OLD)
+    return Draft(
+        message=f"server {change.key}: {_listed(changed)}", why=why, fix=_KEEP_OLD, values=_values(changed)
+    )
 
 
 def server_environment_changed(change: Change, scope: Scope) -> Draft | None:
@@ -107,6 +112,7 @@ def server_environment_changed(change: Change, scope: Scope) -> Draft | None:
         f"{shown(change.new.environment)}",
         why="what was taken for production data may be test data now, or the other way round",
         fix="add a server for the other environment instead",
+        values=parts(change, ("environment",)),
     )
 
 
@@ -120,6 +126,7 @@ def server_settings_changed(change: Change, scope: Scope) -> Draft | None:
         message=f"server {change.key}: {_listed(changed)}",
         why="readers that connect with the old settings may be refused or read something else",
         fix="tell readers before the old settings stop working",
+        values=_values(changed),
     )
 
 
@@ -137,6 +144,7 @@ def server_words_changed(change: Change, scope: Scope) -> Draft | None:
         message=f"server {change.key} is described otherwise ({', '.join(texts)})",
         why="the data is where it was, as it was",
         fix="nothing to do",
+        values=parts(change, (*names, "custom", "fields") if _same_place(old, new) else (*names, "custom")),
     )
 
 
@@ -162,6 +170,10 @@ def _same_place(old: Server, new: Server) -> bool:
 def _plain(value: Json) -> Json:
     """A folder is the same with and without a slash at its end; a port the same as text."""
     return str(value).rstrip("/") if isinstance(value, str | int) else value
+
+
+def _values(changed: list[tuple[str, Json, Json]]) -> tuple[Json, Json]:
+    return {n: old for n, old, _ in changed}, {n: new for n, _, new in changed}
 
 
 def _listed(changed: list[tuple[str, Json, Json]]) -> str:

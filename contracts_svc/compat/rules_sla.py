@@ -11,13 +11,14 @@ from contracts_svc.compat.rule import (
     Scope,
     both_ways,
     loosens,
+    parts,
     shown,
     tightens,
 )
 from contracts_svc.compat.service_levels import known_as, moved
 from contracts_svc.compat.thresholds import Strictness
 from contracts_svc.findings import Change
-from contracts_svc.model import SlaProperty
+from contracts_svc.model import Json, SlaProperty
 
 _WEAKER = {
     "latency": "data arrives later than readers plan for, and so does all that they make of it",
@@ -56,6 +57,7 @@ def sla_loosened(change: Change, scope: Scope) -> Draft | None:
     if moved(change.old, change.new) is not Strictness.LOOSENED:
         return None
     return Draft(
+        values=_promises(change),
         message=_message(change, "loosened"),
         why=_WEAKER.get(known_as(change.new.property), "readers get less than they were promised"),
         fix="keep the level until the readers that plan with it have agreed",
@@ -66,6 +68,7 @@ def sla_tightened(change: Change, scope: Scope) -> Draft | None:
     if moved(change.old, change.new) is not Strictness.TIGHTENED:
         return None
     return Draft(
+        values=_promises(change),
         message=_message(change, "tightened"),
         why="readers are promised more; what was published before need not keep it",
         fix="measure the level before promising it",
@@ -78,6 +81,7 @@ def sla_changed(change: Change, scope: Scope) -> Draft | None:
         return None
     elements = "" if same else f", on {shown(change.old.element)} -> {shown(change.new.element)}"
     return Draft(
+        values=_promises(change),
         message=_message(change, "changed") + elements,
         why="whether more or less is promised than before cannot be told",
         fix="state value and unit as a number with a unit, or have readers agree",
@@ -96,11 +100,19 @@ def sla_words_changed(change: Change, scope: Scope) -> Draft | None:
         + (f" ({', '.join(texts)})" if texts else ""),
         why="the same is promised as before" if same_level else "this part of it promises nothing",
         fix="nothing to do",
+        values=parts(change, (*names, *_PROMISED) if same_level else names),
     )
+
+
+_PROMISED = ("property", "value", "value_ext", "unit", "element")
 
 
 def _written(sla: SlaProperty) -> tuple[object, ...]:
     return (sla.property, sla.value, sla.unit, sla.element)
+
+
+def _promises(change: Change) -> tuple[Json, Json]:
+    return parts(change, _PROMISED)
 
 
 def _message(change: Change, what: str) -> str:

@@ -89,12 +89,15 @@ def type_unknown(change: Change, scope: Scope) -> Draft | None:
         change,
         scope,
         Relation.UNKNOWN,
-        why="whether values of one type fit the other cannot be told",
+        why="whether values of one fit the other cannot be told, so readers may fail on them",
         fix="write both types as the server's engine spells them, or have readers agree",
     )
 
 
 def physical_type_changed(change: Change, scope: Scope) -> Draft | None:
+    old, new = scope.columns(change)
+    if old and new and (_physical_only(old, new, scope) or _physical_only(new, old, scope)):
+        return None
     shapes = _shapes(change, scope)
     known = shapes is None or not any(isinstance(shape, Unknown) for shape in shapes)
     return _draft(
@@ -127,7 +130,9 @@ def widening_not_read(change: Change, scope: Scope) -> Draft | None:
 
 def type_declared(change: Change, scope: Scope) -> Draft | None:
     old, new = scope.columns(change)
-    if old is None or new is None or _states(old) or not _decides(change, old, new):
+    if old is None or new is None or not _decides(change, old, new):
+        return None
+    if _states(old) and not _physical_only(new, old, scope):
         return None
     return Draft(
         message=f"{subject(change)}: a type is stated for the first time, {_type(new)}",
@@ -138,7 +143,9 @@ def type_declared(change: Change, scope: Scope) -> Draft | None:
 
 def type_undeclared(change: Change, scope: Scope) -> Draft | None:
     old, new = scope.columns(change)
-    if old is None or new is None or _states(new) or not _decides(change, old, new):
+    if old is None or new is None or not _decides(change, old, new):
+        return None
+    if _states(new) and not _physical_only(old, new, scope):
         return None
     return Draft(
         message=f"{subject(change)}: the type {_type(old)} is no longer stated",
@@ -184,6 +191,12 @@ def _readers(change: Change, scope: Scope, old: Column, new: Column) -> str:
         (f"new data as {old.physical_type}", differing(readers, after, before)),
     )
     return "".join(f"; reading {what}, {who}" for what, who in told if who)
+
+
+def _physical_only(one: Column, other: Column, scope: Scope) -> bool:
+    """Whether only one of them says how values are stored, where both mean the same kind of value."""
+    stated = bool(one.physical_type) and not other.physical_type and _states(other)
+    return stated and shape_relation(one, other, scope.dialect) is Relation.EQUAL
 
 
 def _states(column: Column) -> bool:

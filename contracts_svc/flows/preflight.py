@@ -6,12 +6,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 
-from contracts_svc.compat.diff import diff
 from contracts_svc.compat.modes import Mode
-from contracts_svc.compat.rules import judge
 from contracts_svc.errors import Problem, UserMistake
 from contracts_svc.findings import Finding, ordered
-from contracts_svc.flows.compatibility import pattern_answers
+from contracts_svc.flows.history import Earlier, Judged, judge_change
 from contracts_svc.flows.lineage import Lineage
 from contracts_svc.flows.register import Reader
 from contracts_svc.impact import assess
@@ -35,10 +33,14 @@ class ContractChange:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Preflight:
-    """The verdict on a change set, and which contracts it touches."""
+    """The verdict on a change set, and which contracts it touches.
+
+    ``against`` maps the id of a contract to the versions that it was judged against, oldest first.
+    """
 
     verdict: Verdict
     changed: tuple[ContractChange, ...]
+    against: Mapping[str, tuple[str, ...]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,7 +94,8 @@ def read_sides(base: Mapping[str, bytes], head: Mapping[str, bytes], *, read: Re
         head=news,
         changed=changed,
         unreadable=tuple(
-            f"the base version of {p} is no valid contract, so there is nothing to compare with ({why})"
+            f"the base version of {p} is no valid contract, so there is nothing to compare with ({why}); "
+            "correct it there in a change of its own, or have a person look at this one"
             for p, why in sorted(broken.items())
             if p in differing
         ),
@@ -117,31 +120,34 @@ def _pair(olds: Mapping[str, Contract], news: Mapping[str, Contract]) -> tuple[C
     return tuple(changes)
 
 
-def findings_of(
+def judged(
     changes: Sequence[ContractChange],
     policies: Policies,
     *,
     mode: Mode | None = None,
+    earlier: Earlier | None = None,
     today: date | None = None,
     inclusion: PatternInclusion | None = None,
-) -> tuple[Finding, ...]:
-    """What the compatibility rules say about all changed contracts, as one ordered set.
+) -> tuple[Judged, ...]:
+    """What the compatibility rules say about each contract that was there before.
 
     Each contract is judged in the mode of its policy, unless ``mode`` is given, and the severities are
     those of its policy. A removed contract is judged as one that has lost all its tables. Without
     ``inclusion``, changed patterns are undecided.
     """
-    found: list[Finding] = []
+    found: list[Judged] = []
     for change in changes:
         if change.old is None:
             continue
-        new = change.new or _emptied(change.old)
-        policy = policies.of(change.old)
-        differing = diff(change.old, new)
-        known = pattern_answers(differing, change.old, new, inclusion)
-        judged = judge(differing, change.old, new, mode or policy.mode, today=today, patterns=known)
-        found += map(policy.graded, judged)
-    return ordered(found)
+        new, policy = change.new or _emptied(change.old), policies.of(change.old)
+        said = judge_change(change.old, new, mode or policy.mode, earlier, today=today, inclusion=inclusion)
+        found.append(replace(said, findings=tuple(map(policy.graded, said.findings))))
+    return tuple(found)
+
+
+def findings_of(found: Sequence[Judged]) -> tuple[Finding, ...]:
+    """The findings on several contracts, as one ordered set."""
+    return ordered(f for each in found for f in each.findings)
 
 
 def _emptied(contract: Contract) -> Contract:
@@ -154,6 +160,7 @@ def preflight(
     *,
     now: datetime,
     mode: Mode | None = None,
+    earlier: Earlier | None = None,
     policies: Policies | None = None,
     waivers: Sequence[Waiver] = (),
     jobs: Sequence[Finding] = (),
@@ -170,12 +177,16 @@ def preflight(
     ``mode`` is given. Findings that are among ``on_base``, those of what the base branch has changed
     since, are told and count no more.
     ``jobs`` are the findings on changed jobs (see :mod:`contracts_svc.flows.jobs`).
+    ``earlier`` is where a ``_TRANSITIVE`` mode, or whoever still reads an earlier version, finds it.
     """
     policies = policies or Policies()
     progress("diff")
-    judged = findings_of(sides.changed, policies, mode=mode, today=now.date(), inclusion=inclusion)
+    contracts = judged(
+        sides.changed, policies, mode=mode, earlier=earlier, today=now.date(), inclusion=inclusion
+    )
+    every = findings_of(contracts)
     known = {f.fingerprint for f in on_base}
-    findings = ordered([*(f for f in judged if f.fingerprint not in known), *jobs])
+    findings = ordered([*(f for f in every if f.fingerprint not in known), *jobs])
     progress("impact")
     named = Identities.of([*sides.base.values(), *_only_new(sides)])
     promised = Identities.of([*sides.head.values(), *_gone(sides)])
@@ -202,6 +213,7 @@ def preflight(
     )
     unresolved = tuple(map(str, lineage.problems))
     unknown = (*assessment.coverage.unknown, *sides.left_out, *unresolved)
+    unknown += tuple(u for found in contracts for u in found.unknown)
     if not lineage.graph.flowing:
         unknown = (*unknown, "no lineage is known, so nobody can say who reads what is changed")
     assessment = replace(
@@ -216,10 +228,15 @@ def preflight(
         policies={c.old.id: policies.of(c.old) for c in sides.changed if c.old},
         old_alive=_old_alive(sides),
         now=now,
-        could_not_check=(*could_not_check, *sides.unreadable),
-        on_base=tuple(f for f in judged if f.fingerprint in known),
+        could_not_check=(
+            *could_not_check,
+            *sides.unreadable,
+            *(c for found in contracts for c in found.could_not_check),
+        ),
+        on_base=tuple(f for f in every if f.fingerprint in known),
     )
-    return Preflight(verdict=verdict, changed=sides.changed)
+    against = {found.contract: found.against for found in contracts}
+    return Preflight(verdict=verdict, changed=sides.changed, against=against)
 
 
 def _old_alive(sides: Sides) -> set[str]:

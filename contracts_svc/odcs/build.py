@@ -220,7 +220,11 @@ def _column_at(node: Node, file: str, path: str) -> Column:
         of_map = pair.child(part) if pair else None
         if of_map is not None and isinstance(of_map.value, dict):
             element.taken[f"map_{part}"] = _column_at(of_map, file, f"{path}{{{part}}}")
-    return Column(**element.done())
+    arguments = element.done()
+    options = node.child("logicalTypeOptions")
+    for key, (line, column) in options.keys.items() if options else ():
+        arguments["places"][f"logicalTypeOptions.{key}"] = Location(file, line, column)
+    return Column(**arguments)
 
 
 def _enum(element: _Element) -> None:

@@ -8,7 +8,7 @@ import yaml
 
 from contracts_svc.errors import Location, Problem, UserMistake
 
-MAX_BYTES = 8 * 1024 * 1024
+MAX_BYTES = 16 * 1024 * 1024
 MAX_TAG_DIRECTIVES = 8
 
 # What YAML 1.2 calls printable; anything else may only be written as an escape.
@@ -104,7 +104,7 @@ def decode(text: bytes, file: str) -> str:
     """The text, when it is UTF-8 of at most MAX_BYTES without control characters."""
     if len(text) > MAX_BYTES:
         raise UserMistake.of(
-            f"the file has {len(text):,} bytes; at most {MAX_BYTES:,} (8 MiB) are read",
+            f"the file has {len(text):,} bytes; at most {MAX_BYTES:,} (16 MiB) are read",
             "split the contract",
             Location(file, 1, 1),
         )

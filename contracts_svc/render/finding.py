@@ -15,8 +15,9 @@ from contracts_svc.model import Element, Json
 def finding_json(finding: Finding) -> dict[str, Any]:
     """A finding: ``rule``, ``severity``, ``default_severity`` (null, or what the rule says where a
     policy has set the severity), ``message``, ``why``, ``fix``, ``contract``,
-    ``fingerprint``, ``at`` (``file``, ``line``, ``column``), ``change`` (null, or ``kind``,
-    ``element``, ``path``, ``table``, ``column``, ``new_column``, ``field``, ``key``, ``old``,
+    ``fingerprint``, ``against`` (earlier versions; empty: the last one alone),
+    ``at`` (``file``, ``line``, ``column``), ``change`` (null, or ``kind``,
+    ``element``, ``path``, ``table``, ``new_table``, ``column``, ``new_column``, ``field``, ``key``, ``old``,
     ``new``, ``old_at``, ``new_at``)."""
     return {
         "rule": finding.rule,
@@ -27,6 +28,7 @@ def finding_json(finding: Finding) -> dict[str, Any]:
         "fix": finding.fix,
         "contract": finding.contract,
         "fingerprint": finding.fingerprint,
+        "against": list(finding.against),
         "at": location_json(finding.at),
         "change": _change(finding.change) if finding.change else None,
     }
@@ -45,6 +47,7 @@ def _change(change: Change) -> dict[str, Any]:
         "element": change.element,
         "path": change.path,
         "table": change.table,
+        "new_table": change.new_table,
         "column": change.column,
         "new_column": change.new_column,
         "field": change.field,

@@ -374,3 +374,108 @@ def test_the_demos_history(tmp_path: Path) -> None:
     assert repository.merge_base("pull-request", "main") == base
     assert repository.texts(base, (".odcs.yaml", ".sql")) == before
     assert repository.texts(head, (".odcs.yaml", ".sql")) == after
+
+
+class TestHistory:
+    def walked(self, history: History, name: str, path: str) -> list[tuple[str, str, bytes]]:
+        with_path = GitRepository.open(history.path).history(history.ids[name].decode(), path)
+        return [(history.name_of(v.commit), v.path, v.text) for v in with_path]
+
+    def test_every_text_comes_once_newest_first(self, tmp_path: Path) -> None:
+        made = History(tmp_path / "repo")
+        for name, parent, text in (
+            ("a", (), b"1"),
+            ("b", ("a",), b"1"),
+            ("c", ("b",), b"2"),
+            ("d", ("c",), b"1"),
+        ):
+            made.commit(name, *parent, files={"x.yaml": text, "other": name.encode()})
+        assert self.walked(made, "d", "x.yaml") == [("d", "x.yaml", b"1"), ("c", "x.yaml", b"2")]
+
+    def test_it_follows_first_parents(self, tmp_path: Path) -> None:
+        made = History(tmp_path / "repo")
+        made.commit("a", files={"x": b"1"})
+        made.commit("side", "a", files={"x": b"draft"})
+        made.commit("merge", "a", "side", files={"x": b"2"})
+        assert [text for _, _, text in self.walked(made, "merge", "x")] == [b"2", b"1"]
+
+    def test_a_file_that_was_away_for_a_while_keeps_its_history(self, tmp_path: Path) -> None:
+        made = History(tmp_path / "repo")
+        made.commit("a", files={"x": b"1"})
+        made.commit("b", "a", files={"y": b"0"})
+        made.commit("c", "b", files={"x": b"2"})
+        assert self.walked(made, "c", "x") == [("c", "x", b"2"), ("a", "x", b"1")]
+
+    def test_a_file_that_was_moved_as_it_was_is_followed(self, tmp_path: Path) -> None:
+        made = History(tmp_path / "repo")
+        made.commit("a", files={"old.yaml": b"1"})
+        made.commit("b", "a", files={"old.yaml": b"2"})
+        made.commit("c", "b", files={"new.yaml": b"2"})
+        made.commit("d", "c", files={"new.yaml": b"3"})
+        assert self.walked(made, "d", "new.yaml") == [
+            ("d", "new.yaml", b"3"),
+            ("c", "new.yaml", b"2"),
+            ("a", "old.yaml", b"1"),
+        ]
+
+    def test_a_link_is_no_file(self, tmp_path: Path) -> None:
+        made = History(tmp_path / "repo")
+        made.commit("a", files={"x": b"1"})
+        tree, blob = Tree(), Blob.from_string(b"elsewhere")
+        made.repo.object_store.add_object(blob)
+        tree.add(b"x", 0o120000, blob.id)
+        made.commit_tree("b", tree, "a")
+        assert self.walked(made, "b", "x") == [("a", "x", b"1")]
+
+    def test_folders_that_are_as_before_are_not_read_again(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        made = History(tmp_path / "repo")
+        inner, blob = Tree(), Blob.from_string(b"1")
+        inner.add(b"x", 0o100644, blob.id)
+        made.repo.object_store.add_objects([(blob, None), (inner, None)])
+        for i in range(50):
+            tree, other = Tree(), Blob.from_string(str(i).encode())
+            made.repo.object_store.add_object(other)
+            tree.add(b"folder", 0o040000, inner.id)
+            tree.add(b"other", 0o100644, other.id)
+            made.commit_tree(f"c{i}", tree, *([f"c{i - 1}"] if i else []))
+        read: list[bytes] = []
+        get = type(made.repo.object_store).__getitem__
+        monkeypatch.setattr(
+            type(made.repo.object_store), "__getitem__", lambda store, i: read.append(i) or get(store, i)
+        )
+        assert len(self.walked(made, "c49", "folder/x")) == 1
+        assert read.count(inner.id) == 1
+
+    def test_a_shallow_clone_gives_what_it_has_and_then_says_so(self, tmp_path: Path) -> None:
+        made = History(tmp_path / "repo")
+        made.commit("a", files={"x": b"1"})
+        made.commit("b", "a", files={"x": b"2"})
+        (tmp_path / "repo" / ".git" / "shallow").write_bytes(made.ids["b"] + b"\n")
+        walk = GitRepository.open(made.path).history(made.ids["b"].decode(), "x")
+        assert next(walk).text == b"2"
+        with pytest.raises(CouldNotCheck, match="shallow clone") as caught:
+            next(walk)
+        assert "unshallow" in caught.value.hint
+
+    def test_a_missing_object_is_could_not_check(self, tmp_path: Path) -> None:
+        made = History(tmp_path / "repo")
+        made.commit("a", files={"x": b"1"})
+        made.commit("b", "a", files={"x": b"2"})
+        store = tmp_path / "repo" / ".git" / "objects"
+        name = made.ids["a"].decode()
+        (store / name[:2] / name[2:]).unlink()
+        walk = GitRepository.open(made.path).history(made.ids["b"].decode(), "x")
+        with pytest.raises(CouldNotCheck, match="is not there"):
+            list(walk)
+
+    def test_it_is_bounded(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        made = History(tmp_path / "repo")
+        for i in range(5):
+            made.commit(f"c{i}", *([f"c{i - 1}"] if i else []), files={"x": str(i).encode()})
+        monkeypatch.setattr(git_module, "MAX_COMMITS", 5)
+        assert len(self.walked(made, "c4", "x")) == 5
+        monkeypatch.setattr(git_module, "MAX_COMMITS", 3)
+        with pytest.raises(CouldNotCheck, match="more than 3 commits"):
+            self.walked(made, "c4", "x")

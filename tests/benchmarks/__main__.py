@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import sys
 
-from tests.benchmarks import checks, lineage
+from tests.benchmarks import checks, compat, lineage
 
 BENCHMARKS = {
     "checks": checks.main,
+    "compat": compat.main,
     "lineage": lineage.main,
 }
 

@@ -235,3 +235,24 @@ def counted(old: Contract, new: Contract) -> int:
     finally:
         sys.setprofile(None)
     return calls
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "rule", "severity"),
+    [
+        ("logicalType: string, physicalType: VARCHAR(10)", "logicalType: string", "type-undeclared", WARNING),
+        ("logicalType: string", "logicalType: string, physicalType: VARCHAR(10)", "type-declared", INFO),
+        (
+            "logicalType: string, physicalType: VARCHAR(10)",
+            "physicalType: VARCHAR(10)",
+            "physical-type-changed",
+            INFO,
+        ),
+    ],
+)
+def test_a_physical_type_that_is_given_up_is_a_promise_given_up(
+    before: str, after: str, rule: str, severity: Severity
+) -> None:
+    assert told(contract(f"name: a, {before}"), contract(f"name: a, {after}", version="2.0.0")) == {
+        f"{rule} a": severity
+    }

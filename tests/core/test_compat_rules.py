@@ -13,7 +13,7 @@ from contracts_svc.adapters.pattern_process import PatternProcess
 from contracts_svc.compat.diff import diff
 from contracts_svc.compat.modes import Mode
 from contracts_svc.compat.rules import RULES, Rule, judge
-from contracts_svc.findings import Finding, Severity, ordered
+from contracts_svc.findings import ChangeKind, Finding, Severity, ordered
 from contracts_svc.flows.compatibility import pattern_answers
 from contracts_svc.model import Contract
 from contracts_svc.odcs.read import read
@@ -104,6 +104,57 @@ def test_every_finding_says_why_it_matters_and_what_to_do(rule: Rule) -> None:
         assert finding.fix
         assert not finding.message.endswith(".") or "row" in finding.message
         assert "\n" not in finding.message + finding.why + finding.fix
+
+
+@each_rule
+def test_every_finding_carries_both_values(rule: Rule) -> None:
+    for finding in findings(version(rule, "old"), version(rule, "new"), Mode.FULL):
+        change = finding.change
+        assert change is not None
+        # A field that is not written has no value; an element is there or it is not.
+        if change.field is None:
+            assert (change.old is None) is (change.kind is ChangeKind.ADDED)
+            assert (change.new is None) is (change.kind is ChangeKind.REMOVED)
+        assert change.old != change.new or finding.rule == "version-not-raised"
+
+
+PUBLISHED = """apiVersion: v3.1.0
+kind: DataContract
+id: orders
+version: 1.0.0
+status: active
+servers: [{server: lake, type: s3, location: "s3://lake/orders/*.parquet", format: parquet}]
+slaProperties:
+  - {property: latency, value: 4, unit: h}
+  - {property: retention, value: 3, unit: y}
+schema: [{name: orders, properties: [{name: email, logicalType: string}]}]
+"""
+
+
+@pytest.mark.parametrize("mode", [Mode.FORWARD, Mode.FULL])
+@pytest.mark.parametrize(
+    ("before", "after", "rule", "line"),
+    [
+        ("s3://lake/", "s3://other/", "server-location-changed", 6),
+        ("format: parquet", "format: csv", "server-format-changed", 6),
+        ("status: active", "status: retired", "status-retired", 5),
+        ("value: 4, unit: h", "value: 48, unit: h", "sla-loosened", 8),
+        ("value: 4, unit: h", "value: 2, unit: d", "sla-loosened", 8),
+        ("value: 3, unit: y", "value: 1, unit: y", "sla-loosened", 9),
+        ("value: 3, unit: y", "value: 12, unit: months", "sla-loosened", 9),
+        ("logicalType: string", "logicalType: string, classification: pii", "classification-raised", 10),
+    ],
+)
+def test_what_others_take_for_a_note_breaks_readers(
+    before: str, after: str, rule: str, line: int, mode: Mode
+) -> None:
+    old, new = (
+        read(text.encode(), "c.yaml", SCHEMAS.schema)
+        for text in (PUBLISHED, PUBLISHED.replace(before, after))
+    )
+    (found,) = (f for f in findings(old, new, mode) if f.rule == rule)
+    assert found.severity is Severity.ERROR
+    assert found.at.line == line
 
 
 @each_rule

@@ -256,3 +256,9 @@ def test_a_field_that_comes_or_goes_widens_or_narrows_an_object() -> None:
 def test_dialect_of_a_contract(servers: list[tuple[str, dict[str, str]]], expected: str) -> None:
     built = tuple(Server(server=t, type=t, fields=f) for t, f in servers)
     assert dialect_of(Contract(api_version="v3.1.0", id="c", version="1", servers=built)) == expected
+
+
+def test_an_unknown_type_is_compared_by_name() -> None:
+    assert relation("frobnitz(3, 4)", "Frobnitz (3,4)") is Relation.EQUAL
+    assert relation("frobnitz(3)", "frobnitz(4)") is Relation.UNKNOWN
+    assert relation("x" * 20_000 + "a", "x" * 20_000 + "b") is Relation.UNKNOWN

@@ -164,7 +164,7 @@ def test_the_limits_let_pass_what_is_just_below_them() -> None:
         ),
         (
             "a: " + "x" * (MAX_BYTES - 2),
-            f"the file has {MAX_BYTES + 1:,} bytes; at most {MAX_BYTES:,} (8 MiB) are read",
+            f"the file has {MAX_BYTES + 1:,} bytes; at most {MAX_BYTES:,} (16 MiB) are read",
         ),
     ],
 )  # fmt: skip
@@ -182,30 +182,31 @@ def test_aliases_cannot_nest_deeper_than_the_limit_either() -> None:
 # What is made to hurt: an expression that makes the text -> part of the message.
 HURTFUL = {
     "'a: ' + '[' * 10_000": "nested deeper than",
-    "'[' * 8_000_000": "nested deeper than",
-    "'{a: ' * 1_600_000": "nested deeper than",
-    "'- ' * 4_000_000": "nested deeper than",
-    "'? ' * 4_000_000": "nested deeper than",
+    "'[' * 16_000_000": "nested deeper than",
+    "'{a: ' * 3_200_000": "nested deeper than",
+    "'- ' * 8_000_000": "nested deeper than",
+    "'? ' * 8_000_000": "nested deeper than",
     "''.join(' ' * i + 'a:\\n' for i in range(3_500))": "nested deeper than",
     "'a: &a [x,x]\\n' + ''.join(f'b{i}: &b{i} [*b{i-1},*b{i-1}]\\n' for i in range(1, 60)).replace('*b0', '*a')": (
         "values, aliases followed"
     ),
-    "'a: ' + '[' * 90 + 'a,' * 4_000_000": "values, aliases followed",
-    "'- x\\n' * 2_000_000": "values, aliases followed",
-    "'x' * 10_000_000": "at most 8,388,608 (8 MiB) are read",
-    "''.join(f'%TAG !a{i}! b\\n' for i in range(400_000)) + '---\\na: 1\\n'": "lines begin with %TAG",
-    "'a: 1\\n' * 1_000_000": "more than 100 problems",
-    "'a: !x y\\n' * 900_000": "this tag is not known|is not allowed",
-    "'a: \"' + chr(10) * 8_000_000": "a quote is opened but never closed",
-    "'x' * 8_000_000 + ': a'": "a ':' stands where no key can be",
-    "'a: ' + '9' * 8_000_000": "this number has 8,000,000 digits",
-    "'#' * 8_000_000": "the file is empty",
-    "HEADER + 'tags: [' + '1,' * 99_000 + ']'": "more problems from here on",
-    "HEADER + ''.join(f'k{i}: 1\\n' for i in range(49_000))": "more problems from here on",
-    "HEADER + 'schema: [{name: t, relationships: [' + '{from: 1, to: 1},' * 19_000 + ']}]'": (
+    "'a: ' + '[' * 90 + 'a,' * 8_000_000": "values, aliases followed",
+    "'- x\\n' * 4_000_000": "values, aliases followed",
+    "'x' * 20_000_000": "at most 16,777,216 (16 MiB) are read",
+    "''.join(f'%TAG !a{i}! b\\n' for i in range(800_000)) + '---\\na: 1\\n'": "lines begin with %TAG",
+    "'a: 1\\n' * 2_000_000": "more than 100 problems",
+    "'a: !x y\\n' * 1_800_000": "this tag is not known|is not allowed",
+    "'a: \"' + chr(10) * 16_000_000": "a quote is opened but never closed",
+    "'x' * 16_000_000 + ': a'": "a ':' stands where no key can be",
+    "'a: ' + '9' * 16_000_000": "this number has 16,000,000 digits",
+    "'#' * 16_000_000": "the file is empty",
+    "HEADER + 'tags: [' + '1,' * 495_000 + ']'": "more problems from here on",
+    "HEADER + ''.join(f'k{i}: 1\\n' for i in range(9_990))": "more problems from here on",
+    "HEADER + ''.join(f'k{i}: 1\\n' for i in range(240_000))": "this mapping holds more than 10,000 keys",
+    "HEADER + 'schema: [{name: t, relationships: [' + '{from: 1, to: 1},' * 97_000 + ']}]'": (
         "more problems from here on"
     ),
-    "HEADER + 'schema: [{name: t, properties: [' + '{nme: a},' * 33_000 + ']}]'": "more problems from here on",
+    "HEADER + 'schema: [{name: t, properties: [' + '{nme: a},' * 160_000 + ']}]'": "more problems from here on",
     "HEADER + 'schema: [{name: t, properties: [' + '{name: a, items: ' * 40 + '{x: 1}' + '}' * 40 + ']}]'": (
         "unknown key 'x'"
     ),
