@@ -26,8 +26,8 @@ NAMED = {
     "members", "tags", "enum", "validValues",
 }  # fmt: skip
 """Lists of what has a name, or is one of a set."""
-ABOUT_ORDER = {"column-reordered", "csv-columns-reordered"}
-"""What tells of the order itself; the order of columns is something that readers may rely on."""
+ABOUT_ORDER = {"column-reordered", "csv-columns-reordered", "version-not-raised"}
+"""What tells of the order itself, on which readers may rely, and of the version that it asks for."""
 
 
 def turned(value: Any, dice: random.Random, name: str = "") -> Any:

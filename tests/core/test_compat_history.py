@@ -83,7 +83,7 @@ def test_no_more_of_the_history_is_read_than_is_needed(mode: Mode, pins: tuple[s
 
 
 def told(found: Iterable[Finding]) -> list[tuple[str, tuple[str, ...]]]:
-    return [(f.message, f.against) for f in found if f.rule != "version-not-raised"]
+    return sorted((f.message, f.against) for f in found if f.rule != "version-not-raised")
 
 
 def test_a_finding_says_which_versions_break() -> None:
