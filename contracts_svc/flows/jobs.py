@@ -27,6 +27,11 @@ def job_findings(
     makes the table that its file is named after.
     """
     identities = Identities.of(contracts)
+    # A logical type alone does not say how values are stored, so nothing is worked out from it.
+    schemas = {
+        str(dataset): {c.stored_name: c.physical_type or "" for c in table.columns}
+        for dataset, (_, table) in identities.known.items()
+    }
     found: list[Finding] = []
     for path, old in sorted(base.items()):
         new = head.get(path, b"")
@@ -36,7 +41,7 @@ def job_findings(
             old.decode("utf-8", errors="replace"),
             new.decode("utf-8", errors="replace"),
             dialect=dialect,
-            schemas=identities.columns(),
+            schemas=schemas,
             name_of=lambda table: identities.find(table) or DatasetId("", table),
             origin=f"sql:{path}",
             target=PurePosixPath(path).stem,

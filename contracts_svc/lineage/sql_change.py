@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from itertools import zip_longest
 
@@ -16,9 +16,10 @@ from sqlglot import exp
 
 from contracts_svc.errors import Location
 from contracts_svc.lineage.graph import DatasetId
-from contracts_svc.lineage.sql import Meaning, SqlLineage, meanings_of
+from contracts_svc.lineage.sql import Meaning, SqlLineage, meanings_of, result_type
 from contracts_svc.lineage.sql_made import Made
 from contracts_svc.lineage.sql_rows import Parts, RowKind
+from contracts_svc.lineage.sql_text import dialect_of
 
 
 class ColumnFate(StrEnum):
@@ -46,13 +47,16 @@ class Effect(StrEnum):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ColumnChange:
     """``name`` is the old name (the new one when added), ``new_name`` is set when it is renamed.
-    ``before`` and ``after`` are the expressions, "" where there is none or it is not known."""
+    ``before`` and ``after`` are the expressions, "" where there is none or it is not known; so are
+    the types of the two."""
 
     fate: ColumnFate
     name: str
     new_name: str = ""
     before: str = ""
     after: str = ""
+    type_before: str = ""
+    type_after: str = ""
     at: Location | None = None
     """Where it is in the new text, or where its query starts."""
 
@@ -107,10 +111,47 @@ def changes_of(
     ]
     datasets = dict.fromkeys(d for _, lineage in sides for d in lineage.writes)
     changes = (_change(dataset, sides[0], sides[1], origin) for dataset in datasets)
-    return tuple(c for c in changes if c.columns or c.rows or c.unknown)
+    types = {
+        (name_of(table).name, column): type_
+        for table, columns in schemas.items()
+        for column, type_ in columns.items()
+        if type_
+    }
+    found = (_typed(c, sides[0], sides[1], dialect, types) for c in changes)
+    return tuple(c for c in found if c.columns or c.rows or c.unknown)
 
 
 _Side = tuple[Sequence[Meaning], SqlLineage]
+
+
+def _typed(
+    change: SqlChange, old: _Side, new: _Side, dialect: str, types: Mapping[tuple[str, str], str]
+) -> SqlChange:
+    """With the types of what is redefined, where one statement on each side makes the column."""
+    befores, afters = ([m for m in side[0] if m.dataset == change.dataset] for side in (old, new))
+    if len(befores) != 1 or len(afters) != 1:
+        return change
+
+    def type_of(made: Made) -> str:
+        if made.expression is None:
+            return ""
+        try:
+            text = made.expression.sql(dialect=dialect_of(dialect), comments=False)
+        except RecursionError:
+            return ""
+        return result_type(text, dialect, types) or ""
+
+    columns = tuple(
+        replace(
+            c,
+            type_before=type_of(befores[0].columns[c.name]),
+            type_after=type_of(afters[0].columns[c.name]),
+        )
+        if c.fate is ColumnFate.REDEFINED
+        else c
+        for c in change.columns
+    )
+    return replace(change, columns=columns)
 
 
 def _change(dataset: DatasetId, old: _Side, new: _Side, origin: str) -> SqlChange:

@@ -39,6 +39,11 @@ REDEFINED = SqlRule(
     purpose="Checks that a changed job makes its columns of what it made them of.",
     severity=Severity.WARNING,
 )
+RETYPED = SqlRule(
+    id="SQL_COLUMN_RETYPED",
+    purpose="Checks that a changed job gives its columns the types that it gave them.",
+    severity=Severity.ERROR,
+)
 ADDED = SqlRule(
     id="SQL_COLUMN_ADDED",
     purpose="Tells which columns a changed job makes that it did not make.",
@@ -59,7 +64,7 @@ NOT_COMPARED = SqlRule(
     purpose="Checks that it is known what a changed job does to its columns and rows.",
     severity=Severity.WARNING,
 )
-SQL_RULES = (REMOVED, RENAMED, REDEFINED, ADDED, ROWS, ORDER, NOT_COMPARED)
+SQL_RULES = (REMOVED, RENAMED, REDEFINED, RETYPED, ADDED, ROWS, ORDER, NOT_COMPARED)
 
 _BY_FATE = {
     ColumnFate.REMOVED: REMOVED,
@@ -81,6 +86,8 @@ def _findings(change: SqlChange, promise: tuple[Contract, Table] | None) -> Iter
     at = change.at or Location(table, 1, 1)
     for column in change.columns:
         yield _of_column(column, table, promise, column.at or at)
+        if column.type_before and column.type_after and column.type_before != column.type_after:
+            yield _of_type(column, table, promise, column.at or at)
     for kind in RowKind:
         if rows := [r for r in change.rows if r.kind is kind]:
             yield _of_rows(kind, rows, table, promise, at)
@@ -128,6 +135,22 @@ def _of_column(
             )
     promised = promise is not None and promise[1].column(column.name) is not None
     return _finding(rule, message, at, promise, what, promised=promised)
+
+
+def _of_type(
+    column: ColumnChange, table: str, promise: tuple[Contract, Table] | None, at: Location
+) -> Finding:
+    what = Change(
+        kind=ChangeKind.CHANGED,
+        element="column",
+        table=table,
+        column=column.name,
+        field="physicalType",
+        old=column.type_before,
+        new=column.type_after,
+    )
+    message = f"{table}.{column.name} is {column.type_after} now, where it was {column.type_before}"
+    return _finding(RETYPED, message, at, promise, what)
 
 
 def _redefined(name: str, column: ColumnChange) -> str:

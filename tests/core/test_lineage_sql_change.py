@@ -14,7 +14,7 @@ from contracts_svc.lineage.graph import DatasetId, EdgeType
 from contracts_svc.lineage.sql_change import ColumnFate, Effect, SqlChange, changes_of
 from contracts_svc.lineage.sql_findings import SQL_RULES, sql_findings
 from contracts_svc.lineage.sql_rows import RowKind
-from tests.core.demo_downstream import assessed, column, contract, edge
+from tests.core.demo_downstream import assessed, column, contract, edge, promises
 from tests.support import DATA, case_rows
 
 Row = dict[str, Any]
@@ -133,6 +133,25 @@ def test_a_changed_job_and_those_who_read_it(new: str, expected: dict[str, str])
     edges = [edge("t.x", "b.x"), edge("t.y", "c", EdgeType.FILTER), edge("b.x", "d.x")]
     impacts = assessed(found, edges, {}, []).impacts
     assert {i.consumer.name: i.level.value for i in impacts} == expected
+
+
+def test_a_redefined_column_of_another_type_is_held_to_the_promises_downstream() -> None:
+    schemas = {"a": {"x": "INTEGER", "y": "INTEGER"}}
+    found = sql_findings(
+        changed("SELECT max(x) AS x, y FROM a", "SELECT avg(x) AS x, y FROM a", schemas), lambda d: None
+    )
+    assert [f.rule for f in found] == ["SQL_COLUMN_RETYPED", "SQL_COLUMN_REDEFINED"]
+    assert found[0].message == "t.x is DOUBLE now, where it was INTEGER"
+    b = contract("b", [column("x", "INTEGER")])
+    impacts = assessed(found, [edge("t.x", "b.x")], promises(b), []).impacts
+    assert [(i.finding.rule, i.level.value) for i in impacts] == [
+        ("SQL_COLUMN_RETYPED", "BREAKS"),
+        ("SQL_COLUMN_REDEFINED", "MAY_BREAK"),
+    ]
+    same = sql_findings(
+        changed("SELECT max(x) AS x FROM a", "SELECT min(x) AS x FROM a", schemas), lambda d: None
+    )
+    assert [f.rule for f in same] == ["SQL_COLUMN_REDEFINED"]
 
 
 # --- another project's cases ------------------------------------------------------------------------
