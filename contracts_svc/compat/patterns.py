@@ -43,7 +43,7 @@ class Compared:
 Answers: TypeAlias = Mapping[Pair, Compared]
 """How pairs of patterns compare that :func:`contracts_svc.compat.rules_patterns.open_pairs` has named."""
 
-_MOST_TEXTS = 1_000
+_MOST_TEXTS = 100
 
 
 def fault(pattern: Json) -> str:

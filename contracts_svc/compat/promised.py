@@ -29,32 +29,43 @@ _MOST_VALUES = 1_000
 _NUMBERS = ("integer", "number")
 
 
-def values_of(column: Column) -> tuple[Json, ...] | None:
-    """All values that it lets through beside NULL, when they are few; None: many, or not known.
+def values_of(column: Column, most: int = _MOST_VALUES) -> tuple[Json, ...] | None:
+    """All values that it lets through beside NULL; None: they are not known, or, where they are not
+    listed, more than ``most``.
 
     Numbers that are no enum come as fractions.
     """
+    if column.enum:
+        return _listed(column)
     if permits_nothing(column):
         return ()
-    if column.enum:
-        values = tuple(v for v in column.enum if v is not None)
-        # Of a very long list it is enough to know that there are no others.
-        return values if len(values) > _MOST_VALUES else tuple(v for v in values if _keeps_its_own(v, column))
     if column.logical_type == "boolean":
         return (False, True)
     if column.logical_type == "string":
         return _texts(column)
     low, high, step = _end(column, LOWER), _end(column, UPPER), step_of(column)
-    if low is None or high is None or step is None or (high - low) / step >= _MOST_VALUES:
-        return (low,) if low is not None and low == high else None
+    if low is None or high is None or low == high:
+        return None if low is None or low != high else (low,)
+    if step is None or (high - low) / step >= most:
+        return None
     return tuple(low + i * step for i in range(int((high - low) / step) + 1))
+
+
+def _listed(column: Column) -> tuple[Json, ...]:
+    values = tuple(v for v in column.enum if v is not None)
+    # Of a very long list it is enough to know that there are no others.
+    if not column.logical_type_options or len(values) > _MOST_VALUES:
+        return values
+    return () if permits_nothing(column) else tuple(v for v in values if _keeps_its_own(v, column))
 
 
 def _texts(column: Column) -> tuple[str, ...] | None:
     if column.logical_type_options.get("maxLength") == 0:
         return ("",)
-    texts = patterns.few(_pattern(column))
-    return None if texts is None else tuple(t for t in texts if _keeps_its_own(t, column))
+    texts = patterns.few(_pattern(column)) if _pattern(column) else None
+    if texts is None:
+        return None
+    return tuple(t for t in texts if all(_long_enough(t, n, column) for n in ("minLength", "maxLength")))
 
 
 def keeps_pattern(column: Column, other: Column) -> bool | None:
@@ -123,9 +134,10 @@ def keeps_bounds(column: Column, ends: tuple[str, str], other: Column) -> bool |
     limit = bounds(other, ends)
     if limit is None or limit == EVERYTHING:
         return None if limit is None else True
-    values = values_of(column)
-    if values is not None:
-        return all(_in(v, limit) for v in values)
+    if column.enum:
+        return all(_in(v, limit) for v in _listed(column))
+    if permits_nothing(column):
+        return True
     own = bounds(column, ends)
     return None if own is None else within(own, limit)
 
@@ -137,12 +149,13 @@ def keeps_step(column: Column, other: Column) -> bool | None:
     step = _fraction(other.logical_type_options["multipleOf"])
     if step is None or step <= 0:
         return None
-    values = values_of(column)
-    if values is not None:
-        fractions = [_fraction(v) for v in values]
-        return all(f is not None and (f / step).denominator == 1 for f in fractions)
     own = step_of(column)
-    return own is not None and (own / step).denominator == 1
+    if own is not None and (own / step).denominator == 1:
+        return True
+    # Of two neighbours in a step at most one is a multiple of another step.
+    values = values_of(column, most=1)
+    fractions = [_fraction(v) for v in values or ()]
+    return values is not None and all(f is not None and (f / step).denominator == 1 for f in fractions)
 
 
 def keeps_count(column: Column, name: str, other: Column) -> bool | None:
@@ -153,8 +166,10 @@ def keeps_count(column: Column, name: str, other: Column) -> bool | None:
     own: Json = column.logical_type_options.get(name)
     if not is_number(limit) or not (own is None or is_number(own)):
         return None
-    values = values_of(column)
-    if values == () or (values is not None and name.endswith("Length")):
+    if permits_nothing(column):
+        return True
+    values = values_of(column) if name.endswith("Length") else None
+    if values is not None:
         return all(_long_enough(v, name, other) for v in values if isinstance(v, str))
     shortest, longest = patterns.span(_pattern(column)) if name.endswith("Length") else (0, None)
     least = len(required_of(column)) if name == "minProperties" else shortest

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Hashable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from functools import cached_property
+from typing import TypeVar, cast
 
 from contracts_svc.compat import columns
 from contracts_svc.compat.diff import pair_tables
@@ -17,6 +18,8 @@ from contracts_svc.compat.types import dialect_of
 from contracts_svc.errors import Location
 from contracts_svc.findings import Change, ChangeKind, Finding, Severity
 from contracts_svc.model import NOWHERE, Column, Contract, Json, Table
+
+T = TypeVar("T")
 
 ERROR, WARNING, INFO = Severity.ERROR, Severity.WARNING, Severity.INFO
 
@@ -64,6 +67,16 @@ class Scope:
     @cached_property
     def _columns(self) -> dict[str, dict[str, tuple[Column, Column | None]]]:
         return {}
+
+    @cached_property
+    def _known(self) -> dict[Hashable, object]:
+        return {}
+
+    def once(self, key: Hashable, find: Callable[[], T]) -> T:
+        """What ``find`` finds, which several rules ask for; it is called once for a key."""
+        if key not in self._known:
+            self._known[key] = find()
+        return cast(T, self._known[key])
 
     def tables(self, change: Change) -> tuple[Table | None, Table | None]:
         """The table that the change is in, before and after."""

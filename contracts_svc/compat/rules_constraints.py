@@ -190,13 +190,13 @@ def _enum_move(change: Change, scope: Scope) -> tuple[tuple[Json, ...], tuple[Js
     old, new = scope.columns(change)
     if old is None or new is None:
         return (), ()
-    return _beyond(old, new.enum), _beyond(new, old.enum)
+    return scope.once(("enum", id(old)), lambda: (_beyond(old, new.enum), _beyond(new, old.enum)))
 
 
 def _beyond(column: Column, allowed: Sequence[Json]) -> tuple[Json, ...]:
     if not allowed:
         return ()
-    values = values_of(column)
+    values = values_of(column, most=len(allowed))
     return ("any other",) if values is None else outside(values, allowed)
 
 

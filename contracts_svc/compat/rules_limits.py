@@ -122,7 +122,7 @@ def _limit(change: Change, scope: Scope, wanted: Strictness, why: str, fix: str)
     # A bound and its exclusive form are one limit: the first of the two that changed stands for it.
     if change.field != next((OPTION + n for n in names if _differs(old, new, n)), None):
         return None
-    found = _moved(old, new, names)
+    found = scope.once(("limit", names, id(old)), lambda: _moved(old, new, names))
     if found is not wanted:
         return None
     before, after = _spelt(old, names), _spelt(new, names)

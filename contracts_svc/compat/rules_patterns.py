@@ -125,6 +125,10 @@ def _compared(change: Change, scope: Scope) -> Compared:
     old, new = scope.columns(change)
     if old is None or new is None or not _are_texts(change):
         return Compared(Inclusion.UNDECIDED)
+    return scope.once(("pattern", id(old)), lambda: _of_columns(old, new, scope))
+
+
+def _of_columns(old: Column, new: Column, scope: Scope) -> Compared:
     kept, keeps = _moves(old, new)
     told = [_holds(kept, Inclusion.WIDER, scope), _holds(keeps, Inclusion.NARROWER, scope)]
     undecided = next((t for t in told if isinstance(t, Compared)), None)

@@ -12,8 +12,13 @@ BENCHMARKS = {
     "lineage": lineage.main,
 }
 
-if __name__ == "__main__":
+
+def main() -> None:
     name, *arguments = sys.argv[1:] or [""]
     if name not in BENCHMARKS:
         sys.exit(f"name one of: {', '.join(BENCHMARKS)}")
     BENCHMARKS[name](arguments)
+
+
+if __name__ == "__main__":
+    main()

@@ -83,7 +83,7 @@ def test_a_type_is_parsed_once_however_many_columns_have_it(monkeypatch: pytest.
         return parse(written, name, dialect)
 
     monkeypatch.setattr(physical, "_sql_type", counted)
-    physical.parse.cache_clear()
+    physical._parse.cache_clear()
     old, new = contract(500, "1.0.0"), contract(500, "2.0.0", 5)
     judge(diff(old, new), old, new)
     assert seen

@@ -43,7 +43,7 @@ HOSTILE: list[str] = json.loads((DATA / "render" / "hostile.json").read_text())
 JSON_FORMS = ("json", "sarif", "gitlab-codequality")
 ABOUT = About(
     line="1 changed contract",
-    json={"base": "a" * 40, "head": "b" * 40, "mode": "FORWARD", "changed": []},
+    json={"base": "a" * 40, "head": "b" * 40, "mode": "FORWARD", "changed": [], "against": {}},
     link="https://ci.example/run/1",
 )
 
