@@ -28,6 +28,7 @@ CONNECT_SECONDS = 3
 REQUEST_SECONDS = 10
 ATTEMPTS = 2
 PARALLEL_FOOTERS = 16
+_TAIL_BYTES = 64
 _COMPRESSIONS = {"gz": "gzip", "zst": "zstd", "bz2": "bz2"}
 
 
@@ -151,6 +152,9 @@ class ArrowStorage:
             with self._system(place).open_input_stream(place.path, compression=compression) as stream:
                 head = stream.read(heads.BYTES + 1)
             whole = len(head) <= heads.BYTES
+            tail = head if whole else self._tail(place, file.size) if compression is None else b"]"
+            if heads.is_cut_off(head, tail, reading):
+                raise heads.NoHead("its JSON array does not end: the file is cut off")
             names, complete = heads.columns(head[: heads.BYTES], reading, whole=whole)
         except heads.NoHead as error:
             raise CouldNotCheck(file.path, str(error), "write the file again", retryable=False) from error
@@ -158,6 +162,10 @@ class ArrowStorage:
             raise self._failure(file.path, error, place.bucket, "compressed") from error
         columns = tuple(StoredColumn(name=n, type="VARCHAR") for n in names)
         return Footer(file=file, rows=None, columns=columns, complete=complete)
+
+    def _tail(self, place: _Place, size: int) -> bytes:
+        with self._system(place).open_input_file(place.path) as stream:
+            return bytes(stream.read_at(_TAIL_BYTES, max(0, size - _TAIL_BYTES)))
 
     def _system(self, place: _Place) -> pafs.FileSystem:
         return self._s3 if place.remote else self._local

@@ -15,6 +15,7 @@ from contracts_svc.errors import ExitCode, UserMistake, worst
 from contracts_svc.flows.check import check
 from contracts_svc.model import Contract, Server, Table
 from contracts_svc.quality.references import resolver
+from contracts_svc.render import clean
 from contracts_svc.render.check_junit import junit
 from contracts_svc.render.finding import location_json
 from contracts_svc.runs import Outcome, Result, Run
@@ -144,6 +145,9 @@ def run_json(run: Run) -> dict[str, Any]:
         "exit_code": int(run.exit_code),
         "counts": outcome_counts(run.results),
         "results": [result_json(r) for r in run.results],
+        "unsupported": [
+            {"what": u.what, "reason": u.reason, "location": location_json(u.at)} for u in run.unsupported
+        ],
     }
 
 
@@ -196,6 +200,9 @@ def print_run(run: Run) -> None:
             print_result(result)
     for same in unmeasured.values():
         print_unmeasured(same)
+    for promise in run.unsupported:
+        print(f"  {paint('NO CHECK'.ljust(7), 'dim')} {clean(promise.what)}  ({promise.at})")
+        print(f"          {clean(promise.reason)}")
     counts = outcome_counts(run.results)
     told = ", ".join(f"{n} {name}" for name, n in counts.items() if n)
     seconds = (run.finished - run.started).total_seconds()

@@ -27,6 +27,13 @@ def columns(head: bytes, reading: Reading, *, whole: bool) -> tuple[tuple[str, .
     return _keys(text), whole
 
 
+def is_cut_off(head: bytes, tail: bytes, reading: Reading) -> bool:
+    """Whether a JSON file is an array that does not end, by its first and last bytes: readers take what is
+    there for all of it."""
+    array = reading.format == "json" and head.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] == b"["
+    return array and tail.rstrip()[-1:] != b"]"
+
+
 def _decoded(head: bytes, reading: Reading) -> str:
     # A character that is cut at the end, or wrong in a value, does not hide the names before it.
     encoding = "utf-8-sig" if reading.encoding == "utf-8" else reading.encoding

@@ -326,3 +326,8 @@ def test_a_broken_wheel_is_named(
     engine = DuckDBEngine(s3_server.access)
     with pytest.raises(CouldNotCheck, match="DuckDB refuses the extension"), engine.open([trips]):
         pass
+
+
+def test_no_progress_bar_is_drawn_into_the_output(tmp_path: Path) -> None:
+    with engine_module.connect(memory_limit="100MB", temp_directory=str(tmp_path)) as connection:
+        assert connection.execute("SELECT current_setting('enable_progress_bar')").fetchall() == [(False,)]

@@ -6,6 +6,7 @@ import gzip
 import re
 from collections import Counter
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from decimal import Decimal, InvalidOperation
 from functools import partial
 from pathlib import Path
@@ -238,6 +239,18 @@ def test_documents_that_are_no_objects_are_counted(tmp_path: Path) -> None:
     assert found.rows == 5
 
 
+@pytest.mark.parametrize("count", [2, 60_000])
+def test_an_array_that_is_cut_off_is_no_verdict(tmp_path: Path, count: int) -> None:
+    whole = b"[" + b",\n".join(b'{"id": %d, "pad": "..."}' % n for n in range(count)) + b"]\n"
+    given = text_contract(tmp_path, "json", {"name": "t", "properties": [{**ID, "required": False}]})
+    put(tmp_path / "t", {"a.json": whole})
+    assert figures(run(given)) == {"t.extra-column": ("warned", 1)}
+    put(tmp_path / "t", {"a.json": whole[:-2]})
+    found = run(given)
+    assert {r.outcome for r in found.results} == {Outcome.ERRORED}
+    assert "its JSON array does not end" in found.results[0].reason
+
+
 def test_a_key_that_a_long_json_file_may_have_further_on_is_not_missing(tmp_path: Path) -> None:
     line = b'{"id": %d, "pad": "' + b"x" * 1000 + b'"}\n'
     put(tmp_path / "t", {"a.json": b"".join(line % n for n in range(1200)) + b'{"id": 1200, "late": 7}\n'})
@@ -343,6 +356,28 @@ def test_dates_in_the_format_of_their_column(tmp_path: Path) -> None:
     found = run(text_contract(tmp_path, "csv", {"name": "t", "properties": [day, odd]}))
     assert figures(found) == {"t.d.value-type": ("failed", 2)}
     assert [u.what for u in found.unsupported] == ["t.e: format QQQ yyyy"]
+
+
+def test_keys_into_another_contract_of_another_format(tmp_path: Path) -> None:
+    put(tmp_path / "people", {"a.json": b'{"who":{"id":1,"land":"de"}}\n{"who":{"id":2,"land":"at"}}\n'})
+    put(tmp_path / "t", {"a.csv": b"person,land\n1,de\n2,de\n,de\n3,at\n"})
+    who = {
+        "name": "who",
+        "logicalType": "object",
+        "properties": [{"name": "id", "logicalType": "integer"}, {"name": "land", "logicalType": "string"}],
+    }
+    other = text_contract(tmp_path, "json", {"name": "people", "properties": [who]})
+    columns = [{"name": "person", "logicalType": "integer"}, {"name": "land", "logicalType": "string"}]
+    targets = [f"people.yaml#schema/people/properties/who/properties/{name}" for name in ("id", "land")]
+    links = [{"type": "foreignKey", "from": ["t.person", "t.land"], "to": targets}]
+    given = text_contract(tmp_path, "csv", {"name": "t", "properties": columns, "relationships": links})
+    found = run(given, others={"people.yaml": replace(other, id="people")})
+    assert not found.unsupported
+    (orphans,) = (r for r in found.results if r.check.kind == "relationship")
+    # A key of which a part is NULL refers to nothing.
+    assert (orphans.outcome, orphans.failing) == (Outcome.FAILED, 2)
+    assert [o["value"] for o in orphans.values["orphans"]] == [[2, "de"], [3, "at"]]
+    assert {tuple(s.values()) for s in orphans.samples} == {("2", "de"), ("3", "at")}
 
 
 def is_number(text: str, *, scale: int, below: int) -> bool:

@@ -103,6 +103,8 @@ def connect(
         config["threads"] = threads
     connection = duckdb.connect(":memory:", config=config)
     connection.execute("SET TimeZone = 'UTC'")
+    # Else a query of more than two seconds draws one on the standard output, into the JSON there.
+    connection.execute("SET enable_progress_bar = false")
     connection.execute("SET parquet_metadata_cache = true")
     # Shapes are bytes to us; with this on, wrong metadata about them hides all other columns too.
     connection.execute("SET enable_geoparquet_conversion = false")
