@@ -289,8 +289,13 @@ def repeats(value: Any, arguments: Any) -> bool:
     return bool(
         arguments["value"]
         and value is not None
-        and len({str(same(v)) if isinstance(v, dict | list) else same(v) for v in value}) < len(value)
+        and len({written(v) if isinstance(v, dict | list) else same(v) for v in value}) < len(value)
     )
+
+
+def written(value: Any) -> str:
+    """A record or list as text, the fields of a record in one order: they have none."""
+    return str(sorted(value.items()) if isinstance(value, dict) else value)
 
 
 def size(value: Any) -> int:
