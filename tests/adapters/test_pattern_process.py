@@ -84,10 +84,13 @@ def test_what_takes_too_long_is_undecided_and_the_next_pair_is_answered() -> Non
 
 
 def test_what_takes_too_much_memory_is_undecided() -> None:
-    # Less than the child has when it starts: it gets no more.
+    # Less than the child has when it starts: it gets no more, perhaps not even for saying so.
     with PatternProcess(seconds=60, budget=60, megabytes=1) as process:
         told = process.compare(*BOMB)
-        assert told == Compared(UNDECIDED, "it takes more than 1 MB of memory to compare them")
+        assert told in (
+            Compared(UNDECIDED, "it takes more than 1 MB of memory to compare them"),
+            Compared(UNDECIDED, "the process that compares patterns was ended"),
+        )
         assert process.compare("^a$", "^ab?$") == Compared(WIDER)
         assert process.started == 2
 
