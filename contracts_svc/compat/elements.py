@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from contracts_svc.compat import fields
-from contracts_svc.compat.fields import Listed, canonical, content, differing, keys_of, labels, pairs
+from contracts_svc.compat.fields import Listed, canonical, content, differing, keys_of, labels, pairs, same
 from contracts_svc.findings import Change, ChangeKind
 from contracts_svc.model import Column, Element, Json
 
@@ -17,7 +17,7 @@ def fields_changed(
     """CHANGED for every field of an element that differs."""
     for attribute, odcs_field in names.items():
         before, after = getattr(old, attribute), getattr(new, attribute)
-        if before != after:
+        if not same(before, after):
             yield _field(element, odcs_field, before, after, old, new, where)
     if isinstance(old, Column) and isinstance(new, Column):
         for key, one, other in differing(old.logical_type_options, new.logical_type_options):
@@ -80,7 +80,7 @@ def lists_changed(
 def list_changed(old: Element, new: Element, listed: Listed, where: Mapping[str, str]) -> Iterator[Change]:
     """REMOVED, CHANGED and ADDED entries of a list, and its order."""
     olds, news = getattr(old, listed.attribute), getattr(new, listed.attribute)
-    if olds == news:
+    if same(olds, news):
         return
     found = pairs(olds, news, (content, *listed.keys))
     places = (old.place(listed.odcs_field), new.place(listed.odcs_field))
@@ -101,7 +101,7 @@ def list_changed(old: Element, new: Element, listed: Listed, where: Mapping[str,
     for i, key in enumerate(keys_of(listed, olds)):
         if i not in found:
             yield change(ChangeKind.REMOVED, key, olds[i], None)
-        elif olds[i] != news[found[i]]:
+        elif not same(olds[i], news[found[i]]):
             yield change(ChangeKind.CHANGED, key, olds[i], news[found[i]])
     added = [j for j in range(len(news)) if j not in found.values()]
     names_now = keys_of(listed, news)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections import Counter
 from collections.abc import Callable, Container, Hashable, Iterable, Iterator, Mapping, Sequence
+from functools import cache
 from typing import Any, TypeVar
 
 from contracts_svc.compat.service_levels import known_as
@@ -250,13 +251,40 @@ def keys_of(listed: Listed, entries: Sequence[Any]) -> list[str]:
     return [unique[i] for i in range(len(names))]
 
 
+def same(one: Any, other: Any) -> bool:
+    """Whether two values say the same: like ``==``, but 1, 1.0 and true are three values, and a
+    not-a-number is itself.
+
+    An element is compared with all that is in it, places left out.
+    """
+    if one is other:
+        return True
+    kind = type(one)
+    if kind is not type(other):
+        return False
+    if isinstance(one, str):
+        return bool(one == other)
+    if isinstance(one, tuple | list):
+        return len(one) == len(other) and all(map(same, one, other))
+    if isinstance(one, Mapping):
+        return one.keys() == other.keys() and all(same(value, other[key]) for key, value in one.items())
+    if dataclasses.is_dataclass(one):
+        return all(same(getattr(one, name), getattr(other, name)) for name in _compared(kind))
+    return bool(one == other or (one != one and other != other))
+
+
+@cache
+def _compared(kind: type[Any]) -> tuple[str, ...]:
+    return tuple(f.name for f in dataclasses.fields(kind) if f.compare)
+
+
 def differing(old: Mapping[str, Json], new: Mapping[str, Json]) -> Iterator[tuple[str, Json, Json]]:
     """Key, old and new value of what differs between two mappings; None: not there, or null."""
-    if old == new:
+    if not old and not new:
         return
     for key in sorted(old.keys() | new.keys()):
         before, after = old.get(key), new.get(key)
-        if before != after:
+        if not same(before, after):
             yield key, before, after
 
 

@@ -5,7 +5,7 @@ A limit is judged with everything else that its column says, see :mod:`contracts
 
 from __future__ import annotations
 
-from contracts_svc.compat.fields import OPTION
+from contracts_svc.compat.fields import OPTION, same
 from contracts_svc.compat.options import BEYOND, ITSELF, OLD_DATA, on, pair
 from contracts_svc.compat.promised import (
     LOWER,
@@ -136,7 +136,7 @@ def _names(change: Change) -> tuple[str, ...]:
 
 
 def _differs(old: Column, new: Column, name: str) -> bool:
-    return bool(old.logical_type_options.get(name) != new.logical_type_options.get(name))
+    return not same(old.logical_type_options.get(name), new.logical_type_options.get(name))
 
 
 def _moved(old: Column, new: Column, names: tuple[str, ...]) -> Strictness:
