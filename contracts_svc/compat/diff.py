@@ -6,7 +6,8 @@ from collections.abc import Iterator
 
 from contracts_svc.compat import columns, fields
 from contracts_svc.compat.elements import fields_changed, kind_of, list_changed, lists_changed
-from contracts_svc.compat.fields import canonical, labels, pairs, same
+from contracts_svc.compat.fields import canonical, labels, pairs
+from contracts_svc.compat.sameness import same
 from contracts_svc.errors import Problem, UserMistake
 from contracts_svc.findings import Change, ChangeKind
 from contracts_svc.model import Contract, Table

@@ -6,7 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from contracts_svc.compat import fields
-from contracts_svc.compat.fields import Listed, canonical, content, differing, keys_of, labels, pairs, same
+from contracts_svc.compat.fields import Listed, canonical, content, differing, keys_of, labels, pairs
+from contracts_svc.compat.sameness import same
 from contracts_svc.findings import Change, ChangeKind
 from contracts_svc.model import Column, Element, Json
 
@@ -17,7 +18,7 @@ def fields_changed(
     """CHANGED for every field of an element that differs."""
     for attribute, odcs_field in names.items():
         before, after = getattr(old, attribute), getattr(new, attribute)
-        if not same(before, after):
+        if before is not after and not same(before, after):
             yield _field(element, odcs_field, before, after, old, new, where)
     if isinstance(old, Column) and isinstance(new, Column):
         for key, one, other in differing(old.logical_type_options, new.logical_type_options):

@@ -5,9 +5,9 @@ from __future__ import annotations
 import dataclasses
 from collections import Counter
 from collections.abc import Callable, Container, Hashable, Iterable, Iterator, Mapping, Sequence
-from functools import cache
 from typing import Any, TypeVar
 
+from contracts_svc.compat.sameness import same
 from contracts_svc.compat.service_levels import known_as
 from contracts_svc.model import (
     Column,
@@ -249,33 +249,6 @@ def keys_of(listed: Listed, entries: Sequence[Any]) -> list[str]:
     by_content = sorted(range(len(names)), key=lambda i: content(entries[i]))
     unique = dict(zip(by_content, labels(names[i] for i in by_content), strict=True))
     return [unique[i] for i in range(len(names))]
-
-
-def same(one: Any, other: Any) -> bool:
-    """Whether two values say the same: like ``==``, but 1, 1.0 and true are three values, and a
-    not-a-number is itself.
-
-    An element is compared with all that is in it, places left out.
-    """
-    if one is other:
-        return True
-    kind = type(one)
-    if kind is not type(other):
-        return False
-    if isinstance(one, str):
-        return bool(one == other)
-    if isinstance(one, tuple | list):
-        return len(one) == len(other) and all(map(same, one, other))
-    if isinstance(one, Mapping):
-        return one.keys() == other.keys() and all(same(value, other[key]) for key, value in one.items())
-    if dataclasses.is_dataclass(one):
-        return all(same(getattr(one, name), getattr(other, name)) for name in _compared(kind))
-    return bool(one == other or (one != one and other != other))
-
-
-@cache
-def _compared(kind: type[Any]) -> tuple[str, ...]:
-    return tuple(f.name for f in dataclasses.fields(kind) if f.compare)
 
 
 def differing(old: Mapping[str, Json], new: Mapping[str, Json]) -> Iterator[tuple[str, Json, Json]]:

@@ -10,9 +10,10 @@ from typing import TypeVar, cast
 
 from contracts_svc.compat import columns
 from contracts_svc.compat.diff import pair_tables
-from contracts_svc.compat.fields import canonical, labels, same
+from contracts_svc.compat.fields import canonical, labels
 from contracts_svc.compat.modes import Mode
 from contracts_svc.compat.patterns import Answers
+from contracts_svc.compat.sameness import same
 from contracts_svc.compat.thresholds import as_date
 from contracts_svc.compat.types import dialect_of
 from contracts_svc.errors import Location

@@ -5,7 +5,7 @@ A limit is judged with everything else that its column says, see :mod:`contracts
 
 from __future__ import annotations
 
-from contracts_svc.compat.fields import OPTION, same
+from contracts_svc.compat.fields import OPTION
 from contracts_svc.compat.options import BEYOND, ITSELF, OLD_DATA, on, pair
 from contracts_svc.compat.promised import (
     LOWER,
@@ -17,6 +17,7 @@ from contracts_svc.compat.promised import (
     keeps_uniqueness,
 )
 from contracts_svc.compat.rule import ERROR, INFO, WARNING, Draft, Rule, Scope, both_ways, shown, subject
+from contracts_svc.compat.sameness import same
 from contracts_svc.compat.thresholds import Strictness, by_sets
 from contracts_svc.findings import Change
 from contracts_svc.model import Column

@@ -13,8 +13,8 @@ from hypothesis import given, settings
 from contracts_svc.compat.apply import apply
 from contracts_svc.compat.columns import SUFFIX, join
 from contracts_svc.compat.diff import diff
-from contracts_svc.compat.fields import same
 from contracts_svc.compat.rules import judge
+from contracts_svc.compat.sameness import same
 from contracts_svc.findings import ChangeKind
 from contracts_svc.model import (
     Column,
@@ -52,9 +52,7 @@ rules = many(
         id=stable_ids,
         name=texts,
         metric=st.sampled_from([None, "rowCount", "nullValues"]),
-        operators=st.dictionaries(
-            st.sampled_from(["mustBe", "mustBeLessThan"]), numbers, max_size=1
-        ),
+        operators=st.dictionaries(st.sampled_from(["mustBe", "mustBeLessThan"]), numbers, max_size=1),
         unit=texts,
         arguments=st.dictionaries(words, values, max_size=1),
     ),

@@ -26,7 +26,7 @@ NAMED = {
     "members", "tags", "enum", "validValues",
 }  # fmt: skip
 """Lists of what has a name, or is one of a set."""
-ABOUT_ORDER = {"column-reordered", "csv-columns-reordered", "version-not-raised"}
+ABOUT_ORDER = {"column-reordered", "csv-columns-reordered", "enum-rewritten", "version-not-raised"}
 """What tells of the order itself, on which readers may rely, and of the version that it asks for."""
 
 
