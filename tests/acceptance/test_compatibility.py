@@ -125,6 +125,45 @@ class TestHistories:
         assert found["against"] == {"orders": ["1.0.0", "2.0.0"]}
         assert "column-removed" in [f["rule"] for f in found["verdict"]["findings"]]
 
+    @pytest.mark.parametrize(
+        ("file", "declared", "reader"),
+        [
+            (
+                "readers/forecast.subscription.yaml",
+                "kind: Subscription\nconsumer: revenue forecast\nteam: finance\n"
+                "contract: orders\nversion: 1.0.0\n",
+                "revenue forecast",
+            ),
+            (
+                "readers/revenue.odps.yaml",
+                "apiVersion: v1.0.0\nkind: DataProduct\nid: revenue\nname: Revenue\nstatus: active\n"
+                "inputPorts: [{name: orders, version: 1.0.0, contractId: orders}]\n",
+                "Revenue",
+            ),
+        ],
+    )
+    def test_a_declared_reader_of_a_version_has_it_judged_and_is_named(
+        self, file: str, declared: str, reader: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        repo = repository(tmp_path / "git", [{**c, file: declared} for c in self.COMMITS])
+        found = body(preflight(repo), capsys)
+        assert found["against"] == {"orders": ["1.0.0", "2.0.0"]}
+        (removed,) = (f for f in found["verdict"]["findings"] if f["rule"] == "column-removed")
+        assert removed["message"].endswith(f"(against version 1.0.0, read by {reader})")
+
+    def test_all_who_read_a_version_are_named(
+        self, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        told = "customProperties: [{property: reads, value: [{contractId: orders, version: 1.0.0}]}]\n"
+        report = contract("1.0.0", "name: x", id="report", name="Report", more=told)
+        subscription = "kind: Subscription\nconsumer: a\nteam: t\ncontract: orders\nversion: 1.0.0\n"
+        more = {"contracts/report.odcs.yaml": report, "readers/a.subscription.yaml": subscription}
+        repo = repository(tmp_path / "git", [{**c, **more} for c in self.COMMITS])
+        (removed,) = (
+            f for f in body(preflight(repo), capsys)["verdict"]["findings"] if f["rule"] == "column-removed"
+        )
+        assert removed["message"].endswith("(against version 1.0.0, read by Report, a)")
+
     def test_pins_that_are_wrong_are_told(self, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
         wrong = (
             "customProperties:\n  - property: reads\n"
@@ -134,7 +173,7 @@ class TestHistories:
         repo = repository(tmp_path / "git", [{**c, **reader} for c in self.COMMITS])
         unknown = "\n".join(body(preflight(repo), capsys)["verdict"]["coverage"]["unknown"])
         assert "contracts/report.odcs.yaml:8:5: this entry of 'reads' names no contract's version" in unknown
-        assert "somebody reads version 7.7.7 of Orders" in unknown
+        assert "version 7.7.7 of Orders, read by Orders, is not among its earlier versions" in unknown
 
     def test_a_shallow_clone_is_could_not_check(
         self, tmp_path: Path, capsys: pytest.CaptureFixture[str]
