@@ -39,6 +39,8 @@ STRUCTURE = {
     "array": ("items", "additionalItems"),
     "object": ("properties", "required", "additionalProperties"),
 }
+SPELT = {"boolean": "BOOLEAN", "integer": "BIGINT", "number": "DOUBLE", "string": "VARCHAR"}
+"""In a union, of which only a physical type can be."""
 BEYOND = (
     "if",
     "contains",
@@ -268,9 +270,11 @@ def _column(of: Form, name: str, path: str, *, required: bool) -> Column:
     if of.values is not None:
         parts["map_key"] = Column(name="", path=f"{path}{{key}}", logical_type="string", required=True)
         parts["map_value"] = _column(of.values, "", f"{path}{{value}}", required=not of.values.nullable)
+    branches = [f"{kind} {SPELT[kind]}" for kind in sorted(of.union)]
     return Column(
         name=name,
         path=path,
+        physical_type=f"UNION({', '.join(branches)})" if branches else None,
         logical_type="map" if of.values is not None else of.type,
         logical_type_options=limits,
         required=required,
