@@ -241,8 +241,18 @@ def counted(old: Contract, new: Contract) -> int:
 @pytest.mark.parametrize(
     ("before", "after", "rule", "severity"),
     [
-        ("logicalType: string, physicalType: VARCHAR(10)", "logicalType: string", "type-undeclared", WARNING),
-        ("logicalType: string", "logicalType: string, physicalType: VARCHAR(10)", "type-declared", INFO),
+        (
+            "logicalType: string, physicalType: VARCHAR(10)",
+            "logicalType: string",
+            "physical-type-undeclared",
+            WARNING,
+        ),
+        (
+            "logicalType: string",
+            "logicalType: string, physicalType: VARCHAR(10)",
+            "physical-type-declared",
+            INFO,
+        ),
         (
             "logicalType: string, physicalType: VARCHAR(10)",
             "physicalType: VARCHAR(10)",
