@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
+import pty
+import re
+import subprocess
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -333,3 +338,27 @@ class TestBadInput:
         (sentence,) = found["verdict"]["could_not_check"]
         assert f"{PATH}:3:5" in sentence
         assert "correct it there" in sentence
+
+
+def test_a_terminal_gets_no_line_that_is_wider_than_it(tmp_path: Path) -> None:
+    olds = write(tmp_path, contract("1.0.0", *AB), contract("1.0.1", *A))
+    program = Path(sys.executable).with_name("contracts")
+    ours, theirs = pty.openpty()
+    try:
+        with os.fdopen(theirs, "wb") as terminal:
+            told = subprocess.run(
+                [program, "diff", *(Path(o).name for o in olds)],
+                cwd=tmp_path,
+                env={**os.environ, "COLUMNS": "80"},
+                stdout=terminal,
+                check=False,
+            )
+        said = os.read(ours, 65_536).decode()
+    finally:
+        os.close(ours)
+    lines = [re.sub(r"\x1b\[[0-9;]*m", "", line) for line in said.splitlines()]
+    assert told.returncode == 1
+    assert lines[0].startswith("v2.odcs.yaml:8:5: error [column-removed] column")
+    assert "\x1b[1;31merror" in said
+    assert max(map(len, lines)) <= 80
+    assert len(lines) > 6
