@@ -358,7 +358,7 @@ def test_a_terminal_gets_no_line_that_is_wider_than_it(tmp_path: Path) -> None:
         os.close(ours)
     lines = [re.sub(r"\x1b\[[0-9;]*m", "", line) for line in said.splitlines()]
     assert told.returncode == 1
-    assert lines[0].startswith("v2.odcs.yaml:8:5: error [column-removed] column")
+    assert lines[0].startswith("v2.odcs.yaml:9:5: error [column-removed] column")
     assert "\x1b[1;31merror" in said
     assert max(map(len, lines)) <= 80
     assert len(lines) > 6
