@@ -12,14 +12,10 @@ from contracts_svc.compat.service_levels import known_as
 from contracts_svc.model import (
     Column,
     Contract,
-    CustomProperty,
     Element,
     Json,
     QualityRule,
     Relationship,
-    Server,
-    SlaProperty,
-    SupportChannel,
     Table,
 )
 
@@ -188,8 +184,6 @@ ROLES = Listed(
 CONTRACT_LISTS = (SERVERS, SUPPORT, SLA, ROLES, CUSTOM)
 TABLE_LISTS = (QUALITY, RELATIONSHIPS, CUSTOM)
 COLUMN_LISTS = (QUALITY, RELATIONSHIPS, CUSTOM)
-
-LISTED_TYPES = (QualityRule, Relationship, CustomProperty, Server, SupportChannel, SlaProperty)
 
 
 def pairs(olds: Sequence[E], news: Sequence[E], keys: Sequence[Key]) -> dict[int, int]:
