@@ -33,7 +33,8 @@ class Element:
     extra: Mapping[str, Json] = field(default_factory=dict)
     at: Location = field(default=NOWHERE, compare=False, repr=False)
     places: Mapping[str, Location] = field(default_factory=_no_places, compare=False, repr=False)
-    """ODCS field name -> where its key is written; ``logicalTypeOptions.minimum`` of a type's options."""
+    """ODCS field name -> where its key is written; ``logicalTypeOptions.minimum`` of a type's options,
+    ``roles.0`` of the first role."""
 
     def place(self, odcs_field: str) -> Location:
         """Where the field is written, or where the element begins when it is not written."""

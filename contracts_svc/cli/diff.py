@@ -62,7 +62,10 @@ def run(
             },
         )
         return code
-    told = f"{count(len(changes), 'change')}, {count(len(errors), 'error')}"
+    warnings = [f for f in findings if f.severity is Severity.WARNING]
+    told = ", ".join(
+        [count(len(changes), "change"), count(len(errors), "error"), count(len(warnings), "warning")]
+    )
     versions = shown(tuple(c.version for c in reversed(asked)))
     headline = f"{after.title} {versions} -> {after.version} ({mode}): {told}"
     lines = FORMATS[format].lines

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
+import textwrap
 from pathlib import Path
 from typing import Any
 
@@ -33,12 +35,27 @@ def print_findings(findings: tuple[Finding, ...]) -> None:
     """Findings as text: place, severity, rule, message; below it why and how to make it safe."""
     for finding in findings:
         label = finding.severity.value
-        graded = paint(label, STYLES[finding.severity]) + finding.graded.removeprefix(label)
-        print(f"{finding.at}: {graded} [{finding.rule}] {finding.message}")
+        place, rest = f"{finding.at}: ", finding.graded.removeprefix(label)
+        told = folded(f"{place}{label}{rest} [{finding.rule}] {finding.message}", "    ")
+        if told.startswith(place + label):
+            told = place + paint(label, STYLES[finding.severity]) + told[len(place + label) :]
+        print(told)
         if finding.why:
-            print(f"    why: {finding.why}")
+            print(folded(f"    why: {finding.why}", "         "))
         if finding.fix:
-            print(f"    fix: {finding.fix}")
+            print(folded(f"    fix: {finding.fix}", "         "))
+
+
+def folded(line: str, indent: str) -> str:
+    """The line in as many as the terminal's width asks for, the further ones indented; as it is where
+    stdout is no terminal, for programs that read line by line."""
+    if not sys.stdout.isatty():
+        return line
+    width = shutil.get_terminal_size().columns
+    # Words are kept whole, so that places and fixes can be copied.
+    return textwrap.fill(
+        line, width, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False
+    )
 
 
 def paint(text: str, style: str) -> str:

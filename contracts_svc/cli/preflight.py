@@ -14,7 +14,7 @@ from contracts_svc.app import SystemClock, pattern_inclusion
 from contracts_svc.cli import sources
 from contracts_svc.cli.output import count, emit
 from contracts_svc.cli.workspace import CONTRACT_SUFFIXES, content, read_text
-from contracts_svc.compat.history import pins_of
+from contracts_svc.compat.history import merged, pinned, pins_of
 from contracts_svc.compat.modes import Mode
 from contracts_svc.compat.rule import shown
 from contracts_svc.errors import CouldNotCheck, ExitCode, UserMistake
@@ -84,6 +84,7 @@ def _judged(request: Request, code_host: GitRepository, now: datetime) -> ExitCo
     )
     pins, problems = pins_of(sides.head.values())
     known = replace(known, problems=(*known.problems, *problems))
+    pins = merged(pins, pinned((p.contract, p.version, p.consumer) for p in known.pins))
     earlier = Earlier(versions=lambda path: code_host.history(base_commit, path), read=read_text, pins=pins)
     asked = Mode(request.mode) if request.mode else None
     with pattern_inclusion() as inclusion:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contracts_svc import settings
 from contracts_svc.adapters.receivers import RECEIVERS
-from contracts_svc.cli.output import paint, print_json
+from contracts_svc.cli.output import folded, paint, print_json
 from contracts_svc.compat.modes import Mode
 from contracts_svc.compat.rules import FAMILIES, RULES
 from contracts_svc.errors import ExitCode
@@ -22,9 +22,12 @@ _MODES = (Mode.BACKWARD, Mode.FORWARD, Mode.FULL)
 def sections() -> list[Section]:
     """Title, then id and purpose of each row, for text and docs."""
     return [
-        (
-            f"Compatibility rules (severity in the modes {', '.join(_MODES)})",
-            [(r.id, f"{r.purpose} ({', '.join(r.severities[m] for m in _MODES)})") for r in RULES],
+        *(
+            (
+                f"Compatibility rules: {family} (severity in {', '.join(_MODES)})",
+                [(r.id, f"{r.purpose} ({', '.join(r.severities[m] for m in _MODES)})") for r in rules],
+            )
+            for family, rules in FAMILIES.items()
         ),
         ("Rules on changed SQL", [(r.id, f"{r.purpose} ({r.severity})") for r in SQL_RULES]),
         ("Lint rules", [(r.id, r.purpose) for r in LINT_RULES]),
@@ -71,6 +74,6 @@ def run(format: str) -> ExitCode:
     for title, rows in sections():
         print(paint(title, "bold"))
         for name, text in rows:
-            print(f"  {name:<34} {text}")
+            print(folded(f"  {name:<34} {text}", " " * 37))
         print()
     return ExitCode.OK

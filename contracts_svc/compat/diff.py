@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contracts_svc.compat import columns, fields
 from contracts_svc.compat.elements import fields_changed, kind_of, list_changed, lists_changed
 from contracts_svc.compat.fields import canonical, labels, pairs
+from contracts_svc.compat.sameness import same
 from contracts_svc.errors import Problem, UserMistake
 from contracts_svc.findings import Change, ChangeKind
 from contracts_svc.model import Contract, Table
@@ -46,7 +47,7 @@ def _changes(old: Contract, new: Contract) -> Iterator[Change]:
 
 
 def _team(old: Contract, new: Contract) -> Iterator[Change]:
-    if old.team != new.team:
+    if not same(old.team, new.team):
         yield Change(
             kind=kind_of(old.team, new.team),
             element="team",
@@ -101,7 +102,7 @@ def pair_tables(old: Contract, new: Contract) -> dict[int, int]:
 
 
 def _table(name: str, old: Table, new: Table) -> Iterator[Change]:
-    if old == new:
+    if same(old, new):
         return
     where = {"table": name}
     if old.name != new.name:

@@ -7,18 +7,15 @@ from collections import Counter
 from collections.abc import Callable, Container, Hashable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
+from contracts_svc.compat.sameness import same
 from contracts_svc.compat.service_levels import known_as
 from contracts_svc.model import (
     Column,
     Contract,
-    CustomProperty,
     Element,
     Json,
     QualityRule,
     Relationship,
-    Server,
-    SlaProperty,
-    SupportChannel,
     Table,
 )
 
@@ -188,8 +185,6 @@ CONTRACT_LISTS = (SERVERS, SUPPORT, SLA, ROLES, CUSTOM)
 TABLE_LISTS = (QUALITY, RELATIONSHIPS, CUSTOM)
 COLUMN_LISTS = (QUALITY, RELATIONSHIPS, CUSTOM)
 
-LISTED_TYPES = (QualityRule, Relationship, CustomProperty, Server, SupportChannel, SlaProperty)
-
 
 def pairs(olds: Sequence[E], news: Sequence[E], keys: Sequence[Key]) -> dict[int, int]:
     """Index in ``olds`` -> index in ``news``. Two different ids never meet.
@@ -252,11 +247,11 @@ def keys_of(listed: Listed, entries: Sequence[Any]) -> list[str]:
 
 def differing(old: Mapping[str, Json], new: Mapping[str, Json]) -> Iterator[tuple[str, Json, Json]]:
     """Key, old and new value of what differs between two mappings; None: not there, or null."""
-    if old == new:
+    if not old and not new:
         return
     for key in sorted(old.keys() | new.keys()):
         before, after = old.get(key), new.get(key)
-        if before != after:
+        if not same(before, after):
             yield key, before, after
 
 

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 
 from contracts_svc.compat.lattice import (
     DATE,
+    NOTHING_BUT_NULL,
     VARIANT,
     AnyNumber,
     Array,
@@ -32,7 +33,7 @@ from contracts_svc.model import Json
 FORMATS = frozenset({"avro", "protobuf", "parquet"})
 
 _AVRO: Mapping[str, Shape] = {
-    "null": Plain("null"),
+    "null": NOTHING_BUT_NULL,
     "boolean": Plain("boolean"),
     "int": Integer.bits(32),
     "long": Integer.bits(64),
@@ -116,7 +117,7 @@ _PARQUET: Mapping[str, Shape] = {
     "list": Array(None),
     "map": Map(None),
     "map_key_value": Map(None),
-    "unknown": Plain("null"),
+    "unknown": NOTHING_BUT_NULL,
     "decimal": AnyNumber(),
     **{f"int_{bits}": Integer.bits(bits) for bits in (8, 16, 32, 64)},
     **{f"uint_{bits}": Integer.bits(bits, signed=False) for bits in (8, 16, 32, 64)},

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Set
 from typing import TypeAlias
 
 from contracts_svc.compat.modes import Mode
 from contracts_svc.errors import Problem
 from contracts_svc.model import NOWHERE, Contract, CustomProperty, Json
 
-Pins: TypeAlias = Mapping[str, frozenset[str]]
-"""Contract id -> the versions of it that somebody still reads."""
+Readers: TypeAlias = Mapping[str, frozenset[str]]
+"""A version of a contract that is still read -> who reads it."""
+Pins: TypeAlias = Mapping[str, Readers]
+"""Contract id -> its versions that are still read."""
 
 READS = "reads"
 """The custom property of a contract that says which versions of others it reads."""
@@ -25,7 +27,7 @@ def active(contract: Contract) -> bool:
 
 
 def versions_to_judge(
-    newest_first: Iterable[Contract], mode: Mode, pins: frozenset[str] = frozenset()
+    newest_first: Iterable[Contract], mode: Mode, pins: Set[str] = frozenset()
 ) -> Iterator[Contract]:
     """Those of a contract's earlier versions that a new one is judged against, newest first.
 
@@ -52,29 +54,41 @@ def pins_of(contracts: Iterable[Contract]) -> tuple[Pins, tuple[Problem, ...]]:
     Their custom property ``reads`` holds mappings of ``contractId`` and ``version``, the words of an
     ODPS input port. An entry without a version reads the last one and pins nothing.
     """
-    found: defaultdict[str, set[str]] = defaultdict(set)
+    found: list[tuple[str, str, str]] = []
     problems: list[Problem] = []
     for contract in contracts:
         for told in contract.custom:
             if told.property == READS:
                 for entry in told.value if isinstance(told.value, list) else [told.value]:
-                    _pin(entry, told, found, problems)
-    return {contract: frozenset(versions) for contract, versions in found.items()}, tuple(problems)
+                    pin = _pin(entry, told, problems)
+                    found += [(*pin, contract.title)] if pin else []
+    return pinned(found), tuple(problems)
 
 
-def _pin(
-    entry: Json, told: CustomProperty, found: defaultdict[str, set[str]], problems: list[Problem]
-) -> None:
+def _pin(entry: Json, told: CustomProperty, problems: list[Problem]) -> tuple[str, str] | None:
     contract = entry.get("contractId") if isinstance(entry, Mapping) else None
     version = entry.get("version") if isinstance(entry, Mapping) else None
     if not isinstance(contract, str) or not isinstance(version, str | None):
         at = None if told.at == NOWHERE else told.at
         problems.append(Problem(at, f"this entry of {READS!r} names no contract's version: {entry}", _FORM))
-    elif version is not None:
-        found[contract].add(version)
+        return None
+    return (contract, version) if version is not None else None
 
 
 def merged(*several: Pins) -> Pins:
     """The pins of several sources together: contracts, data products, subscriptions."""
-    ids = {contract for pins in several for contract in pins}
-    return {i: frozenset().union(*(pins.get(i, frozenset()) for pins in several)) for i in sorted(ids)}
+    return pinned(
+        (contract, version, reader)
+        for pins in several
+        for contract, versions in pins.items()
+        for version, readers in versions.items()
+        for reader in readers
+    )
+
+
+def pinned(read: Iterable[tuple[str, str, str]]) -> Pins:
+    """Pins from (contract id, version, who reads it), in one order however they come."""
+    found: defaultdict[str, defaultdict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
+    for contract, version, reader in sorted(read):
+        found[contract][version].add(reader)
+    return {c: {v: frozenset(names) for v, names in versions.items()} for c, versions in found.items()}

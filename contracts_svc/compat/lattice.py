@@ -167,6 +167,8 @@ Shape: TypeAlias = (
     Number | Text | Binary | Enum | Moment | Plain | NotNull | Array | Struct | Map | Union | Unknown
 )
 
+NOTHING_BUT_NULL = Plain("null")
+"""Void in Spark, unknown in Iceberg: the type of a column that has no value yet, and may become any."""
 VARIANT = Plain("variant")
 DATE = Plain("date")
 _NUMBERS = (Integer, Decimal, Float, AnyNumber)
@@ -191,6 +193,8 @@ def relate(old: Shape, new: Shape) -> Relation:
         return Relation.WIDENED if new == VARIANT else Relation.NARROWED
     if isinstance(old, Union) or isinstance(new, Union):
         return _unions(_branches(old), _branches(new))
+    if NOTHING_BUT_NULL in (old, new):
+        return Relation.WIDENED if old == NOTHING_BUT_NULL else Relation.NARROWED
     if isinstance(old, _NUMBERS) and isinstance(new, _NUMBERS):
         return _by_sets(_holds_number(new, old), _holds_number(old, new))
     if isinstance(old, _STRINGS) and isinstance(new, _STRINGS):
@@ -366,7 +370,7 @@ def _branches(shape: Shape) -> frozenset[Shape]:
 
 def _unions(olds: frozenset[Shape], news: frozenset[Shape]) -> Relation:
     """Branch by branch: what every branch of one finds in the other, that other holds."""
-    pairs = {(o, n): relate(o, n) for o in olds for n in news}
+    pairs = {(o, n): _branch(o, n) for o in olds for n in news}
     kept, held = (Relation.EQUAL, Relation.WIDENED), (Relation.EQUAL, Relation.NARROWED)
     new_holds = all(any(pairs[o, n] in kept for n in news) for o in olds)
     old_holds = all(any(pairs[o, n] in held for o in olds) for n in news)
@@ -377,6 +381,13 @@ def _unions(olds: frozenset[Shape], news: frozenset[Shape]) -> Relation:
         if worst in found:
             return worst
     return Relation.INCOMPATIBLE if found == {Relation.INCOMPATIBLE} else Relation.LOSSY
+
+
+def _branch(old: Shape, new: Shape) -> Relation:
+    """NULL in a union is a branch of its own, and not a value of every other."""
+    if old != new and NOTHING_BUT_NULL in (old, new):
+        return Relation.INCOMPATIBLE
+    return relate(old, new)
 
 
 def _across(old: Shape, new: Shape) -> Relation:

@@ -7,6 +7,7 @@ hands the rules the answers.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
@@ -116,6 +117,38 @@ def lets_through(pattern: str, texts: Iterable[str]) -> bool | None:
 def of_lengths(least: int, most: int | None) -> str:
     """The pattern that lets through values of these lengths only."""
     return f"^[^]{{{least},{'' if most is None else most}}}$"
+
+
+_ONE_SET = re.compile(r"(\^(?:\[(?:[^\]\\]|\\.)+\]|\\[dDsSwW]))(?:([*+?])|\{(\d+)(,?)(\d*)\})?\$")
+"""One set of characters, so many times: the text up to the times, and the times."""
+_TIMES: Mapping[str | None, tuple[int, int | None]] = {
+    "*": (0, None),
+    "+": (1, None),
+    "?": (0, 1),
+    None: (1, 1),
+}
+_MOST_TIMES = 256
+"""An automaton has a state for each."""
+
+
+def of_both(pattern: str, least: int, most: int | None) -> str:
+    """A pattern for values that keep the pattern and have one of these lengths.
+
+    Exactly that where the pattern is one set of characters, so many times; else the pattern itself,
+    which lets through more.
+    """
+    found = _ONE_SET.fullmatch(pattern)
+    if found is None:
+        return pattern
+    start, sign, low, comma, high = found.groups()
+    fewest, longest = _TIMES[sign]
+    if low is not None:
+        fewest, longest = int(low), int(high or low) if high or not comma else None
+    ends = [n for n in (longest, most) if n is not None]
+    fewest, longest = max(fewest, least), min(ends, default=None)
+    if max(fewest, longest or 0) > _MOST_TIMES or (longest is not None and longest < fewest):
+        return pattern
+    return f"{start}{{{fewest},{'' if longest is None else longest}}}$"
 
 
 def compared(pair: Pair, answers: Answers) -> Compared:

@@ -21,6 +21,7 @@ from contracts_svc.compat.fields import labels
 from contracts_svc.compat.formats import FORMATS, MOST_BRANCHES, format_type
 from contracts_svc.compat.lattice import (
     DATE,
+    NOTHING_BUT_NULL,
     VARIANT,
     AnyNumber,
     Array,
@@ -97,7 +98,7 @@ _ALWAYS: dict[exp.DType, Shape] = {
     T.GEOGRAPHY: Plain("geography"),
     T.GEOMETRY: Plain("geometry"),
     T.INET: Plain("inet"),
-    T.NULL: Plain("null"),
+    T.NULL: NOTHING_BUT_NULL,
     T.TINYTEXT: Text(255),
     T.NAME: Text(63),
     T.TINYBLOB: Binary(255),
@@ -120,7 +121,7 @@ _OPAQUE = (
 _TRINO: dict[str, Shape] = {
     **{name: Plain(name) for name in ("hyperloglog", "p4hyperloglog", "setdigest", "color")},
     "sphericalgeography": Plain("geography"),
-    "unknown": Plain("null"),
+    "unknown": NOTHING_BUT_NULL,
 }
 _POSTGRES: dict[str, Shape] = {
     **{
@@ -136,8 +137,8 @@ _POSTGRES: dict[str, Shape] = {
 }
 _OWN: dict[str, dict[str, Shape]] = {
     "duckdb": {"guid": Plain("uuid")},
-    "spark": {"void": Plain("null")},
-    "databricks": {"void": Plain("null")},
+    "spark": {"void": NOTHING_BUT_NULL},
+    "databricks": {"void": NOTHING_BUT_NULL},
     "trino": _TRINO,
     "presto": _TRINO,
     "athena": _TRINO,

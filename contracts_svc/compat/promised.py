@@ -78,13 +78,13 @@ def keeps_pattern(column: Column, other: Column) -> bool | None:
 
 def as_pattern(column: Column) -> str:
     """A pattern that lets through all texts that the column does; there may be more."""
-    if _pattern(column):
-        return _pattern(column)
+    written = _pattern(column)
     least, most = (column.logical_type_options.get(n) for n in ("minLength", "maxLength"))
     if least is None and most is None:
-        return ""
+        return written
     counts = [n if isinstance(n, int) and n >= 0 else None for n in (least, most)]
-    return patterns.of_lengths(counts[0] or 0, counts[1])
+    lengths = (counts[0] or 0, counts[1])
+    return patterns.of_both(written, *lengths) if written else patterns.of_lengths(*lengths)
 
 
 def _pattern(column: Column) -> str:

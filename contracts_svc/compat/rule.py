@@ -13,6 +13,7 @@ from contracts_svc.compat.diff import pair_tables
 from contracts_svc.compat.fields import canonical, labels
 from contracts_svc.compat.modes import Mode
 from contracts_svc.compat.patterns import Answers
+from contracts_svc.compat.sameness import same
 from contracts_svc.compat.thresholds import as_date
 from contracts_svc.compat.types import dialect_of
 from contracts_svc.errors import Location
@@ -167,7 +168,7 @@ def shown(value: Json) -> str:
 def parts(change: Change, names: Iterable[str]) -> tuple[Json, Json]:
     """These attributes of an element, before and after, as far as they differ."""
     olds, news = ({n: getattr(side, n) for n in names} for side in (change.old, change.new))
-    differing = [n for n in olds if olds[n] != news[n]]
+    differing = [n for n in olds if not same(olds[n], news[n])]
     return {n: olds[n] for n in differing}, {n: news[n] for n in differing}
 
 

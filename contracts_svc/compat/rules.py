@@ -24,7 +24,7 @@ from contracts_svc.compat import (
 )
 from contracts_svc.compat.derived import derived
 from contracts_svc.compat.diff import diff
-from contracts_svc.compat.history import versions_to_judge
+from contracts_svc.compat.history import Readers
 from contracts_svc.compat.modes import Mode
 from contracts_svc.compat.patterns import Answers
 from contracts_svc.compat.rule import Rule, Scope, at_of, shown, trigger, unordered
@@ -33,7 +33,7 @@ from contracts_svc.errors import Location
 from contracts_svc.findings import Change, Finding, ordered
 from contracts_svc.model import Contract, Json
 
-__all__ = ["FAMILIES", "RULES", "Rule", "judge", "judge_each", "judge_versions"]
+__all__ = ["FAMILIES", "RULES", "Rule", "judge", "judge_each"]
 
 FAMILIES: Mapping[str, tuple[Rule, ...]] = {
     "tables": rules_tables.RULES,
@@ -98,24 +98,6 @@ def judge(
     return ordered(scope.found)
 
 
-def judge_versions(
-    versions: Sequence[Contract],
-    new: Contract,
-    mode: Mode = Mode.FORWARD,
-    *,
-    today: date | None = None,
-    pins: frozenset[str] = frozenset(),
-    patterns: PatternsOf | None = None,
-) -> tuple[Finding, ...]:
-    """What the rules say about a new version after these, oldest first.
-
-    :func:`contracts_svc.compat.history.versions_to_judge` says against which of them. Raises
-    UserMistake when one of them is not a version of the same contract.
-    """
-    asked = versions_to_judge(reversed(versions), mode, pins)
-    return judge_each(asked, new, mode, today=today, patterns=patterns)
-
-
 def judge_each(
     newest_first: Iterable[Contract],
     new: Contract,
@@ -123,11 +105,14 @@ def judge_each(
     *,
     today: date | None = None,
     patterns: PatternsOf | None = None,
+    readers: Readers | None = None,
 ) -> tuple[Finding, ...]:
     """What the rules say about a new version against each of these, the last one first.
 
-    What is the same to several versions is told once; ``against`` and the message name the versions,
-    unless it concerns the last one alone. One version after the other is looked at and let go.
+    :func:`contracts_svc.compat.history.versions_to_judge` says which to ask. What is the same to several
+    versions is told once; ``against`` and the message name the versions and their ``readers``, unless it
+    concerns the last one alone. One version after the other is looked at and let go. Raises UserMistake
+    when one of them is not a version of the same contract.
     """
     found: dict[tuple[str, Location], Finding] = {}
     against: defaultdict[tuple[str, Location], list[str]] = defaultdict(list)
@@ -140,18 +125,20 @@ def judge_each(
             key = (finding.fingerprint, finding.at)
             found.setdefault(key, finding)
             against[key].append(old.version)
-    return ordered(_against(finding, against[key], last) for key, finding in found.items())
+    return ordered(_against(finding, against[key], last, readers or {}) for key, finding in found.items())
 
 
-def _against(finding: Finding, versions: Sequence[str], last: str) -> Finding:
+def _against(finding: Finding, versions: Sequence[str], last: str, readers: Readers) -> Finding:
     if list(versions) == [last]:
         return finding
     oldest_first = tuple(reversed(versions))
     noun = "version" if len(versions) == 1 else "versions"
+    names = sorted({name for version in versions for name in readers.get(version, ())})
+    who = f", read by {shown(names)}" if names else ""
     return replace(
         finding,
         against=oldest_first,
-        message=f"{finding.message} (against {noun} {shown(oldest_first)})",
+        message=f"{finding.message} (against {noun} {shown(oldest_first)}{who})",
     )
 
 

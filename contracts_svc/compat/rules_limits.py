@@ -17,6 +17,7 @@ from contracts_svc.compat.promised import (
     keeps_uniqueness,
 )
 from contracts_svc.compat.rule import ERROR, INFO, WARNING, Draft, Rule, Scope, both_ways, shown, subject
+from contracts_svc.compat.sameness import same
 from contracts_svc.compat.thresholds import Strictness, by_sets
 from contracts_svc.findings import Change
 from contracts_svc.model import Column
@@ -136,7 +137,7 @@ def _names(change: Change) -> tuple[str, ...]:
 
 
 def _differs(old: Column, new: Column, name: str) -> bool:
-    return bool(old.logical_type_options.get(name) != new.logical_type_options.get(name))
+    return not same(old.logical_type_options.get(name), new.logical_type_options.get(name))
 
 
 def _moved(old: Column, new: Column, names: tuple[str, ...]) -> Strictness:

@@ -112,7 +112,9 @@ def _of_two(change: Change, scope: Scope, wanted: Inclusion, *, why: str, fix: s
         return None
     told = wanted.value
     if wanted is Inclusion.UNDECIDED:
-        told = "undecided, please review" + (f": {found.why}" if found.why else "")
+        broken = patterns.fault(change.old)
+        reason = f"the old one is no regular expression, {broken}" if broken else found.why
+        told = "undecided, please review" + (f": {reason}" if reason else "")
     return Draft(
         message=f"{subject(change)}: pattern {shown(change.old)} -> {shown(change.new)} ({told})",
         why=why,

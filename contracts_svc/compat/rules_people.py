@@ -18,6 +18,7 @@ from contracts_svc.compat.rule import (
     tightens,
     unordered,
 )
+from contracts_svc.compat.sameness import same
 from contracts_svc.compat.thresholds import is_number
 from contracts_svc.findings import Change
 from contracts_svc.model import Json, Relationship, Team
@@ -116,7 +117,7 @@ def role_changed(change: Change, scope: Scope) -> Draft | None:
 
 
 def _differing(old: Mapping[str, Json], new: Mapping[str, Json]) -> list[str]:
-    return sorted(k for k in {*old, *new} if old.get(k) != new.get(k))
+    return sorted(k for k in {*old, *new} if not same(old.get(k), new.get(k)))
 
 
 def price_raised(change: Change, scope: Scope) -> Draft | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contracts_svc.compat.fields import freeze
+from contracts_svc.compat.promised import outside
 from contracts_svc.compat.rule import (
     ERROR,
     INFO,
@@ -18,6 +19,7 @@ from contracts_svc.compat.rule import (
     tightens,
     unordered,
 )
+from contracts_svc.compat.sameness import same
 from contracts_svc.compat.thresholds import COUNTS, EVERYTHING, Permitted, Strictness, compared, of_operators
 from contracts_svc.findings import Change, Severity
 from contracts_svc.model import Json, QualityRule
@@ -94,7 +96,7 @@ def _threshold_of(rule: QualityRule) -> Json:
 
 
 def _moved(old: QualityRule, new: QualityRule) -> Strictness:
-    if old.operators == new.operators and _unit(old) == _unit(new):
+    if same(old.operators, new.operators) and _unit(old) == _unit(new):
         return Strictness.SAME
     before, after = _permitted(old), _permitted(new)
     if _unit(old) == _unit(new):
@@ -138,7 +140,7 @@ def quality_logic_changed(change: Change, scope: Scope) -> Draft | None:
 
 
 def _measures_differ(change: Change) -> bool:
-    return _measured(change.old) != _measured(change.new)
+    return not same(_measured(change.old), _measured(change.new))
 
 
 def _measured(rule: QualityRule) -> object:
@@ -161,7 +163,7 @@ def _logic(rule: QualityRule) -> str:
 
 def valid_values_extended(change: Change, scope: Scope) -> Draft | None:
     old, new = _valid_values(change.old), _valid_values(change.new)
-    added = [v for v in new if v not in old]
+    added = outside(new, old)
     if not added or _measures_differ(change):
         return None
     return Draft(
@@ -174,7 +176,7 @@ def valid_values_extended(change: Change, scope: Scope) -> Draft | None:
 
 def valid_values_shrunk(change: Change, scope: Scope) -> Draft | None:
     old, new = _valid_values(change.old), _valid_values(change.new)
-    gone = [v for v in old if v not in new]
+    gone = outside(old, new)
     if not gone or _measures_differ(change):
         return None
     return Draft(
@@ -239,10 +241,11 @@ def quality_schedule_changed(change: Change, scope: Scope) -> Draft | None:
 def quality_words_changed(change: Change, scope: Scope) -> Draft | None:
     old, new = change.old, change.new
     names = ("id", "name", "description", "dimension", "business_impact", "extra")
-    texts = [n for n in names if getattr(old, n) != getattr(new, n)]
+    texts = [n for n in names if not same(getattr(old, n), getattr(new, n))]
     unknown = _severity(old) is None or _severity(new) is None
     if unknown and old.severity != new.severity:
         texts.append("severity")
+    texts += _rewritten(old, new)
     if not texts:
         return None
     return Draft(
@@ -251,6 +254,19 @@ def quality_words_changed(change: Change, scope: Scope) -> Draft | None:
         fix="nothing to do",
         values=parts(change, texts),
     )
+
+
+def _rewritten(old: QualityRule, new: QualityRule) -> list[str]:
+    """What demands the same as before and is written another way: 0 as 0.0, `= 0` as `<= 0`."""
+    if not same(_measured(old), _measured(new)):
+        return []
+    found = []
+    if _moved(old, new) is Strictness.SAME:
+        found += [n for n in ("operators", "unit") if not same(getattr(old, n), getattr(new, n))]
+    olds, news = _valid_values(old), _valid_values(new)
+    if unordered(olds) != unordered(news) and not outside(olds, news) and not outside(news, olds):
+        found.append("arguments")
+    return found
 
 
 def _name(rule: QualityRule) -> str:

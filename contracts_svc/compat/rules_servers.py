@@ -16,6 +16,7 @@ from contracts_svc.compat.rule import (
     parts,
     shown,
 )
+from contracts_svc.compat.sameness import same
 from contracts_svc.findings import Change
 from contracts_svc.model import CustomProperty, Json, Server
 
@@ -133,10 +134,10 @@ def server_settings_changed(change: Change, scope: Scope) -> Draft | None:
 def server_words_changed(change: Change, scope: Scope) -> Draft | None:
     old, new = change.old, change.new
     names = ("server", "id", "description", "extra")
-    texts = [n for n in names if getattr(old, n) != getattr(new, n)]
-    if _own_properties(old) != _own_properties(new):
+    texts = [n for n in names if not same(getattr(old, n), getattr(new, n))]
+    if not same(_own_properties(old), _own_properties(new)):
         texts.append("customProperties")
-    if old.fields != new.fields and _same_place(old, new):
+    if not same(old.fields, new.fields) and _same_place(old, new):
         texts.append("location")
     if not texts:
         return None

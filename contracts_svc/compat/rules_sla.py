@@ -15,6 +15,7 @@ from contracts_svc.compat.rule import (
     shown,
     tightens,
 )
+from contracts_svc.compat.sameness import same
 from contracts_svc.compat.service_levels import known_as, moved
 from contracts_svc.compat.thresholds import Strictness
 from contracts_svc.findings import Change
@@ -76,10 +77,10 @@ def sla_tightened(change: Change, scope: Scope) -> Draft | None:
 
 
 def sla_changed(change: Change, scope: Scope) -> Draft | None:
-    same = _elements(change.old) == _elements(change.new)
-    if moved(change.old, change.new) is not Strictness.CHANGED and same:
+    same_elements = _elements(change.old) == _elements(change.new)
+    if moved(change.old, change.new) is not Strictness.CHANGED and same_elements:
         return None
-    elements = "" if same else f", on {shown(change.old.element)} -> {shown(change.new.element)}"
+    elements = "" if same_elements else f", on {shown(change.old.element)} -> {shown(change.new.element)}"
     return Draft(
         values=_promises(change),
         message=_message(change, "changed") + elements,
@@ -91,9 +92,9 @@ def sla_changed(change: Change, scope: Scope) -> Draft | None:
 def sla_words_changed(change: Change, scope: Scope) -> Draft | None:
     old, new = change.old, change.new
     names = ("id", "driver", "schedule", "extra")
-    texts = [n for n in names if getattr(old, n) != getattr(new, n)]
+    texts = [n for n in names if not same(getattr(old, n), getattr(new, n))]
     same_level = moved(old, new) is Strictness.SAME and _elements(old) == _elements(new)
-    if not texts and (not same_level or _written(old) == _written(new)):
+    if not texts and (not same_level or same(_written(old), _written(new))):
         return None
     return Draft(
         message=f"service level {_named(new)} is described otherwise: {_level(old)} -> {_level(new)}"

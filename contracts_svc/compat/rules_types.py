@@ -132,7 +132,7 @@ def type_declared(change: Change, scope: Scope) -> Draft | None:
     old, new = scope.columns(change)
     if old is None or new is None or not _decides(change, old, new):
         return None
-    if _states(old) and not _physical_only(new, old, scope):
+    if _states(old):
         return None
     return Draft(
         message=f"{subject(change)}: a type is stated for the first time, {_type(new)}",
@@ -145,12 +145,36 @@ def type_undeclared(change: Change, scope: Scope) -> Draft | None:
     old, new = scope.columns(change)
     if old is None or new is None or not _decides(change, old, new):
         return None
-    if _states(new) and not _physical_only(old, new, scope):
+    if _states(new):
         return None
     return Draft(
         message=f"{subject(change)}: the type {_type(old)} is no longer stated",
         why="any type may come now, so whatever readers compute from the column may fail",
         fix="keep stating a type, the widest one if need be",
+    )
+
+
+def physical_type_declared(change: Change, scope: Scope) -> Draft | None:
+    old, new = scope.columns(change)
+    if not old or not new or not _decides(change, old, new) or not _physical_only(new, old, scope):
+        return None
+    return Draft(
+        message=f"{subject(change)}: how values are stored is stated for the first time, {_type(new)} "
+        f"for {_type(old)}",
+        why="readers learn how to read the same values; old data may be stored in another way",
+        fix="check how old data is stored first",
+    )
+
+
+def physical_type_undeclared(change: Change, scope: Scope) -> Draft | None:
+    old, new = scope.columns(change)
+    if not old or not new or not _decides(change, old, new) or not _physical_only(old, new, scope):
+        return None
+    return Draft(
+        message=f"{subject(change)}: how values are stored is no longer stated, {_type(old)} for "
+        f"{_type(new)}",
+        why="the same values may be stored in another way, which readers with fixed types do not expect",
+        fix="keep stating the physical type",
     )
 
 
@@ -292,7 +316,7 @@ RULES = (
         id="type-declared",
         purpose="Checks that a type stated for the first time is kept by old data.",
         on=_ON,
-        severities=tightens(WARNING),
+        severities=tightens(ERROR),
         handler=type_declared,
         mirror="type-undeclared",
     ),
@@ -300,8 +324,24 @@ RULES = (
         id="type-undeclared",
         purpose="Checks that a stated type is not withdrawn.",
         on=_ON,
-        severities=loosens(WARNING),
+        severities=loosens(ERROR),
         handler=type_undeclared,
         mirror="type-declared",
+    ),
+    Rule(
+        id="physical-type-declared",
+        purpose="Checks that a physical type stated beside a logical one is that of old data, too.",
+        on=_ON,
+        severities=tightens(WARNING),
+        handler=physical_type_declared,
+        mirror="physical-type-undeclared",
+    ),
+    Rule(
+        id="physical-type-undeclared",
+        purpose="Checks that a stated physical type is not withdrawn, even where a logical one stays.",
+        on=_ON,
+        severities=loosens(WARNING),
+        handler=physical_type_undeclared,
+        mirror="physical-type-declared",
     ),
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from contracts_svc.compat.sameness import same
 from contracts_svc.compat.thresholds import Strictness, as_number, by_sets, is_number
 from contracts_svc.model import Json, SlaProperty
 
@@ -102,7 +103,7 @@ def moved(old: SlaProperty, new: SlaProperty) -> Strictness:
     CHANGED when the two do not compare: an unknown property, words, units of two kinds.
     """
     stated = [(s.value, s.value_ext, _unit(s)) for s in (old, new)]
-    if stated[0] == stated[1]:
+    if same(stated[0], stated[1]):
         return Strictness.SAME
     name = known_as(new.property)
     one, other = amount(old), amount(new)

@@ -9,6 +9,7 @@ from functools import partial
 
 from contracts_svc.compat.history import Pins, versions_to_judge
 from contracts_svc.compat.modes import Mode
+from contracts_svc.compat.rule import shown
 from contracts_svc.compat.rules import judge_each
 from contracts_svc.errors import CouldNotCheck, UserMistake
 from contracts_svc.findings import Finding
@@ -63,19 +64,20 @@ def judge_change(
     patterns are undecided.
     """
     walk = _Walk(old, earlier)
-    pins = earlier.pins.get(old.id, frozenset()) if earlier else frozenset()
+    readers = earlier.pins.get(old.id, {}) if earlier else {}
     against: list[str] = []
 
     def asked() -> Iterator[Contract]:
-        for contract in versions_to_judge(walk.contracts(), mode, pins):
+        for contract in versions_to_judge(walk.contracts(), mode, readers.keys()):
             against.append(contract.version)
             yield contract
 
     patterns = partial(pattern_answers, inclusion=inclusion)
-    findings = judge_each(asked(), new, mode, today=today, patterns=patterns)
-    missing = sorted(pins - walk.seen) if not walk.could_not_check else []
+    findings = judge_each(asked(), new, mode, today=today, patterns=patterns, readers=readers)
+    missing = sorted(readers.keys() - walk.seen) if not walk.could_not_check else []
     unknown = [
-        f"somebody reads version {version} of {old.title}, which is not among its earlier versions"
+        f"version {version} of {old.title}, read by {shown(sorted(readers[version]))}, is not among its "
+        "earlier versions"
         for version in missing
     ]
     return Judged(

@@ -73,14 +73,6 @@ class Heard:
     """SQL that is still to be followed, each after those that it builds on."""
 
 
-def pinned_versions(pins: Iterable[Pin]) -> Mapping[str, tuple[str, ...]]:
-    """Contract id -> the versions that somebody reads it at, sorted as text."""
-    found: defaultdict[str, set[str]] = defaultdict(set)
-    for pin in pins:
-        found[pin.contract].add(pin.version)
-    return {contract: tuple(sorted(versions)) for contract, versions in sorted(found.items())}
-
-
 def links(heard: Iterable[Described]) -> Mapping[DatasetId, tuple[DatasetId, ...]]:
     """Dataset -> its other names, by all that was heard, for
     :meth:`contracts_svc.lineage.identity.Identities.of`."""

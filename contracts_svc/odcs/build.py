@@ -182,7 +182,10 @@ def contract(node: Node, file: str) -> Contract:
     if team is not None:
         element.taken["team"] = _team(team, file)
         del element.left["team"]
-    return Contract(**element.done())
+    arguments = element.done()
+    for i, role in enumerate(_entries(node, "roles")):
+        arguments["places"][f"roles.{i}"] = Location(file, role.line, role.column)
+    return Contract(**arguments)
 
 
 def _table(node: Node, file: str) -> Table:

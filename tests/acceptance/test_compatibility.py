@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
+import pty
+import re
+import subprocess
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -125,6 +130,45 @@ class TestHistories:
         assert found["against"] == {"orders": ["1.0.0", "2.0.0"]}
         assert "column-removed" in [f["rule"] for f in found["verdict"]["findings"]]
 
+    @pytest.mark.parametrize(
+        ("file", "declared", "reader"),
+        [
+            (
+                "readers/forecast.subscription.yaml",
+                "kind: Subscription\nconsumer: revenue forecast\nteam: finance\n"
+                "contract: orders\nversion: 1.0.0\n",
+                "revenue forecast",
+            ),
+            (
+                "readers/revenue.odps.yaml",
+                "apiVersion: v1.0.0\nkind: DataProduct\nid: revenue\nname: Revenue\nstatus: active\n"
+                "inputPorts: [{name: orders, version: 1.0.0, contractId: orders}]\n",
+                "Revenue",
+            ),
+        ],
+    )
+    def test_a_declared_reader_of_a_version_has_it_judged_and_is_named(
+        self, file: str, declared: str, reader: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        repo = repository(tmp_path / "git", [{**c, file: declared} for c in self.COMMITS])
+        found = body(preflight(repo), capsys)
+        assert found["against"] == {"orders": ["1.0.0", "2.0.0"]}
+        (removed,) = (f for f in found["verdict"]["findings"] if f["rule"] == "column-removed")
+        assert removed["message"].endswith(f"(against version 1.0.0, read by {reader})")
+
+    def test_all_who_read_a_version_are_named(
+        self, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        told = "customProperties: [{property: reads, value: [{contractId: orders, version: 1.0.0}]}]\n"
+        report = contract("1.0.0", "name: x", id="report", name="Report", more=told)
+        subscription = "kind: Subscription\nconsumer: a\nteam: t\ncontract: orders\nversion: 1.0.0\n"
+        more = {"contracts/report.odcs.yaml": report, "readers/a.subscription.yaml": subscription}
+        repo = repository(tmp_path / "git", [{**c, **more} for c in self.COMMITS])
+        (removed,) = (
+            f for f in body(preflight(repo), capsys)["verdict"]["findings"] if f["rule"] == "column-removed"
+        )
+        assert removed["message"].endswith("(against version 1.0.0, read by Report, a)")
+
     def test_pins_that_are_wrong_are_told(self, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
         wrong = (
             "customProperties:\n  - property: reads\n"
@@ -134,7 +178,7 @@ class TestHistories:
         repo = repository(tmp_path / "git", [{**c, **reader} for c in self.COMMITS])
         unknown = "\n".join(body(preflight(repo), capsys)["verdict"]["coverage"]["unknown"])
         assert "contracts/report.odcs.yaml:8:5: this entry of 'reads' names no contract's version" in unknown
-        assert "somebody reads version 7.7.7 of Orders" in unknown
+        assert "version 7.7.7 of Orders, read by Orders, is not among its earlier versions" in unknown
 
     def test_a_shallow_clone_is_could_not_check(
         self, tmp_path: Path, capsys: pytest.CaptureFixture[str]
@@ -294,3 +338,27 @@ class TestBadInput:
         (sentence,) = found["verdict"]["could_not_check"]
         assert f"{PATH}:3:5" in sentence
         assert "correct it there" in sentence
+
+
+def test_a_terminal_gets_no_line_that_is_wider_than_it(tmp_path: Path) -> None:
+    olds = write(tmp_path, contract("1.0.0", *AB), contract("1.0.1", *A))
+    program = Path(sys.executable).with_name("contracts")
+    ours, theirs = pty.openpty()
+    try:
+        with os.fdopen(theirs, "wb") as terminal:
+            told = subprocess.run(
+                [program, "diff", *(Path(o).name for o in olds)],
+                cwd=tmp_path,
+                env={**os.environ, "COLUMNS": "80"},
+                stdout=terminal,
+                check=False,
+            )
+        said = os.read(ours, 65_536).decode()
+    finally:
+        os.close(ours)
+    lines = [re.sub(r"\x1b\[[0-9;]*m", "", line) for line in said.splitlines()]
+    assert told.returncode == 1
+    assert lines[0].startswith("v2.odcs.yaml:9:5: error [column-removed] column")
+    assert "\x1b[1;31merror" in said
+    assert max(map(len, lines)) <= 80
+    assert len(lines) > 6

@@ -39,6 +39,7 @@ BYTES = [b"", b"a", b"\xff\xfe\x00"]
 
 # The type as DuckDB and as Spark write it and Arrow builds it, with values at its edges.
 PARQUET: dict[str, tuple[str, pa.DataType, list[Any]]] = {
+    "NULL": ("", pa.null(), []),
     "BOOLEAN": ("BOOLEAN", pa.bool_(), [True, False]),
     "TINYINT": ("TINYINT", pa.int8(), integers(8)),
     "SMALLINT": ("SMALLINT", pa.int16(), integers(16)),
@@ -99,6 +100,7 @@ def _record(**fields: str) -> dict[str, Any]:
 
 # Avro schemas with values at the edges.
 AVRO: list[tuple[Any, list[Any]]] = [
+    ("null", [None]),
     ("boolean", [True, False]),
     ("int", integers(32)),
     ("long", [*integers(64), 2**53 + 1]),
@@ -178,7 +180,8 @@ def _duckdb() -> duckdb.DuckDBPyConnection:
 
 def duckdb_keeps(path: Path, old: str, new: str) -> bool:
     try:
-        read = _duckdb().read_parquet(str(path)).project(f"CAST(c AS {new})").fetchall()
+        cast = "c" if new == old else f"CAST(c AS {new})"
+        read = _duckdb().read_parquet(str(path)).project(cast).fetchall()
     except duckdb.Error:
         return False
     return all_kept([*PARQUET[old][2], None], [in_utc(row[0]) for row in read], PARQUET[new][2])

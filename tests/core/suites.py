@@ -78,7 +78,12 @@ class Score:
             self.counts["not expressible", inexpressible] += 1
             return
         listed = list(differences)
-        self.broken += [(kind, row) for kind in listed if self.kinds.on_purpose[kind].theirs is not theirs]
+        # Of a listed kind every row has their verdict as listed, and ours is the other one.
+        self.broken += [
+            (kind, row)
+            for kind in listed
+            if self.kinds.on_purpose[kind].theirs is not theirs or ours is theirs
+        ]
         if ours is theirs:
             self.counts["agree", ""] += 1
         elif listed:

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from typing import Any
 
 import hypothesis.strategies as st
+import pytest
 from hypothesis import given, settings
 
 from contracts_svc.compat.apply import apply
 from contracts_svc.compat.columns import SUFFIX, join
 from contracts_svc.compat.diff import diff
 from contracts_svc.compat.rules import judge
+from contracts_svc.compat.sameness import same
 from contracts_svc.findings import ChangeKind
 from contracts_svc.model import (
     Column,
@@ -29,7 +32,8 @@ from contracts_svc.model import (
 
 words = st.sampled_from(["a", "b", "c", "d"])
 texts = st.none() | words
-values = st.one_of(st.booleans(), st.integers(0, 3), words, st.lists(words, max_size=2))
+numbers = st.sampled_from([0, 1, 2, 3, 0.0, 1.0, False, True, math.nan])
+values = st.one_of(numbers, words, st.lists(numbers | words, max_size=2))
 mappings = st.dictionaries(st.sampled_from(["synonyms", "examples", "encryptedName"]), values, max_size=2)
 options = st.dictionaries(st.sampled_from(["minimum", "maxLength", "format"]), values, max_size=2)
 tags = st.lists(words, max_size=2).map(tuple)
@@ -48,9 +52,7 @@ rules = many(
         id=stable_ids,
         name=texts,
         metric=st.sampled_from([None, "rowCount", "nullValues"]),
-        operators=st.dictionaries(
-            st.sampled_from(["mustBe", "mustBeLessThan"]), st.integers(0, 3), max_size=1
-        ),
+        operators=st.dictionaries(st.sampled_from(["mustBe", "mustBeLessThan"]), numbers, max_size=1),
         unit=texts,
         arguments=st.dictionaries(words, values, max_size=1),
     ),
@@ -73,7 +75,7 @@ def column(children: st.SearchStrategy[tuple[Column, ...]]) -> st.SearchStrategy
         required=st.booleans(),
         primary_key=st.booleans(),
         primary_key_position=st.integers(-1, 2),
-        enum=tags,
+        enum=many(numbers | words),
         tags=tags,
         extra=mappings,
         custom=customs,
@@ -132,7 +134,7 @@ contracts = st.builds(
     servers=many(st.builds(Server, server=words, type=st.just("s3"), fields=mappings, custom=customs)),
     team=st.none() | st.builds(Team, name=texts, members=many(st.builds(TeamMember, username=words))),
     support=many(st.builds(SupportChannel, channel=words, tool=texts, scope=texts)),
-    sla=many(st.builds(SlaProperty, property=words, value=st.integers(0, 3), unit=texts, id=stable_ids), 3),
+    sla=many(st.builds(SlaProperty, property=words, value=numbers, unit=texts, id=stable_ids), 3),
     roles=many(st.fixed_dictionaries({"role": words, "access": words})),
     tags=tags,
     custom=customs,
@@ -143,7 +145,7 @@ contracts = st.builds(
 @settings(max_examples=120, deadline=None)
 @given(contracts, contracts)
 def test_applying_a_diff_gives_the_new_version(old: Contract, new: Contract) -> None:
-    assert apply(diff(old, new), old) == new
+    assert same(apply(diff(old, new), old), new)
 
 
 @settings(max_examples=30, deadline=None)
@@ -156,7 +158,8 @@ def test_a_contract_does_not_differ_from_itself(contract: Contract) -> None:
 @settings(max_examples=40, deadline=None)
 @given(contracts, contracts)
 def test_a_difference_makes_a_change_both_ways(old: Contract, new: Contract) -> None:
-    assert bool(diff(old, new)) is (old != new) is bool(diff(new, old))
+    assert bool(diff(old, new)) is not same(old, new)
+    assert bool(diff(new, old)) is not same(old, new)
 
 
 @settings(max_examples=40, deadline=None)
@@ -197,3 +200,34 @@ def test_a_column_moved_by_its_id_takes_its_own_columns_along() -> None:
         (ChangeKind.ADDED, "buyer", "buyer"),
     ]
     assert apply(changes, old) == new
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [(1, True), (0, False), (1, 1.0), (1.0, True), ([1], [True]), ({"a": (0,)}, {"a": (False,)})],
+)
+def test_equal_numbers_of_two_types_are_two_values(one: Any, other: Any) -> None:
+    def contract(value: Any) -> Contract:
+        column = Column(name="c", path="c", enum=(value,), logical_type_options={"minimum": value})
+        table = Table(name="t", columns=(column,))
+        custom = (CustomProperty(property="p", value=value),)
+        return Contract(api_version="v3.1.0", id="orders", version="1", tables=(table,), custom=custom)
+
+    old, new = contract(one), contract(other)
+    assert old == new
+    assert not same(old, new)
+    changes = diff(old, new)
+    assert [(c.element, c.field) for c in changes] == [
+        ("custom", None),
+        ("column", "enum"),
+        ("column", "logicalTypeOptions.minimum"),
+    ]
+    assert same(apply(changes, old), new)
+
+
+def test_a_value_that_is_not_a_number_is_itself() -> None:
+    def contract() -> Contract:
+        sla = SlaProperty(property="latency", value=float("nan"))
+        return Contract(api_version="v3.1.0", id="orders", version="1", sla=(sla,))
+
+    assert diff(contract(), contract()) == ()

@@ -6,8 +6,9 @@ import pytest
 
 from contracts_svc.adapters.odcs_schemas import PackagedSchemas
 from contracts_svc.compat.diff import diff
+from contracts_svc.compat.history import versions_to_judge
 from contracts_svc.compat.modes import Mode
-from contracts_svc.compat.rules import judge, judge_versions
+from contracts_svc.compat.rules import judge, judge_each
 from contracts_svc.errors import Location, UserMistake
 from contracts_svc.findings import Change, ChangeKind, Severity
 from contracts_svc.model import Column, Contract
@@ -203,11 +204,11 @@ def test_a_transitive_mode_asks_every_version() -> None:
     third = contract("name: a, description: words", version="2.0.1")
 
     def rules(mode: Mode) -> list[str]:
-        return [f.rule for f in judge_versions([first, second], third, mode)]
+        return [f.rule for f in judge_each(versions_to_judge([second, first], mode), third, mode)]
 
     assert rules(Mode.FORWARD) == ["documentation-changed"]
     assert rules(Mode.FORWARD_TRANSITIVE) == ["column-removed", "documentation-changed"]
-    assert judge_versions([], third) == ()
+    assert judge_each([], third, Mode.FORWARD) == ()
 
 
 def test_many_columns_take_time_that_grows_with_them_and_not_with_their_square() -> None:
@@ -240,8 +241,18 @@ def counted(old: Contract, new: Contract) -> int:
 @pytest.mark.parametrize(
     ("before", "after", "rule", "severity"),
     [
-        ("logicalType: string, physicalType: VARCHAR(10)", "logicalType: string", "type-undeclared", WARNING),
-        ("logicalType: string", "logicalType: string, physicalType: VARCHAR(10)", "type-declared", INFO),
+        (
+            "logicalType: string, physicalType: VARCHAR(10)",
+            "logicalType: string",
+            "physical-type-undeclared",
+            WARNING,
+        ),
+        (
+            "logicalType: string",
+            "logicalType: string, physicalType: VARCHAR(10)",
+            "physical-type-declared",
+            INFO,
+        ),
         (
             "logicalType: string, physicalType: VARCHAR(10)",
             "physicalType: VARCHAR(10)",

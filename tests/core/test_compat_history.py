@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 import pytest
 
-from contracts_svc.compat.history import merged, pins_of, versions_to_judge
+from contracts_svc.compat.history import Readers, merged, pinned, pins_of, versions_to_judge
 from contracts_svc.compat.modes import Mode
-from contracts_svc.compat.rules import judge_versions
+from contracts_svc.compat.rules import judge_each
 from contracts_svc.errors import CouldNotCheck, Location
 from contracts_svc.findings import Finding
 from contracts_svc.flows import history as flow
@@ -86,6 +86,13 @@ def told(found: Iterable[Finding]) -> list[tuple[str, tuple[str, ...]]]:
     return sorted((f.message, f.against) for f in found if f.rule != "version-not-raised")
 
 
+def judge_versions(
+    history: Sequence[Contract], new: Contract, mode: Mode, readers: Readers | None = None
+) -> tuple[Finding, ...]:
+    asked = versions_to_judge(reversed(history), mode, (readers or {}).keys())
+    return judge_each(asked, new, mode, readers=readers)
+
+
 def test_a_finding_says_which_versions_break() -> None:
     history = [
         contract("1.0.0", "a", "b", "c"),
@@ -101,9 +108,13 @@ def test_a_finding_says_which_versions_break() -> None:
         ),
         ("column t.c is removed (INT) (against versions 1.0.0, 1.1.0)", ("1.0.0", "1.1.0")),
     ]
-    assert told(judge_versions(history, new, Mode.FORWARD, pins=frozenset({"1.1.0"}))) == [
-        ("column t.b is removed (INT) (against versions 1.1.0, 2.0.0)", ("1.1.0", "2.0.0")),
-        ("column t.c is removed (INT) (against version 1.1.0)", ("1.1.0",)),
+    readers = {"1.1.0": frozenset({"Report", "Forecast"})}
+    assert told(judge_versions(history, new, Mode.FORWARD, readers)) == [
+        (
+            "column t.b is removed (INT) (against versions 1.1.0, 2.0.0, read by Forecast, Report)",
+            ("1.1.0", "2.0.0"),
+        ),
+        ("column t.c is removed (INT) (against version 1.1.0, read by Forecast, Report)", ("1.1.0",)),
     ]
 
 
@@ -133,7 +144,7 @@ def test_pins_are_read_from_the_custom_property_reads() -> None:
     weather = {"contractId": "weather", "version": "2.1.0"}
     newest = {"contractId": "planes"}
     pins, problems = pins_of([reader([flights, weather, newest]), reader({**flights, "version": "1.1.0"})])
-    assert pins == {"flights": {"1.0.0", "1.1.0"}, "weather": {"2.1.0"}}
+    assert pins == {"flights": {"1.0.0": {"reader"}, "1.1.0": {"reader"}}, "weather": {"2.1.0": {"reader"}}}
     assert problems == ()
 
 
@@ -148,8 +159,10 @@ def test_pins_that_cannot_be_understood_are_told_with_their_place(value: object)
 
 
 def test_pins_of_several_sources_come_together() -> None:
-    one, other = {"a": frozenset({"1"})}, {"a": frozenset({"2"}), "b": frozenset({"3"})}
-    assert merged(one, other) == {"a": {"1", "2"}, "b": {"3"}}
+    one = pinned([("a", "1", "x"), ("b", "3", "x")])
+    other = pinned([("a", "2", "y"), ("a", "1", "y")])
+    assert merged(one, other) == {"a": {"1": {"x", "y"}, "2": {"y"}}, "b": {"3": {"x"}}}
+    assert merged() == {}
 
 
 # -- the flow ---------------------------------------------------------------------------------------
@@ -162,7 +175,7 @@ def earlier(texts: Iterable[Contract], pins: Iterable[str] = ()) -> Earlier:
     return Earlier(
         versions=lambda path: newest_first,
         read=lambda text, file: found[text],
-        pins={"c": frozenset(pins)} if pins else {},
+        pins=pinned(("c", version, "Report") for version in pins),
     )
 
 
@@ -179,7 +192,7 @@ def test_a_pinned_version_that_is_not_there_is_told() -> None:
     past = [contract("1.0.0"), contract("2.0.0")]
     found = judge_change(past[-1], contract("3.0.0"), Mode.FORWARD, earlier(past, ["0.5.0", "1.0.0"]))
     assert found.against == ("1.0.0", "2.0.0")
-    assert found.unknown == ("somebody reads version 0.5.0 of c, which is not among its earlier versions",)
+    assert found.unknown == ("version 0.5.0 of c, read by Report, is not among its earlier versions",)
 
 
 def test_another_contract_that_lived_in_the_file_ends_the_history() -> None:

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
+from contracts_svc.adapters.pattern_process import PatternProcess
 from contracts_svc.compat import patterns
 from contracts_svc.compat.diff import diff
 from contracts_svc.compat.fullmatch import all_match, full
+from contracts_svc.compat.modes import Mode
 from contracts_svc.compat.patterns import Compared, Inclusion, fault, full_match, quick
 from contracts_svc.compat.regex import NoPattern, Undecidable, read
 from contracts_svc.compat.rules import judge
 from contracts_svc.compat.rules_patterns import open_pairs
 from contracts_svc.findings import Severity
+from contracts_svc.flows.compatibility import pattern_answers
 from contracts_svc.model import Column, Contract, Table
 from tests.core.pattern_texts import PATTERNS, TEXTS, found_in
 
@@ -276,3 +279,53 @@ def test_a_pair_that_nobody_has_compared_is_undecided() -> None:
 )
 def test_odd_patterns_are_told_by_one_rule(old: object, new: object, rule: str) -> None:
     assert list(rules(old, new)) == [rule]
+
+
+@given(
+    st.sampled_from(["[a-c]", "[^a]", r"\d", r"[\]a]", r"[^\w]"]),
+    st.sampled_from(["", "*", "+", "?", "{2}", "{2,}", "{0,3}", "{1,2}"]),
+    st.integers(0, 3),
+    st.none() | st.integers(0, 4),
+    st.lists(st.sampled_from(["a", "b", "]", "1", "-"]), max_size=6).map("".join),
+)
+def test_lengths_beside_one_set_of_characters_count_its_times(
+    chars: str, times: str, least: int, most: int | None, text: str
+) -> None:
+    pattern = f"^{chars}{times}$"
+    found = patterns.of_both(pattern, least, most)
+    assume(found != pattern)
+    in_length = len(text) >= least and (most is None or len(text) <= most)
+    kept = patterns.lets_through(pattern, [text]) and in_length
+    assert patterns.lets_through(found, [text]) is kept
+
+
+@pytest.mark.parametrize(
+    ("pattern", "least", "most", "both"),
+    [
+        ("^[a-z]+$", 0, 3, "^[a-z]{1,3}$"),
+        (r"^\d*$", 2, None, r"^\d{2,}$"),
+        ("^[a-z]{2}$", 0, 9, "^[a-z]{2,2}$"),
+        ("^[a-z]{2}$", 3, 9, "^[a-z]{2}$"),
+        ("^[a-z]+[0-9]$", 0, 3, "^[a-z]+[0-9]$"),
+        ("[a-z]+", 0, 3, "[a-z]+"),
+        ("^[a-z]+$", 0, 100_000, "^[a-z]+$"),
+    ],
+)
+def test_lengths_are_written_into_a_pattern(pattern: str, least: int, most: int | None, both: str) -> None:
+    assert patterns.of_both(pattern, least, most) == both
+
+
+def test_lengths_that_move_into_the_pattern_break_nobody() -> None:
+    def contract(**options: object) -> Contract:
+        column = Column(name="c", path="c", logical_type="string", logical_type_options=options)
+        tables = (Table(name="t", columns=(column,)),)
+        return Contract(api_version="v3.1.0", id="c", version="1.0.0", tables=tables)
+
+    old, new = contract(pattern="^[a-z]+$", maxLength=3), contract(pattern="^[a-z]{1,3}$")
+    changes = diff(old, new)
+    with PatternProcess() as inclusion:
+        found = judge(changes, old, new, Mode.FULL, patterns=pattern_answers(changes, old, new, inclusion))
+    assert {f.rule: f.severity for f in found if f.rule != "version-not-raised"} == {
+        "pattern-rewritten": Severity.INFO,
+        "limit-rewritten": Severity.INFO,
+    }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -15,7 +16,7 @@ from contracts_svc.compat.modes import Mode
 from contracts_svc.compat.rules import RULES, Rule, judge
 from contracts_svc.findings import ChangeKind, Finding, Severity, ordered
 from contracts_svc.flows.compatibility import pattern_answers
-from contracts_svc.model import Contract
+from contracts_svc.model import Contract, QualityRule, SlaProperty, Table
 from contracts_svc.odcs.read import read
 from tests.core.test_compat_apply import contracts
 from tests.support import DATA
@@ -201,3 +202,42 @@ def test_modes_are_read_in_any_case(spelling: str, mode: Mode) -> None:
     assert Mode.BACKWARD_TRANSITIVE.transitive
     with pytest.raises(ValueError, match="sideways"):
         Mode("sideways")
+
+
+@pytest.mark.parametrize(("old", "new", "severity"), [(1, 1.0, "info"), (1, True, "warning")])
+@pytest.mark.parametrize(
+    "promise",
+    [
+        lambda v: {"sla": (SlaProperty(property="latency", value=v, unit="h"),)},
+        lambda v: {"sla": (SlaProperty(property="of our own", value=v),)},
+        lambda v: {"tables": (Table(name="t", quality=(QualityRule(operators={"mustBe": v}),)),)},
+    ],
+)
+def test_a_number_that_becomes_another_is_told_by_what_it_means(
+    promise: Callable[[Any], dict[str, Any]], old: Any, new: Any, severity: str
+) -> None:
+    before, after = (Contract(api_version="v3.1.0", id="c", version="1", **promise(v)) for v in (old, new))
+    found = judge(diff(before, after), before, after)
+    assert [f.severity for f in found if f.rule != "version-not-raised"] == [severity]
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ({"operators": {"mustBe": 0}}, {"operators": {"mustBeLessOrEqualTo": 0}}),
+        ({"operators": {"mustBe": 0}, "unit": "rows"}, {"operators": {"mustBe": 0}}),
+        ({"arguments": {"validValues": [1, 2]}}, {"arguments": {"validValues": [2, 1.0]}}),
+    ],
+)
+def test_a_quality_rule_written_another_way_is_told_and_breaks_nobody(
+    old: dict[str, Any], new: dict[str, Any]
+) -> None:
+    def contract(rule: dict[str, Any]) -> Contract:
+        tables = (Table(name="t", quality=(QualityRule(metric="nullValues", **rule),)),)
+        return Contract(api_version="v3.1.0", id="c", version="1", tables=tables)
+
+    found = judge(diff(contract(old), contract(new)), contract(old), contract(new), Mode.FULL)
+    (told,) = (f for f in found if f.rule != "version-not-raised")
+    assert (told.rule, told.severity) == ("quality-words-changed", Severity.INFO)
+    assert told.values is not None
+    assert told.values[0] != told.values[1] or repr(told.values[0]) != repr(told.values[1])

@@ -131,6 +131,11 @@ CASES = [
     ("duckdb", "int junk", "int", UNKNOWN),
     ("duckdb", "STRUCT(a frob)", "STRUCT(a INT)", UNKNOWN),
     ("no such dialect", "INT", "BIGINT", UNKNOWN),
+    ("duckdb", "NULL", "VARCHAR", WIDENED),
+    ("duckdb", "NULL", "STRUCT(a INTEGER)", WIDENED),
+    ("spark", "void", "string", WIDENED),
+    ("avro", '"null"', '"string"', WIDENED),
+    ("avro", '["null", "long"]', '"string"', INCOMPATIBLE),
 ]
 
 

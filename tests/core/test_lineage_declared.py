@@ -10,7 +10,6 @@ from contracts_svc.errors import UserMistake
 from contracts_svc.flows.lineage import Lineage, gather
 from contracts_svc.lineage.declared import DataProduct, Subscription, read_declarations
 from contracts_svc.lineage.graph import Channel, ConsumerKind, Edge
-from contracts_svc.lineage.heard import pinned_versions
 from contracts_svc.model import Column, Contract, Relationship, Server, Table, Team, TeamMember
 from tests.support import shared
 
@@ -190,13 +189,17 @@ def test_every_mistake_is_told_at_once() -> None:
 # -- edges
 
 
+def pins(found: Lineage) -> list[str]:
+    return [f"{p.contract} {p.version} {p.consumer}" for p in found.pins]
+
+
 def test_a_data_product_joins_the_contracts_it_names() -> None:
     found = lineage(PRODUCT)
     assert lines(found) == ["orders -> totals INDIRECT UNKNOWN", "rates -> totals INDIRECT UNKNOWN"]
     assert {e.reason for e in found.graph.edges} == {"the data product Revenue names contracts, not columns"}
     assert {e.origin for e in found.graph.edges} == {"declared:x.yaml"}
     assert [(c.name, c.team) for c in found.consumers] == [("totals", "totals team")]
-    assert pinned_versions(found.pins) == {"orders": ("1.0.0",), "rates": ("2.1.0",)}
+    assert pins(found) == ["orders 1.0.0 Revenue", "rates 2.1.0 Revenue"]
 
 
 def test_columns_that_sql_tells_take_the_place_of_the_product_edge() -> None:
@@ -208,7 +211,7 @@ def test_a_port_may_say_itself_what_it_is_made_of() -> None:
     port = "contractId: totals, inputContracts: [{id: orders, version: 1.1.0}]"
     found = lineage(PRODUCT.replace("contractId: totals", port))
     assert lines(found) == ["orders -> totals INDIRECT UNKNOWN"]
-    assert pinned_versions(found.pins) == {"orders": ("1.0.0", "1.1.0"), "rates": ("2.1.0",)}
+    assert pins(found) == ["orders 1.0.0 Revenue", "orders 1.1.0 Revenue", "rates 2.1.0 Revenue"]
 
 
 def test_a_product_of_which_no_contract_is_named_reads_itself() -> None:
@@ -239,7 +242,7 @@ def test_a_subscription_reads_the_columns_it_names() -> None:
     assert [(c.name, c.kind, c.team) for c in found.consumers] == [
         ("revenue forecast", ConsumerKind.SUBSCRIPTION, "finance-science")
     ]
-    assert pinned_versions(found.pins) == {"orders": ("1.2.0",)}
+    assert pins(found) == ["orders 1.2.0 revenue forecast"]
     assert found.unmatched == ()
 
 

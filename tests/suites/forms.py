@@ -46,6 +46,8 @@ class Form:
     values: Form | None = None
     closed: bool = False
     """No further properties. A contract does not say so."""
+    union: frozenset[str] = frozenset()
+    """Several types without limits, of which a value has one; ``type`` is None then."""
 
 
 ANYTHING = Form(nullable=True)
@@ -54,6 +56,8 @@ NULL = Form(type="null", nullable=True)
 
 def both(one: Form, other: Form) -> Form:
     """What both let through."""
+    if one.union or other.union:
+        return _both_of_unions(one, other)
     if "null" in (one.type, other.type):
         if one.nullable and other.nullable:
             return NULL
@@ -77,6 +81,14 @@ def both(one: Form, other: Form) -> Form:
         values=_both_or_none(one.values, other.values),
         closed=one.closed or other.closed,
     )
+
+
+def _both_of_unions(one: Form, other: Form) -> Form:
+    if ANYTHING in (one, other):
+        return other if one == ANYTHING else one
+    if one == other:
+        return one
+    raise NotExpressible("union")
 
 
 def _both_or_none(one: Form | None, other: Form | None) -> Form | None:
@@ -129,10 +141,21 @@ def either(forms: list[Form]) -> Form:
             ((i, j, m) for i in range(len(rest)) for j in range(i) if (m := _joined(rest[i], rest[j]))), None
         )
         if merged is None:
-            raise NotExpressible("union")
+            return replace(_union(rest), nullable=nullable)
         i, j, form_ = merged
         rest = [f for k, f in enumerate(rest) if k not in (i, j)] + [form_]
     return replace(rest[0], nullable=nullable)
+
+
+SIMPLE = frozenset({"boolean", "integer", "number", "string"})
+
+
+def _union(forms: list[Form]) -> Form:
+    """Simple types side by side, as far as they have no limits: a physical type can say that."""
+    plain = [f for f in forms if f.type in SIMPLE and f == Form(type=f.type)]
+    if len(plain) < len(forms):
+        raise NotExpressible("union")
+    return Form(union=frozenset(f.type for f in plain if f.type))
 
 
 def _joined(one: Form, other: Form) -> Form | None:

@@ -39,6 +39,8 @@ STRUCTURE = {
     "array": ("items", "additionalItems"),
     "object": ("properties", "required", "additionalProperties"),
 }
+SPELT = {"boolean": "BOOLEAN", "integer": "BIGINT", "number": "DOUBLE", "string": "VARCHAR"}
+"""In a union, of which only a physical type can be."""
 BEYOND = (
     "if",
     "contains",
@@ -55,11 +57,17 @@ BEYOND = (
 def forms(old: Json, new: Json) -> tuple[Form, Form]:
     """The forms of two versions. Raises NotExpressible."""
     before, after = form(old, old), form(new, new)
-    if "null" in (before.type, after.type):
-        raise NotExpressible("null")
     if any(b.type == a.type == "object" and a.closed and not b.closed for b, a in beside(before, after)):
         raise NotExpressible("open content closed")
+    if any(_only_absent(b, a) for b, a in beside(before, after)):
+        raise NotExpressible("absent or null")
     return before, after
+
+
+def _only_absent(old: Form, new: Form) -> bool:
+    """Whether a property that could be null can still be left out, but be null no more."""
+    shared = old.properties.keys() & new.properties.keys() - new.required
+    return any(old.properties[n].nullable and not new.properties[n].nullable for n in shared)
 
 
 def beside(old: Form, new: Form) -> Iterator[tuple[Form, Form]]:
@@ -255,9 +263,6 @@ def _column(of: Form, name: str, path: str, *, required: bool) -> Column:
     there = {n for n in of.required if n not in of.properties or of.properties[n].nullable}
     if there:
         limits["required"] = sorted(there)
-    for inner in (*of.properties.values(), of.items, of.values):
-        if inner is not None and inner.type == "null":
-            raise NotExpressible("null")
     columns = tuple(
         _column(f, n, f"{path}.{n}", required=n in of.required and not f.nullable)
         for n, f in of.properties.items()
@@ -268,10 +273,13 @@ def _column(of: Form, name: str, path: str, *, required: bool) -> Column:
     if of.values is not None:
         parts["map_key"] = Column(name="", path=f"{path}{{key}}", logical_type="string", required=True)
         parts["map_value"] = _column(of.values, "", f"{path}{{value}}", required=not of.values.nullable)
+    branches = [f"{kind} {SPELT[kind]}" for kind in sorted(of.union)]
+    stored = f"UNION({', '.join(branches)})" if branches else "NULL" if of.type == "null" else None
     return Column(
         name=name,
         path=path,
-        logical_type="map" if of.values is not None else of.type,
+        physical_type=stored,
+        logical_type="map" if of.values is not None else None if of.type == "null" else of.type,
         logical_type_options=limits,
         required=required,
         enum=of.enum or (),
