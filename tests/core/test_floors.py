@@ -34,6 +34,7 @@ FLOORS = (
         "quality.",
         "render.",
         "routes.",
+        "github.",
     ),
     ("ports", "flows."),
     ("adapters.",),
