@@ -39,9 +39,13 @@ class Fields:
         return cls(raw)
 
     def text(self, path: str) -> str | None:
-        """A text."""
-        value = self._get(path, str, "a text")
+        """A text, of one that is very long the first 100,000 characters."""
+        value = self.long_text(path)
         return value[:_MOST_TEXT] if value is not None else None
+
+    def long_text(self, path: str) -> str | None:
+        """A text of any length."""
+        return self._get(path, str, "a text")
 
     def whole(self, path: str) -> int | None:
         """A whole number that is not negative."""
