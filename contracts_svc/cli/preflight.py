@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -103,6 +104,7 @@ def judge(
     ``given`` is the lineage to judge by; empty: that of the repository. ``history`` gives the earlier
     versions that a transitive mode asks for. Raises UserMistake, CouldNotCheck.
     """
+    _known_dialect(request.dialect)
     head_commit, tip = code_host.resolve(request.head), code_host.resolve(request.base)
     base_commit = code_host.merge_base(tip, head_commit)
     rules = _rulebook(request, base_texts(code_host, tip, head_commit, now=now), now)
@@ -137,6 +139,17 @@ def judge(
             inclusion=inclusion,
         )
     return Judgement(done=done, about=_about(request, done, base_commit, head_commit, asked, rules))
+
+
+def _known_dialect(name: str) -> None:
+    """Under a dialect that is none no SQL is read, and so nobody would break."""
+    from sqlglot import Dialects
+
+    known = sorted(d.value for d in Dialects if d.value)
+    if name and name.lower() not in known:
+        close = get_close_matches(name.lower(), known, n=1)
+        hint = f"did you mean {close[0]}?" if close else f"one of {', '.join(known)}"
+        raise UserMistake.of(f"{name!r} is no SQL dialect", hint)
 
 
 def _versions(history: FileHistory | None, commit: str) -> Callable[[str], Iterable[FileVersion]]:
