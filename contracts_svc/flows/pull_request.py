@@ -8,11 +8,12 @@ from enum import StrEnum
 
 from contracts_svc.errors import CouldNotCheck, UserMistake
 from contracts_svc.github.check_run import (
-    Button,
+    ACCEPT,
     CheckReport,
     Conclusion,
     check_of_error,
     check_of_verdict,
+    key_of,
     superseded,
 )
 from contracts_svc.github.comment import brief, comment_body, mistake_body
@@ -20,9 +21,6 @@ from contracts_svc.github.events import PullRequest, Review
 from contracts_svc.github.signoff import Opinion, Override, People, SignOff, Stance, asked, sign_off
 from contracts_svc.ports_github import PullRequestHost
 from contracts_svc.verdict import Verdict
-
-ACCEPT = Button(label="Accept break", description="Agree for the team that you are of", identifier="accept")
-"""Shown where somebody must agree; pressing it tells who did."""
 
 
 class End(StrEnum):
@@ -104,7 +102,7 @@ def check_pull_request(
         return Checked(end=End.CLOSED, head=pull.head_sha)
     if at and at != pull.head_sha:
         return Checked(end=End.SUPERSEDED, head=at)
-    key = f"pull-request-{number}"
+    key = key_of(number)
     if before and before != pull.head_sha:
         host.cancel_checks(before, key, superseded(pull.head_sha))
     check = host.start_check(pull.head_sha, key)

@@ -22,9 +22,21 @@ ANNOTATIONS_PER_REQUEST = 50
 MOST_ANNOTATIONS = 5_000
 """Annotations of one run; what goes beyond is counted in its summary."""
 LONGEST_TEXT = 65_535
+_KEY = "pull-request-"
 _LONGEST_TITLE = 255
 _LONGEST_MESSAGE = 4_000
 """Characters of one annotation. GitHub takes 64 KB of bytes."""
+
+
+def key_of(number: int) -> str:
+    """The external id of the check runs of a pull request, by which they are found again."""
+    return f"{_KEY}{number}"
+
+
+def number_of(key: str | None) -> int | None:
+    """The pull request that a check run with this external id is of; None: it is no key of ours."""
+    digits = (key or "").removeprefix(_KEY) if (key or "").startswith(_KEY) else ""
+    return int(digits) if digits.isascii() and digits.isdigit() and len(digits) < 19 else None
 
 
 class Conclusion(StrEnum):
@@ -135,6 +147,10 @@ def check_of_error(
     if isinstance(error, CouldNotCheck) and error.hint:
         lines.append(escape(error.hint))
     return _report(report, failed, summary=escape(report.headline), text=_fitting(lines), buttons=())
+
+
+ACCEPT = Button(label="Accept break", description="Agree for the team that you are of", identifier="accept")
+"""Shown where somebody must agree; pressing it tells who did."""
 
 
 def superseded(head: str) -> CheckReport:

@@ -58,10 +58,12 @@ class PullRequest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PullRequestEvent(Event):
-    """Something happened to a pull request. ``base_changed`` says that it now asks into another branch."""
+    """Something happened to a pull request. ``base_changed`` says that it now asks into another branch,
+    ``before`` is the head that a push has replaced."""
 
     pull: PullRequest
     base_changed: bool = False
+    before: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -212,8 +214,9 @@ def read_review(fields: Fields) -> Review:
 
 def _pull_request(fields: Fields, common: _Common) -> Event:
     pull = read_pull(fields.part("pull_request"), common["repository"])
-    base_changed = fields.has("changes.base")
-    return PullRequestEvent(**common, pull=pull, base_changed=base_changed)
+    return PullRequestEvent(
+        **common, pull=pull, base_changed=fields.has("changes.base"), before=fields.commit("before")
+    )
 
 
 def _review(fields: Fields, common: _Common) -> Event:

@@ -21,7 +21,7 @@ _LONGEST_REF = 1_024
 
 @dataclass(frozen=True, slots=True, order=True)
 class RepositoryName:
-    """``owner/name`` of a repository."""
+    """``owner/name`` of a repository. Raises UserMistake for what is none, however it is made."""
 
     owner: str
     name: str
@@ -29,15 +29,18 @@ class RepositoryName:
     def __str__(self) -> str:
         return f"{self.owner}/{self.name}"
 
+    def __post_init__(self) -> None:
+        if not _OWNER.match(self.owner) or not _NAME.match(self.name) or self.name in (".", ".."):
+            raise UserMistake.of(
+                f"{_shown(str(self))} is no name of a repository",
+                "it is written as owner/name, as in octo/shop",
+            )
+
     @classmethod
     def parse(cls, text: str) -> RepositoryName:
         """Read ``owner/name``. Raises UserMistake for anything else, ``..`` and slashes included."""
-        owner, _, name = text.partition("/")
-        if not _OWNER.match(owner) or not _NAME.match(name) or name in (".", ".."):
-            raise UserMistake.of(
-                f"{_shown(text)} is no name of a repository", "it is written as owner/name, as in octo/shop"
-            )
-        return cls(owner, name)
+        owner, slash, name = text.partition("/")
+        return cls(owner, name if slash else "")
 
     def same(self, other: RepositoryName | None) -> bool:
         """Whether both name one repository: GitHub does not tell letter case apart."""
