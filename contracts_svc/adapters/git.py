@@ -124,6 +124,12 @@ class GitRepository:
             raise UserMistake(problems)
         return dict(sorted(texts.items()))
 
+    def paths(self, commit: str) -> tuple[str, ...]:
+        """The path of every file at that commit; links and submodules are left out. Raises UserMistake."""
+        identifier = self.resolve(commit)
+        with self._reading():
+            return tuple(path for path, _ in self._files(identifier.encode(), ("",)))
+
     def history(self, commit: str, path: str) -> Iterator[FileVersion]:
         """The file at that commit and each time it was changed before, newest first.
 

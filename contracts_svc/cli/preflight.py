@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -22,11 +23,19 @@ from contracts_svc.findings import Finding
 from contracts_svc.flows.history import Earlier
 from contracts_svc.flows.jobs import job_findings
 from contracts_svc.flows.lineage import gather
-from contracts_svc.flows.preflight import ContractChange, findings_of, judged, preflight, read_sides
+from contracts_svc.flows.preflight import (
+    ContractChange,
+    Preflight,
+    findings_of,
+    judged,
+    preflight,
+    read_sides,
+)
 from contracts_svc.flows.rulebook import Rulebook, base_texts, rulebook
 from contracts_svc.model import Contract
 from contracts_svc.policy import Policies
 from contracts_svc.policy_fields import POLICY_FILE, WAIVERS_FILE
+from contracts_svc.ports import CodeHost, FileHistory, FileVersion
 from contracts_svc.render.formats import FORMATS, About
 from contracts_svc.render.report import report_of_error
 
@@ -64,13 +73,43 @@ def run(request: Request) -> ExitCode:
         raise
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Judgement:
+    """What a pre-flight came to, and what to say beside it."""
+
+    done: Preflight
+    about: About
+
+
 def _judged(request: Request, code_host: GitRepository, now: datetime) -> ExitCode:
+    given = request.lineage or settings.load().lineage
+    found = judge(request, code_host, now, given=given, history=code_host)
+    verdict = found.done.verdict
+    emit(FORMATS[request.format].verdict(verdict, found.about), request.output)
+    if request.output:
+        print(verdict.headline)
+    return verdict.exit_code
+
+
+def judge(
+    request: Request,
+    code_host: CodeHost,
+    now: datetime,
+    *,
+    given: Sequence[Path] = (),
+    history: FileHistory | None = None,
+) -> Judgement:
+    """Judge what ``request.head`` changes from where it left ``request.base``, of any code host.
+
+    ``given`` is the lineage to judge by; empty: that of the repository. ``history`` gives the earlier
+    versions that a transitive mode asks for. Raises UserMistake, CouldNotCheck.
+    """
+    _known_dialect(request.dialect)
     head_commit, tip = code_host.resolve(request.head), code_host.resolve(request.base)
     base_commit = code_host.merge_base(tip, head_commit)
     rules = _rulebook(request, base_texts(code_host, tip, head_commit, now=now), now)
     texts = code_host.texts(base_commit, CONTRACT_SUFFIXES)
     sides = read_sides(texts, code_host.texts(head_commit, CONTRACT_SUFFIXES), read=read_text)
-    given = request.lineage or settings.load().lineage
     found, jobs = _lineage(
         code_host, base_commit, head_commit, given, sides.base.values(), request.dialect, now
     )
@@ -85,7 +124,7 @@ def _judged(request: Request, code_host: GitRepository, now: datetime) -> ExitCo
     pins, problems = pins_of(sides.head.values())
     known = replace(known, problems=(*known.problems, *problems))
     pins = merged(pins, pinned((p.contract, p.version, p.consumer) for p in known.pins))
-    earlier = Earlier(versions=lambda path: code_host.history(base_commit, path), read=read_text, pins=pins)
+    earlier = Earlier(versions=_versions(history, base_commit), read=read_text, pins=pins)
     asked = Mode(request.mode) if request.mode else None
     with pattern_inclusion() as inclusion:
         done = preflight(
@@ -100,27 +139,54 @@ def _judged(request: Request, code_host: GitRepository, now: datetime) -> ExitCo
             on_base=_since(code_host, texts, base_commit, tip, rules.policies, asked, now),
             inclusion=inclusion,
         )
+    return Judgement(done=done, about=_about(request, done, base_commit, head_commit, asked, rules))
+
+
+def _known_dialect(name: str) -> None:
+    """Under a dialect that is none no SQL is read, and so nobody would break."""
+    from sqlglot import Dialects
+
+    known = sorted(d.value for d in Dialects if d.value)
+    if name and name.lower() not in known:
+        close = get_close_matches(name.lower(), known, n=1)
+        hint = f"did you mean {close[0]}?" if close else f"one of {', '.join(known)}"
+        raise UserMistake.of(f"{name!r} is no SQL dialect", hint)
+
+
+def _versions(history: FileHistory | None, commit: str) -> Callable[[str], Iterable[FileVersion]]:
+    def versions(path: str) -> Iterator[FileVersion]:
+        if history is None:
+            raise CouldNotCheck(
+                f"the earlier versions of {path}",
+                "they are not known here",
+                "judge from a git repository, or use a mode without _TRANSITIVE",
+                retryable=False,
+            )
+        yield from history.history(commit, path)
+
+    return versions
+
+
+def _about(
+    request: Request, done: Preflight, base: str, head: str, asked: Mode | None, rules: Rulebook
+) -> About:
     changed = count(len(done.changed), "changed contract")
-    about = About(
-        line=f"{changed} between {base_commit[:12]} (base) and {head_commit[:12]} (head)"
+    return About(
+        line=f"{changed} between {base[:12]} (base) and {head[:12]} (head)"
         + "".join(
             f"; {contract} is judged against {count(len(versions), 'earlier version')}: {shown(versions)}"
             for contract, versions in done.against.items()
             if len(versions) > 1
         ),
         json={
-            "base": base_commit,
-            "head": head_commit,
+            "base": base,
+            "head": head,
             "mode": (asked or rules.policies.organisation.mode).value,
             "changed": [change_json(c) for c in done.changed],
             "against": {contract: list(versions) for contract, versions in done.against.items()},
         },
         link=request.report_url,
     )
-    emit(FORMATS[request.format].verdict(done.verdict, about), request.output)
-    if request.output:
-        print(done.verdict.headline)
-    return done.verdict.exit_code
 
 
 def _rulebook(request: Request, on_base: Mapping[str, bytes], now: datetime) -> Rulebook:
@@ -133,7 +199,7 @@ def _rulebook(request: Request, on_base: Mapping[str, bytes], now: datetime) -> 
 
 
 def _since(
-    code_host: GitRepository,
+    code_host: CodeHost,
     texts: Mapping[str, bytes],
     base: str,
     tip: str,
@@ -163,7 +229,7 @@ def change_json(change: ContractChange) -> dict[str, Any]:
 
 
 def _lineage(
-    code_host: GitRepository,
+    code_host: CodeHost,
     base: str,
     head: str,
     given: Sequence[Path],

@@ -460,3 +460,12 @@ class TestLint:
         policy.write_text("version: 1\nmust_agre: []\n")
         assert main(["lint", str(policy)]) == 2
         assert "contracts-policy.yaml:2:1 unknown key".replace(":1 ", ":1: ") in capsys.readouterr().out
+
+
+def test_a_dialect_that_is_none_is_a_mistake(history: History, told: Told) -> None:
+    """Under it no SQL could be read, and nobody would seem to break."""
+    branch(history, FILES, BROKEN)
+    code, said = told("--dialect", "snowflak")
+    assert code == 2
+    assert "'snowflak' is no SQL dialect" in said
+    assert "did you mean snowflake?" in said

@@ -1,0 +1,177 @@
+"""The check of a pull request, from its start to the conclusion, the comment and the sign-off."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from contracts_svc.errors import CouldNotCheck, UserMistake
+from contracts_svc.github.check_run import (
+    ACCEPT,
+    CheckReport,
+    Conclusion,
+    check_of_error,
+    check_of_verdict,
+    key_of,
+    superseded,
+)
+from contracts_svc.github.comment import brief, comment_body, mistake_body
+from contracts_svc.github.events import PullRequest, Review
+from contracts_svc.github.signoff import Opinion, Override, People, SignOff, Stance, asked, sign_off
+from contracts_svc.ports_github import PullRequestHost
+from contracts_svc.verdict import Verdict
+
+
+class End(StrEnum):
+    """How the check of a pull request came to its end."""
+
+    COMPLETED = "completed"
+    SUPERSEDED = "superseded"
+    """A newer push came in the meantime; its own check counts."""
+    CLOSED = "closed"
+    """The pull request is not open, so there is nothing to check."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Told:
+    """A verdict, and whether the pull request touches what contracts are about at all."""
+
+    verdict: Verdict
+    touched: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Manner:
+    """How checks are told: where the whole report is, what "could not check" concludes, and whether
+    there are buttons (only an App hears of their being pressed)."""
+
+    link: str = ""
+    could_not_check: Conclusion = Conclusion.FAILURE
+    buttons: bool = False
+    comments: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Heard:
+    """What has been said of a pull request beside its reviews.
+
+    ``seen`` maps a commit to the fingerprints that asked for agreement there, as :class:`Checked` told
+    them; an approval of a commit that is not in it agrees to nothing.
+    """
+
+    people: People = field(default_factory=People)
+    presses: Sequence[Opinion] = ()
+    overrides: Sequence[Override] = ()
+    seen: Mapping[str, frozenset[str]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Checked:
+    """What the check came to. ``asked`` are the fingerprints that asked for agreement at ``head``."""
+
+    end: End
+    head: str
+    conclusion: Conclusion | None = None
+    asked: frozenset[str] = frozenset()
+    signed: SignOff | None = None
+
+
+def check_pull_request(
+    host: PullRequestHost,
+    number: int,
+    judge: Callable[[PullRequest], Told],
+    *,
+    heard: Heard | None = None,
+    manner: Manner | None = None,
+    before: str | None = None,
+    at: str | None = None,
+    last_try: bool = True,
+) -> Checked:
+    """Check a pull request as it is now; ``before`` is the head that a push has replaced.
+
+    With ``at``, only if that is still its head. Without ``heard``, nobody signs off on GitHub: the
+    waivers file alone lifts a block.
+
+    May be done again at any point, or twice at once, and ends in the same state. What could not be
+    checked for a passing reason is raised, the run left under way, unless this is the ``last_try``.
+    """
+    manner = manner or Manner()
+    pull = host.pull(number)
+    if not pull.is_open:
+        return Checked(end=End.CLOSED, head=pull.head_sha)
+    if at and at != pull.head_sha:
+        return Checked(end=End.SUPERSEDED, head=at)
+    key = key_of(number)
+    if before and before != pull.head_sha:
+        host.cancel_checks(before, key, superseded(pull.head_sha))
+    check = host.start_check(pull.head_sha, key)
+    signed: SignOff | None = None
+    wanted: frozenset[str] = frozenset()
+    body: str | None = None
+    speak = manner.comments
+    try:
+        told = judge(pull)
+        wanted = asked(told.verdict)
+        signed = _signed(host, pull, told.verdict, heard, manner) if wanted and heard else None
+        report = _report(told, signed, manner)
+        body = comment_body(told.verdict, signed, manner.link) if told.touched else None
+    except UserMistake as error:
+        report = check_of_error(error)
+        body = mistake_body([n.message for n in report.annotations] or [report.title], manner.link)
+    except CouldNotCheck as error:
+        if error.retryable and not last_try:
+            raise
+        report = check_of_error(error, could_not_check=manner.could_not_check)
+        speak = False  # what the comment says is still the last that is known
+    now = host.pull(number)
+    if now.head_sha != pull.head_sha:
+        host.complete_check(check, superseded(now.head_sha))
+        return Checked(end=End.SUPERSEDED, head=pull.head_sha, conclusion=Conclusion.CANCELLED)
+    host.complete_check(check, report)
+    if speak:
+        host.comment(number, body)
+    return Checked(
+        end=End.COMPLETED,
+        head=pull.head_sha,
+        conclusion=report.conclusion,
+        asked=wanted,
+        signed=signed,
+    )
+
+
+def _signed(
+    host: PullRequestHost, pull: PullRequest, verdict: Verdict, heard: Heard, manner: Manner
+) -> SignOff:
+    seen = {**heard.seen, pull.head_sha: asked(verdict)}
+    reviews = [o for r in host.reviews(pull.number) if (o := _opinion(r, seen))]
+    return sign_off(
+        verdict,
+        [*reviews, *heard.presses],
+        heard.people,
+        author=pull.author,
+        overrides=heard.overrides,
+        could_not_check=manner.could_not_check,
+    )
+
+
+def _opinion(review: Review, seen: Mapping[str, frozenset[str]]) -> Opinion | None:
+    if review.state not in {stance.value for stance in Stance}:
+        return None  # pending, or a word that GitHub has made since
+    return Opinion(
+        user=review.user,
+        stance=Stance(review.state),
+        number=review.id,
+        seen=seen.get(review.commit or "", frozenset()),
+    )
+
+
+def _report(told: Told, signed: SignOff | None, manner: Manner) -> CheckReport:
+    return check_of_verdict(
+        told.verdict,
+        summary=brief(told.verdict, signed),
+        link=manner.link,
+        conclusion=signed.conclusion if signed else None,
+        could_not_check=manner.could_not_check,
+        buttons=(ACCEPT,) if manner.buttons and signed and signed.waiting else (),
+    )

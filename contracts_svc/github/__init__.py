@@ -1,0 +1,1 @@
+"""GitHub's words, read and written without I/O: webhooks, check runs, comments, sign-off."""
