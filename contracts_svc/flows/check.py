@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
-
-from sqlglot import exp
 
 from contracts_svc.errors import CouldNotCheck, UserMistake
 from contracts_svc.files import DataFile, natural
+from contracts_svc.flows.check_measure import (
+    Asker,
+    Parts,
+    Progress,
+    errors,
+    failing_files,
+    know,
+    measure,
+    measurements,
+    parts_of,
+    renamed,
+)
 from contracts_svc.flows.check_sources import LocationOf, Within, sources_of
 from contracts_svc.model import Contract, Json, Server, Table
-from contracts_svc.ports import Clock, CustomChecks, Engine, Session, Storage
+from contracts_svc.ports import Clock, CustomChecks, Engine, Storage
 from contracts_svc.quality import details, fuse, masking
 from contracts_svc.quality.judge import judge
 from contracts_svc.quality.kind import TargetOf
@@ -21,9 +31,6 @@ from contracts_svc.quality.layout import Layout, layout
 from contracts_svc.quality.plan import plan
 from contracts_svc.quality.reading import reading_of
 from contracts_svc.runs import WHOLE_TABLE, Breakdown, Check, Measurement, Plan, Result, Run
-
-Progress = Callable[[str, int, int], None]
-"""What is being done, how much of it is done, and how much there is."""
 
 
 def location_of(contract: Contract, table: Table, server: Server) -> str:
@@ -55,11 +62,13 @@ def check(
     samples: int = 5,
     custom: CustomChecks | None = None,
     progress: Progress | None = None,
+    footers: bool = True,
 ) -> Run:
     """Check one table of a contract on one of its servers.
 
     ``partition`` narrows it to the files of these Hive partitions; promises about the whole table are
     then SKIPPED. Up to ``samples`` failing rows are kept per check, classified columns masked.
+    What the ``footers`` of the files prove is not read, unless they are not to be asked.
     ``custom`` runs checks that are code of the deployment; without it they are SKIPPED. What cannot be
     read makes its checks ERRORED, never FAILED. Raises UserMistake for a server that cannot be used and
     for a partition that is not there.
@@ -73,32 +82,49 @@ def check(
     try:
         files = _in_scope(storage.files(place), scope, table, place)
         tell("footers", 0, len(files))
-        found = layout(table, storage.footers(files, reading), reading)
+        columns = [c.stored_name for c in table.columns]
+        found = layout(table, storage.footers(files, reading, columns), reading)
         tell("footers", len(files), len(files))
     except CouldNotCheck as error:
-        results = judge(planned, _errors(planned.checks, error), started)
+        results = judge(planned, errors(_ids(planned), error), started)
         return _run(planned, server, scope, started, clock.now(), results)
     known = [*_known(planned, found, scope, place), *fuse.skipped(planned, found)]
     todo = _without(planned, {m.check for m in known})
-    scans = fuse.fuse(todo, found)
+    parts = parts_of(todo, found)
+    know(parts, {}, prove=footers)
+    done = [f.expression for f in parts.figures]
+    scans = fuse.fuse(todo, found, done=done, asked={a.check.id for a in parts.aparts})
     within = Within(contract, table, server, storage, target_of, location_of)
     sources, unreachable = sources_of(scans, todo, found, within)
-    asker = _Asker(tell)
+    asker = Asker(tell, sources[0])
     measured: list[Measurement] = []
     results = ()
     try:
         with engine.open(sources) as asker.session:
+            measure(parts, asker)
+            measured += measurements(parts)
             measured += _measure_all(scans, todo, found, asker, unreachable)
             measured += _measure_custom(todo, found, custom, samples)
             if _changed(storage, place, files):
-                measured += _errors(todo.checks, _CHANGED)
+                measured += errors(_ids(todo), _CHANGED)
             results = judge(planned, _shown(table, planned, [*known, *measured]), clock.now())
-            results = _with_details(results, found, asker, samples)
+            results = _with_details(results, parts, asker, samples)
     except CouldNotCheck as error:
-        measured += _errors(todo.checks, error)
+        measured += errors(_ids(todo), error)
         results = judge(planned, _shown(table, planned, [*known, *measured]), clock.now())
     run = _run(planned, server, scope, started, clock.now(), results, scans=asker.asked)
-    return replace(run, files=len(files), bytes=sum(f.size for f in files), rows=_rows(found, measured))
+    return replace(
+        run,
+        files=len(files),
+        bytes=sum(f.size for f in files),
+        rows=_rows(found, measured),
+        files_read=len(asker.read),
+        bytes_read=sum(asker.read.values()),
+    )
+
+
+def _ids(planned: Plan) -> Iterator[str]:
+    return (c.id for c in planned.checks)
 
 
 def _rows(found: Layout, measured: Iterable[Measurement]) -> int | None:
@@ -183,31 +209,12 @@ def _changed(storage: Storage, place: str, files: Sequence[DataFile]) -> bool:
 # --- measuring ------------------------------------------------------------------------------------
 
 
-@dataclass(slots=True)
-class _Asker:
-    """A session whose queries are counted."""
-
-    tell: Progress
-    session: Session | None = None
-    asked: int = 0
-
-    def rows(self, query: exp.Query) -> list[dict[str, Json]]:
-        assert self.session is not None, "the session is not open"
-        self.asked += 1
-        return self.session.rows(query)
-
-
 def _check(planned: Plan, measured: Measurement) -> Check:
     return next(c for c in planned.checks if c.id == measured.check)
 
 
 def _without(planned: Plan, done: set[str]) -> Plan:
     return replace(planned, checks=tuple(c for c in planned.checks if c.id not in done))
-
-
-def _errors(checks: Iterable[Check], error: CouldNotCheck) -> Iterator[Measurement]:
-    cause = f"{error.what}: {error.cause}" + (f" ({error.hint})" if error.hint else "")
-    return (Measurement(check=c.id, error=cause) for c in checks)
 
 
 def _known(planned: Plan, found: Layout, scope: Mapping[str, str], place: str) -> Iterator[Measurement]:
@@ -227,7 +234,7 @@ def _measure_all(
     scans: Sequence[fuse.Scan],
     planned: Plan,
     found: Layout,
-    asker: _Asker,
+    asker: Asker,
     unreachable: Mapping[str, CouldNotCheck],
 ) -> Iterator[Measurement]:
     for number, scan in enumerate(scans):
@@ -240,7 +247,7 @@ def _measure(
     scan: fuse.Scan,
     planned: Plan,
     found: Layout,
-    asker: _Asker,
+    asker: Asker,
     unreachable: Mapping[str, CouldNotCheck],
 ) -> Iterator[Measurement]:
     """What a scan says. Where a shared scan cannot run, each of its checks is tried alone: one that the
@@ -253,7 +260,7 @@ def _measure(
         rows = asker.rows(scan.query)
     except CouldNotCheck as error:
         if error.retryable or len(checks) == 1:
-            yield from _errors(checks, error)
+            yield from errors((c.id for c in checks), error)
             return
         for alone in (fuse.scan([c], found) for c in checks):
             if alone is not None:
@@ -280,38 +287,47 @@ def _measure_custom(
 
 
 def _with_details(
-    results: tuple[Result, ...], found: Layout, asker: _Asker, samples: int
+    results: tuple[Result, ...], parts: Parts, asker: Asker, samples: int
 ) -> tuple[Result, ...]:
     """Sample rows and breakdowns for what failed. Where they cannot be had, the verdict stands alone."""
+    found = parts.layout
     bad = [r.check for r in results if r.bad and KIND_OF[r.check.kind].failing is not None]
-    parts = _breakdowns(bad, found, asker)
+    files = {c.id: n for c in bad if (n := failing_files(c.id, parts)) is not None}
+    breakdowns = {check: details.by_file(counts, found) for check, counts in files.items()}
+    breakdowns |= _breakdowns([c for c in bad if c.id not in files], found, asker)
     shown: dict[str, tuple[Mapping[str, Json], ...]] = {}
     for number, failed in enumerate(bad):
         asker.tell("samples", number, len(bad))
-        shown[failed.id] = _samples(failed, found, asker, samples)
+        shown[failed.id] = _samples(failed, found, asker, samples, files.get(failed.id))
     asker.tell("samples", len(bad), len(bad))
     return tuple(
         replace(
             r,
             values={k: v for k, v in r.values.items() if k != "samples"},
             samples=shown.get(r.check.id) or tuple(r.values.get("samples") or ()),
-            breakdown=parts.get(r.check.id) or _of_footers(r),
+            breakdown=breakdowns.get(r.check.id) or _of_footers(r),
         )
         for r in results
     )
 
 
-def _samples(failed: Check, found: Layout, asker: _Asker, count: int) -> tuple[Mapping[str, Json], ...]:
+def _samples(
+    failed: Check, found: Layout, asker: Asker, count: int, files: Mapping[str, int] | None
+) -> tuple[Mapping[str, Json], ...]:
     query = details.sample_query(failed, found, count)
     if query is None:
         return ()
     try:
+        if files is not None:
+            # The others have no failing rows.
+            part = asker.part([f for f in found.files if f.path in files])
+            query = renamed(query, found.table.name, part)
         return tuple(masking.masked_row(found.table, row) for row in asker.rows(query))
     except CouldNotCheck:
         return ()
 
 
-def _breakdowns(bad: Sequence[Check], found: Layout, asker: _Asker) -> dict[str, tuple[Breakdown, ...]]:
+def _breakdowns(bad: Sequence[Check], found: Layout, asker: Asker) -> dict[str, tuple[Breakdown, ...]]:
     parts: dict[str, tuple[Breakdown, ...]] = {}
     for counts in details.count_queries(bad, found):
         try:

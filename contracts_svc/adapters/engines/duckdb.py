@@ -191,12 +191,16 @@ class _DuckDBSession:
         self._access = access
         self._timeout = timeout
         self._unreadable: dict[str, CouldNotCheck] = {}
-        self._alone = {s.name: s.files[0].path for s in sources if len(s.files) == 1}
+        self._alone: dict[str, str] = {}
+        self._waiting: dict[str, Source] = {}
         for source in sources:
-            try:
-                self._make_view(source)
-            except CouldNotCheck as error:
-                self._unreadable[source.name] = error
+            self.add(source)
+
+    def add(self, source: Source) -> None:
+        """Make one more source known; what is wrong with it, queries of it tell."""
+        self._waiting[source.name] = source
+        if len(source.files) == 1:
+            self._alone[source.name] = source.files[0].path
 
     def rows(self, query: exp.Query) -> list[dict[str, Json]]:
         """Run one query over the sources; the values are those of JSON. Raises CouldNotCheck.
@@ -205,6 +209,8 @@ class _DuckDBSession:
         as int or float, bytes as hexadecimal text.
         """
         names = list(dict.fromkeys(t.name for t in query.find_all(exp.Table)))
+        for name in tuple(self._waiting) if text_sources.REJECTS in names else names:
+            self._see(name)
         for name in names:
             if name in self._unreadable:
                 raise self._unreadable[name]
@@ -216,6 +222,15 @@ class _DuckDBSession:
         except CouldNotCheck as error:
             raise _in_file(error, alone) from error
         return [dict(zip(columns, map(_json, row), strict=True)) for row in rows]
+
+    def _see(self, name: str) -> None:
+        """Open a source when it is first asked for: to look at all of its files takes its time."""
+        source = self._waiting.pop(name, None)
+        if source is not None:
+            try:
+                self._make_view(source)
+            except CouldNotCheck as error:
+                self._unreadable[name] = error
 
     def _make_view(self, source: Source) -> None:
         if source.reading.format not in FORMATS:
