@@ -113,6 +113,24 @@ class Session(Protocol):
         ...
 
 
+class StateStore(Protocol):
+    """Keeps figures of files, so that files that did not change are not read again.
+
+    What is kept may be forgotten at any time. Raises CouldNotCheck.
+    """
+
+    def states(self, place: str, units: Collection[str]) -> Mapping[str, Mapping[str, Json]]:
+        """Unit -> figure -> value, of those of these units that are kept. A unit is a file, or some files,
+        as they were; ``place`` says whose they are."""
+        ...
+
+    def put_states(
+        self, place: str, states: Mapping[str, Mapping[str, Json]], keep: Collection[str] | None = None
+    ) -> None:
+        """Keep these; where ``keep`` is given, forget the place's units that are not in it."""
+        ...
+
+
 class PatternInclusion(Protocol):
     """Compares what regular expressions let through."""
 

@@ -7,9 +7,10 @@ from dataclasses import replace
 from datetime import datetime
 
 from contracts_svc.errors import CouldNotCheck, UserMistake
-from contracts_svc.files import DataFile, natural
+from contracts_svc.files import DataFile
 from contracts_svc.flows.check_measure import (
     Asker,
+    Memory,
     Parts,
     Progress,
     errors,
@@ -20,9 +21,10 @@ from contracts_svc.flows.check_measure import (
     parts_of,
     renamed,
 )
+from contracts_svc.flows.check_scope import Scope, in_scope, since_of
 from contracts_svc.flows.check_sources import LocationOf, Within, sources_of
 from contracts_svc.model import Contract, Json, Server, Table
-from contracts_svc.ports import Clock, CustomChecks, Engine, Storage
+from contracts_svc.ports import Clock, CustomChecks, Engine, StateStore, Storage
 from contracts_svc.quality import details, fuse, masking
 from contracts_svc.quality.judge import judge
 from contracts_svc.quality.kind import TargetOf
@@ -30,7 +32,7 @@ from contracts_svc.quality.kinds import KIND_OF, Origin
 from contracts_svc.quality.layout import Layout, layout
 from contracts_svc.quality.plan import plan
 from contracts_svc.quality.reading import reading_of
-from contracts_svc.runs import WHOLE_TABLE, Breakdown, Check, Measurement, Plan, Result, Run
+from contracts_svc.runs import Breakdown, Check, Measurement, Plan, Result, Run
 
 
 def location_of(contract: Contract, table: Table, server: Server) -> str:
@@ -59,28 +61,33 @@ def check(
     target_of: TargetOf,
     location_of: LocationOf = location_of,
     partition: Mapping[str, str] | None = None,
+    since: str = "",
     samples: int = 5,
     custom: CustomChecks | None = None,
     progress: Progress | None = None,
     footers: bool = True,
+    states: StateStore | None = None,
+    full: bool = False,
 ) -> Run:
     """Check one table of a contract on one of its servers.
 
-    ``partition`` narrows it to the files of these Hive partitions; promises about the whole table are
-    then SKIPPED. Up to ``samples`` failing rows are kept per check, classified columns masked.
-    What the ``footers`` of the files prove is not read, unless they are not to be asked.
+    ``partition`` narrows it to the files of these Hive partitions, ``since`` (``day=2026-11-23``, or a date
+    or time) to those from a partition on, or changed since; promises about the whole table are then
+    SKIPPED. Up to ``samples`` failing rows are kept per check, classified columns masked.
+    What the ``footers`` of the files prove is not read, unless they are not to be asked; nor is what
+    earlier runs kept in ``states``, unless the check is to be ``full``.
     ``custom`` runs checks that are code of the deployment; without it they are SKIPPED. What cannot be
     read makes its checks ERRORED, never FAILED. Raises UserMistake for a server that cannot be used and
     for a partition that is not there.
     """
     started = clock.now()
-    scope = dict(partition or {})
+    scope = Scope(partition=dict(partition or {}), since=since_of(since))
     reading = reading_of(server, table)
     planned = plan(contract, table, target_of=target_of, reading=reading)
     place = location_of(contract, table, server)
     tell = progress or (lambda phase, done, total: None)
     try:
-        files = _in_scope(storage.files(place), scope, table, place)
+        files = in_scope(storage.files(place), scope, table, place)
         tell("footers", 0, len(files))
         columns = [c.stored_name for c in table.columns]
         found = layout(table, storage.footers(files, reading, columns), reading)
@@ -91,7 +98,8 @@ def check(
     known = [*_known(planned, found, scope, place), *fuse.skipped(planned, found)]
     todo = _without(planned, {m.check for m in known})
     parts = parts_of(todo, found)
-    know(parts, {}, prove=footers)
+    memory = Memory(states, _place(contract, table, server, place)) if states is not None else None
+    know(parts, {} if full or memory is None else memory.recall(parts), prove=footers)
     done = [f.expression for f in parts.figures]
     scans = fuse.fuse(todo, found, done=done, asked={a.check.id for a in parts.aparts})
     within = Within(contract, table, server, storage, target_of, location_of)
@@ -101,12 +109,14 @@ def check(
     results = ()
     try:
         with engine.open(sources) as asker.session:
-            measure(parts, asker)
+            read = measure(parts, asker)
             measured += measurements(parts)
             measured += _measure_all(scans, todo, found, asker, unreachable)
             measured += _measure_custom(todo, found, custom, samples)
             if _changed(storage, place, files):
                 measured += errors(_ids(todo), _CHANGED)
+            elif memory is not None:
+                memory.keep(parts, read, started, whole=scope.whole)
             results = judge(planned, _shown(table, planned, [*known, *measured]), clock.now())
             results = _with_details(results, parts, asker, samples)
     except CouldNotCheck as error:
@@ -121,6 +131,10 @@ def check(
         files_read=len(asker.read),
         bytes_read=sum(asker.read.values()),
     )
+
+
+def _place(contract: Contract, table: Table, server: Server, place: str) -> str:
+    return "\n".join((contract.id, table.name, server.server, place))
 
 
 def _ids(planned: Plan) -> Iterator[str]:
@@ -145,7 +159,7 @@ _CHANGED = CouldNotCheck("the files", "they changed while being read", "check ag
 def _run(
     planned: Plan,
     server: Server,
-    scope: Mapping[str, str],
+    scope: Scope,
     started: datetime,
     finished: datetime,
     results: tuple[Result, ...],
@@ -157,47 +171,13 @@ def _run(
         version=planned.version,
         table=planned.table,
         server=server.server,
-        scope=", ".join(f"{k}={v}" for k, v in scope.items()) or WHOLE_TABLE,
+        scope=str(scope),
         started=started,
         finished=finished,
         results=results,
         scans=scans,
         unsupported=planned.unsupported,
     )
-
-
-# --- which files ----------------------------------------------------------------------------------
-
-
-def _in_scope(
-    files: Sequence[DataFile], scope: Mapping[str, str], table: Table, place: str
-) -> tuple[DataFile, ...]:
-    if not scope or not files:
-        return tuple(files)
-    keys = dict.fromkeys(k for f in files for k in f.partition)
-    for key in scope:
-        if key not in keys:
-            raise UserMistake.of(
-                f"{table.name} has no partition key {key}",
-                f"its keys at {place}: {', '.join(keys) or 'none, it is not partitioned'}",
-            )
-    kept = tuple(f for f in files if all(_same(f.partition.get(k), v) for k, v in scope.items()))
-    if not kept:
-        wanted = ", ".join(f"{k}={v}" for k, v in scope.items())
-        there = {", ".join(f"{k}={f.partition.get(k)}" for k in scope) for f in files}
-        shown = sorted(there, key=natural)
-        more = f", ... ({len(shown)} in all)" if len(shown) > 20 else ""
-        raise UserMistake.of(
-            f"{table.name} has no partition {wanted}", f"there are: {', '.join(shown[:20])}{more}"
-        )
-    return kept
-
-
-def _same(written: str | None, wanted: str) -> bool:
-    """``1`` finds the folder ``month=01`` too."""
-    if written is None:
-        return False
-    return written == wanted or (written.isdigit() and wanted.isdigit() and int(written) == int(wanted))
 
 
 def _changed(storage: Storage, place: str, files: Sequence[DataFile]) -> bool:
@@ -217,14 +197,13 @@ def _without(planned: Plan, done: set[str]) -> Plan:
     return replace(planned, checks=tuple(c for c in planned.checks if c.id not in done))
 
 
-def _known(planned: Plan, found: Layout, scope: Mapping[str, str], place: str) -> Iterator[Measurement]:
+def _known(planned: Plan, found: Layout, scope: Scope, place: str) -> Iterator[Measurement]:
     for measured in fuse.footers(planned, found):
         if _check(planned, measured).kind == "table-present":
             measured = replace(measured, values={**measured.values, "location": place})
         yield measured
-    if scope:
-        part = ", ".join(f"{k}={v}" for k, v in scope.items())
-        reason = f"it is about the whole table, and only {part} was checked"
+    if not scope.whole:
+        reason = f"it is about the whole table, and only {scope} was checked"
         for each in planned.checks:
             if KIND_OF[each.kind].whole_table(each):
                 yield Measurement(check=each.id, skipped=reason)
