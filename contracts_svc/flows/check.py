@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import replace
 from datetime import datetime
 
@@ -104,11 +105,11 @@ def check(
     scans = fuse.fuse(todo, found, done=done, asked={a.check.id for a in parts.aparts})
     within = Within(contract, table, server, storage, target_of, location_of)
     sources, unreachable = sources_of(scans, todo, found, within)
-    asker = Asker(tell, sources[0])
     measured: list[Measurement] = []
     results = ()
     try:
-        with engine.open(sources) as asker.session:
+        with ExitStack() as stack:
+            asker = Asker(tell, lambda: stack.enter_context(engine.open(sources)), sources[0])
             read = measure(parts, asker)
             measured += measurements(parts)
             measured += _measure_all(scans, todo, found, asker, unreachable)

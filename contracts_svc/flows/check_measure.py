@@ -24,27 +24,44 @@ Progress = Callable[[str, int, int], None]
 
 @dataclass(slots=True)
 class Asker:
-    """A session that counts its queries, and writes down which files of the table they read."""
+    """Asks an engine, which it opens when there is something to ask, counts the queries, and writes down
+    which files of the table they read."""
 
     tell: Progress
+    open: Callable[[], Session]
+    """Opens the engine. Raises CouldNotCheck."""
     whole: Source
     """The table that is checked, with all of its files."""
-    session: Session | None = None
     asked: int = 0
     read: dict[str, int] = field(default_factory=dict)
     """Path and size of every file of the table that a query read."""
     _parts: dict[str, Source] = field(default_factory=dict)
     _names: dict[tuple[str, ...], str] = field(default_factory=dict)
+    _session: Session | None = None
+    _closed: CouldNotCheck | None = None
+
+    @property
+    def session(self) -> Session:
+        """The session of the engine. Raises CouldNotCheck, each time the same when it cannot be had."""
+        if self._closed is not None:
+            raise self._closed
+        if self._session is None:
+            try:
+                self._session = self.open()
+            except CouldNotCheck as error:
+                self._closed = error
+                raise
+        return self._session
 
     def rows(self, query: exp.Query) -> list[dict[str, Json]]:
         """The answer of a query. Raises CouldNotCheck."""
-        assert self.session is not None, "the session is not open"
+        session = self.session
         self.asked += 1
         for table in query.find_all(exp.Table):
             source = self.whole if table.name == self.whole.name else self._parts.get(table.name)
             self.read.update({f.path: f.size for f in source.files} if source is not None else {})
         try:
-            return self.session.rows(query)
+            return session.rows(query)
         except CouldNotCheck as error:
             if error.what not in self._parts:
                 raise
@@ -57,7 +74,6 @@ class Asker:
         if len(paths) == len(self.whole.files):
             return self.whole.name
         if paths not in self._names:
-            assert self.session is not None, "the session is not open"
             name = f"{self.whole.name} / {len(self._names) + 1}"
             source = replace(self.whole, name=name, files=tuple(files))
             self.session.add(source)
@@ -207,8 +223,8 @@ def _measure_files(
 def _measure_unit(parts: Parts, each: Apart, files: tuple[DataFile, ...], unit: str, asker: Asker) -> None:
     scan = fuse.own_query(each.check, parts.layout)
     assert scan is not None, "the split has only checks with a query"
-    query = renamed(scan.query, parts.layout.table.name, asker.part(files))
     try:
+        query = renamed(scan.query, parts.layout.table.name, asker.part(files))
         (found,) = fuse.read(scan, asker.rows(query), _just(each.check))
     except CouldNotCheck as error:
         parts.errors[each.key] = error
