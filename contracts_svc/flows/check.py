@@ -11,7 +11,6 @@ from contracts_svc.errors import CouldNotCheck, UserMistake
 from contracts_svc.files import DataFile
 from contracts_svc.flows.check_measure import (
     Asker,
-    Memory,
     Parts,
     Progress,
     errors,
@@ -22,6 +21,7 @@ from contracts_svc.flows.check_measure import (
     parts_of,
     renamed,
 )
+from contracts_svc.flows.check_memory import Memory
 from contracts_svc.flows.check_scope import Scope, in_scope, since_of
 from contracts_svc.flows.check_sources import LocationOf, Within, sources_of
 from contracts_svc.model import Contract, Json, Server, Table
@@ -87,11 +87,12 @@ def check(
     planned = plan(contract, table, target_of=target_of, reading=reading)
     place = location_of(contract, table, server)
     tell = progress or (lambda phase, done, total: None)
+    memory = Memory(states, _place(contract, table, server, place), started, full)
     try:
         files = in_scope(storage.files(place), scope, table, place)
         tell("footers", 0, len(files))
         columns = [c.stored_name for c in table.columns]
-        found = layout(table, storage.footers(files, reading, columns), reading)
+        found = layout(table, memory.footers(storage, files, reading, columns), reading)
         tell("footers", len(files), len(files))
     except CouldNotCheck as error:
         results = judge(planned, errors(_ids(planned), error), started)
@@ -99,8 +100,7 @@ def check(
     known = [*_known(planned, found, scope, place), *fuse.skipped(planned, found)]
     todo = _without(planned, {m.check for m in known})
     parts = parts_of(todo, found)
-    memory = Memory(states, _place(contract, table, server, place)) if states is not None else None
-    know(parts, {} if full or memory is None else memory.recall(parts), prove=footers)
+    know(parts, memory.recall(parts), prove=footers)
     done = [f.expression for f in parts.figures]
     scans = fuse.fuse(todo, found, done=done, asked={a.check.id for a in parts.aparts})
     within = Within(contract, table, server, storage, target_of, location_of)
@@ -116,8 +116,8 @@ def check(
             measured += _measure_custom(todo, found, custom, samples)
             if _changed(storage, place, files):
                 measured += errors(_ids(todo), _CHANGED)
-            elif memory is not None:
-                memory.keep(parts, read, started, whole=scope.whole)
+            else:
+                memory.keep(parts, read, whole=scope.whole)
             results = judge(planned, _shown(table, planned, [*known, *measured]), clock.now())
             results = _with_details(results, parts, asker, samples)
     except CouldNotCheck as error:

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
 
 from sqlglot import exp
 
 from contracts_svc.errors import CouldNotCheck
 from contracts_svc.files import DataFile
 from contracts_svc.model import Json
-from contracts_svc.ports import Session, Source, StateStore
+from contracts_svc.ports import Session, Source
 from contracts_svc.quality import fuse, split
 from contracts_svc.quality.layout import Layout
 from contracts_svc.quality.split import Apart, Figure
@@ -106,10 +104,6 @@ class Parts:
         return frozenset((*(f.key for f in self.figures), *(a.key for a in self.aparts)))
 
 
-Kept = Mapping[str, Mapping[str, Json]]
-"""Unit id -> key of a figure -> its value."""
-
-
 def parts_of(plan: Plan, layout: Layout) -> Parts:
     """What of a plan is measured in parts."""
     ids = {f.path: split.unit_id((f,)) for f in layout.files}
@@ -118,7 +112,7 @@ def parts_of(plan: Plan, layout: Layout) -> Parts:
     )
 
 
-def know(parts: Parts, kept: Kept, *, prove: bool) -> None:
+def know(parts: Parts, kept: Mapping[str, Mapping[str, Json]], *, prove: bool) -> None:
     """Take over what an earlier run found, and (``prove``) what the footers prove."""
     keys = parts.keys()
     for unit, values in kept.items():
@@ -126,47 +120,6 @@ def know(parts: Parts, kept: Kept, *, prove: bool) -> None:
     if prove:
         for (path, key), value in split.proofs(parts.figures, parts.layout).items():
             parts.values[parts.ids[path], key] = value
-
-
-SETTLED = timedelta(seconds=2)
-"""A file that was changed just before it was listed may change again in the same tick of its clock."""
-
-
-@dataclass(frozen=True, slots=True)
-class Memory:
-    """What earlier runs found, for one table on one server. Without it, all there is to read is read."""
-
-    store: StateStore
-    place: str
-
-    def recall(self, parts: Parts) -> Kept:
-        """What is kept of these parts."""
-        try:
-            return self.store.states(self.place, parts.ids_of_units())
-        except CouldNotCheck:
-            return {}
-
-    def keep(self, parts: Parts, read: Collection[str], listed: datetime, *, whole: bool) -> None:
-        """Keep the figures of the units that were read, and forget files that are gone if the ``whole``
-        table was listed. Where that cannot be done, the next run reads again."""
-        settled = _settled(parts, listed)
-        found: dict[str, dict[str, Json]] = {unit: {} for unit in read if unit in settled}
-        for (unit, key), value in parts.values.items():
-            if unit in found:
-                found[unit][key] = value
-        with suppress(CouldNotCheck):
-            self.store.put_states(self.place, found, parts.ids_of_units() if whole else None)
-
-
-def _settled(parts: Parts, listed: datetime) -> frozenset[str]:
-    """The units whose files have been as they are for long enough."""
-    units: dict[str, tuple[DataFile, ...]] = {split.unit_id((f,)): (f,) for f in parts.layout.files}
-    units |= {split.unit_id(unit): unit for each in parts.aparts for unit in each.units}
-    return frozenset(
-        name
-        for name, files in units.items()
-        if all(f.modified is not None and f.modified + SETTLED < listed for f in files)
-    )
 
 
 def measure(parts: Parts, asker: Asker) -> frozenset[str]:
