@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from contracts_svc.errors import CouldNotCheck
-from contracts_svc.files import PARQUET, DataFile, Footer, Reading
+from contracts_svc.files import DataFile, Footer, Reading
 from contracts_svc.flows.check_measure import Parts
 from contracts_svc.model import Json
 from contracts_svc.ports import StateStore, Storage
@@ -38,7 +38,7 @@ class Memory:
         self, storage: Storage, files: Sequence[DataFile], reading: Reading, columns: Collection[str]
     ) -> tuple[Footer, ...]:
         """The footers of the files; those that are kept are not read. Raises CouldNotCheck."""
-        if self.store is None or reading != PARQUET:
+        if self.store is None or reading.text:
             return storage.footers(files, reading, columns)
         self._key = kept_footers.key(columns)
         ids = {f.path: split.unit_id((f,)) for f in files}
