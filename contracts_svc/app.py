@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from contracts_svc.adapters.engines.duckdb import DuckDBEngine
 from contracts_svc.adapters.pandera_checks import PanderaChecks
 from contracts_svc.adapters.pattern_process import PatternProcess
+from contracts_svc.adapters.state_file import StateFile
 from contracts_svc.adapters.storage import ArrowStorage
 from contracts_svc.ports import FileOpener, S3Access
 from contracts_svc.settings import Settings
@@ -72,6 +73,11 @@ def pattern_inclusion() -> PatternProcess:
 def storage(access: S3Access | None) -> ArrowStorage:
     """Where files are listed and footers are read."""
     return ArrowStorage(access)
+
+
+def states(settings: Settings) -> StateFile | None:
+    """Where figures of files are kept between runs, if they are."""
+    return StateFile(Path(settings.states_file)) if settings.states_file else None
 
 
 def database(settings: Settings) -> Database:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import date, datetime
+from decimal import Decimal
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -17,6 +19,8 @@ class DataFile:
     """Bytes."""
     version: str = ""
     """Changes when the content does: an ETag, or the time of the last change."""
+    modified: datetime | None = None
+    """When it was last changed, where that is known."""
     partition: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -55,6 +59,31 @@ class StoredColumn:
     nullable: bool = True
 
 
+Bound = int | Decimal | date | datetime
+"""A value that a footer tells exactly. Timestamps have a time zone (UTC) where the column has one."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bounds:
+    """What the statistics of a file prove of one column; what they do not tell for certain is None."""
+
+    nulls: int | None = None
+    """How many values are NULL."""
+    least: Bound | None = None
+    """The smallest value that is no NULL; a value of the column, and not only a limit."""
+    most: Bound | None = None
+    """The greatest one. There are both or neither."""
+    within: tuple[bytes, bytes] | None = None
+    """Of texts: bytes that no value is before, and none is after. They may be cut off."""
+
+    @property
+    def span(self) -> tuple[Bound, Bound] | tuple[bytes, bytes] | None:
+        """Between which values all that are no NULL lie."""
+        if self.least is None or self.most is None:
+            return self.within
+        return self.least, self.most
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Footer:
     """What the footer of one Parquet file says, or the head of a CSV or JSON file."""
@@ -66,6 +95,8 @@ class Footer:
     """Top level, in the file's order; nested types are spelt out in ``type``. Of text files, VARCHAR."""
     complete: bool = True
     """False when the file may have more columns than were seen: the rest of a long JSON file."""
+    bounds: Mapping[str, Bounds] = field(default_factory=dict)
+    """Column as the file names it -> what its statistics prove, of the columns that were asked for."""
 
 
 def natural(text: str) -> tuple[tuple[bool, int, str], ...]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -56,8 +56,13 @@ class Storage(Protocol):
         """The files that match a location: a file, a folder, or a glob (``*``, ``**``), sorted."""
         ...
 
-    def footers(self, files: Sequence[DataFile], reading: Reading = PARQUET) -> tuple[Footer, ...]:
-        """What these files say of themselves, in the same order, read in parallel."""
+    def footers(
+        self, files: Sequence[DataFile], reading: Reading = PARQUET, columns: Collection[str] = ()
+    ) -> tuple[Footer, ...]:
+        """What these files say of themselves, in the same order, read in parallel.
+
+        ``columns`` are the top-level columns, by any case of their names, whose bounds are wanted.
+        """
         ...
 
 
@@ -101,6 +106,28 @@ class Session(Protocol):
 
     def rows(self, query: exp.Query) -> list[dict[str, Json]]:
         """Run one query over the sources. Raises CouldNotCheck."""
+        ...
+
+    def add(self, source: Source) -> None:
+        """Make one more source known. Its files are some of those of the sources that are open."""
+        ...
+
+
+class StateStore(Protocol):
+    """Keeps figures of files, so that files that did not change are not read again.
+
+    What is kept may be forgotten at any time. Raises CouldNotCheck.
+    """
+
+    def states(self, place: str, units: Collection[str]) -> Mapping[str, Mapping[str, Json]]:
+        """Unit -> figure -> value, of those of these units that are kept. A unit is a file, or some files,
+        as they were; ``place`` says whose they are."""
+        ...
+
+    def put_states(
+        self, place: str, states: Mapping[str, Mapping[str, Json]], keep: Collection[str] | None = None
+    ) -> None:
+        """Keep these; where ``keep`` is given, forget the place's units that are not in it."""
         ...
 
 

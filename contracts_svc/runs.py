@@ -157,6 +157,10 @@ class Run:
     files: int = 0
     bytes: int = 0
     """Size of the files in scope, in bytes."""
+    files_read: int = 0
+    """How many of them were read for it; of the others, footers or earlier runs told all there is to know."""
+    bytes_read: int = 0
+    """Size of the files that were read, of each of which often only some columns were."""
     rows: int | None = None
     """Rows in scope, from the footers."""
     scans: int = 0

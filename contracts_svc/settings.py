@@ -52,6 +52,10 @@ class Settings(BaseSettings):
     memory_limit: str = Field("512MB", description="Most memory a check run may use in the engine")
     temp_directory: str = Field("", description="Where the engine spills; empty: the system's folder")
     timeout_seconds: int = Field(600, ge=1, description="Most seconds one query of a check may take")
+    states_file: str = Field(
+        ".contracts/states.db",
+        description="Where checks keep figures of files, to read only new and changed ones; empty: nowhere",
+    )
     samples: int = Field(5, ge=0, le=1000, description="Failing rows kept per check")
     checks_directory: Path = Field(
         Path("checks"), description="Folder of trusted custom checks (pandera), named in contracts"

@@ -6,11 +6,14 @@ import errno
 import json
 import os
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import cached_property, partial
-from typing import BinaryIO
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from functools import cached_property, lru_cache, partial
+from typing import Any, BinaryIO
 from urllib.parse import unquote
 
 import pyarrow as pa
@@ -19,7 +22,7 @@ import pyarrow.parquet as pq
 from sqlglot import exp
 
 from contracts_svc.errors import CouldNotCheck, UserMistake
-from contracts_svc.files import PARQUET, Reading
+from contracts_svc.files import PARQUET, Bound, Bounds, Reading
 from contracts_svc.ports import DataFile, Footer, S3Access, StoredColumn
 from contracts_svc.quality import heads
 
@@ -88,17 +91,23 @@ class ArrowStorage:
             raise CouldNotCheck(location, *_no_bucket(place.bucket), retryable=False)
         return tuple(sorted((_data_file(place.prefix, i) for i in found), key=lambda f: f.path))
 
-    def footers(self, files: Sequence[DataFile], reading: Reading = PARQUET) -> tuple[Footer, ...]:
+    def footers(
+        self, files: Sequence[DataFile], reading: Reading = PARQUET, columns: Collection[str] = ()
+    ) -> tuple[Footer, ...]:
         """What these files say of themselves, in the same order, read in parallel.
 
-        Of CSV and JSON files (``.gz``, ``.zst`` and ``.bz2`` are decompressed) that is their first
-        megabyte. Raises CouldNotCheck.
+        ``columns`` are the top-level columns, by any case of their names, whose bounds are wanted. Of CSV
+        and JSON files (``.gz``, ``.zst`` and ``.bz2`` are decompressed) that is their first megabyte.
+        Raises CouldNotCheck.
         """
         if not files:
             return ()
         pool = ThreadPoolExecutor(min(PARALLEL_FOOTERS, len(files)))
         try:
-            read = partial(self._head, reading=reading) if reading.text else self._footer
+            names = frozenset(c.casefold() for c in columns)
+            read = (
+                partial(self._head, reading=reading) if reading.text else partial(self._footer, names=names)
+            )
             return tuple(pool.map(read, files))
         finally:
             pool.shutdown(cancel_futures=True)
@@ -134,16 +143,17 @@ class ArrowStorage:
         """Tells "no files" from "no bucket": pyarrow lists nothing for either."""
         return bool(self._s3.get_file_info(bucket).type != pafs.FileType.NotFound)
 
-    def _footer(self, file: DataFile) -> Footer:
+    def _footer(self, file: DataFile, *, names: frozenset[str]) -> Footer:
         place = _parse(file.path)
         try:
             # Opened through the file system here: given a path, pyarrow would ask for its kind first.
             with self._system(place).open_input_file(place.path) as stream:
                 metadata = pq.ParquetFile(stream).metadata
             columns = tuple(stored_columns(metadata.schema))
+            bounds = dict(column_bounds(metadata, names)) if names else {}
         except (pa.ArrowException, OSError, ValueError, TypeError) as error:
             raise self._failure(file.path, error, place.bucket) from error
-        return Footer(file=file, rows=metadata.num_rows, columns=columns)
+        return Footer(file=file, rows=metadata.num_rows, columns=columns, bounds=bounds)
 
     def _head(self, file: DataFile, *, reading: Reading) -> Footer:
         place = _parse(file.path)
@@ -290,6 +300,7 @@ def _data_file(prefix: str, info: pafs.FileInfo) -> DataFile:
         path=prefix + info.path,
         size=info.size or 0,
         version=f"{info.mtime_ns or 0}-{info.size or 0}",
+        modified=info.mtime,
         partition=hive_partition(info.path),
     )
 
@@ -371,3 +382,96 @@ def _leaf(column: pq.ColumnSchema) -> str:
         case known if known in _LOGICAL:
             return _LOGICAL[known]
     return _PHYSICAL[column.physical_type]
+
+
+def column_bounds(metadata: pq.FileMetaData, names: Collection[str]) -> Iterator[tuple[str, Bounds]]:
+    """What the statistics prove of the flat columns of these names (case folded).
+
+    The least and greatest values are told only of types of a fixed width and one order: of texts there are
+    only limits, since they may be cut off, and nothing says so; of floats, NaN is left out; the order of
+    unsigned and of long decimals was another one in old writers.
+    """
+    leaves = [metadata.schema.column(i) for i in range(metadata.num_columns)]
+    # Of names that differ only in case, an engine that ignores case renames one.
+    seen = Counter(c.path.casefold() for c in leaves)
+    groups = [metadata.row_group(g) for g in range(metadata.num_row_groups)]
+    for number, column in enumerate(leaves):
+        flat = column.name == column.path and not column.max_repetition_level
+        name = column.path.casefold()
+        if flat and column.max_definition_level <= 1 and name in names and seen[name] == 1:
+            parts = [(g.num_rows, g.column(number).statistics) for g in groups if g.num_rows]
+            yield column.name, _bounds(column, parts)
+
+
+def _bounds(column: pq.ColumnSchema, parts: Sequence[tuple[int, pq.Statistics | None]]) -> Bounds:
+    nulls = [_nulls(column, rows, statistics) for rows, statistics in parts]
+    known = [n for n in nulls if n is not None]
+    total = sum(known) if len(known) == len(nulls) else None
+    having = [s for n, (rows, s) in zip(nulls, parts, strict=True) if n != rows]
+    pairs = [_raw_ends(statistics) for statistics in having]
+    if not pairs or not all(pairs):
+        return Bounds(nulls=total)
+    logical = _logical(column.logical_type.to_json())
+    ends = [raw for pair in pairs for raw in pair]
+    if column.physical_type == "BYTE_ARRAY" and logical["Type"] == "String":
+        texts = [raw for raw in ends if isinstance(raw, bytes)]
+        return Bounds(nulls=total, within=(min(texts), max(texts)) if len(texts) == len(ends) else None)
+    try:
+        values = [_exact(column, logical, raw) for raw in ends]
+    except OverflowError:
+        return Bounds(nulls=total)
+    told = [v for v in values if v is not None]
+    if len(told) < len(values):
+        return Bounds(nulls=total)
+    return Bounds(nulls=total, least=min(told), most=max(told))
+
+
+def _nulls(column: pq.ColumnSchema, rows: int, statistics: pq.Statistics | None) -> int | None:
+    if not column.max_definition_level:
+        return 0
+    if statistics is None or not statistics.has_null_count:
+        return None
+    found: int = statistics.null_count
+    return found if 0 <= found <= rows else None
+
+
+def _raw_ends(statistics: pq.Statistics | None) -> tuple[object, ...]:
+    """The least and the greatest value of a row group as they are stored; empty where they are not told."""
+    if statistics is None or not statistics.has_min_max:
+        return ()
+    try:
+        return statistics.min_raw, statistics.max_raw
+    except (pa.ArrowException, NotImplementedError):
+        return ()
+
+
+_EPOCH = datetime(1970, 1, 1)
+
+
+def _exact(column: pq.ColumnSchema, logical: Mapping[str, Any], raw: object) -> Bound | None:
+    if column.physical_type not in ("INT32", "INT64") or not isinstance(raw, int):
+        return None
+    match logical["Type"]:
+        case "None":
+            return raw
+        case "Int" if logical["isSigned"]:
+            return raw
+        case "Decimal":
+            return Decimal(raw).scaleb(-logical["scale"])
+        case "Date":
+            return _EPOCH.date() + timedelta(days=raw)
+        case "Timestamp" if logical["timeUnit"] in _MICROSECONDS:
+            zone = UTC if logical["isAdjustedToUTC"] else None
+            return _EPOCH.replace(tzinfo=zone) + timedelta(
+                microseconds=raw * _MICROSECONDS[logical["timeUnit"]]
+            )
+    return None
+
+
+@lru_cache(maxsize=256)
+def _logical(text: str) -> Mapping[str, Any]:
+    found: Mapping[str, Any] = json.loads(text)
+    return found
+
+
+_MICROSECONDS = {"milliseconds": 1_000, "microseconds": 1}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -21,11 +22,20 @@ from contracts_svc.render.finding import location_json
 from contracts_svc.runs import Outcome, Result, Run
 
 
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """Which part of the table is asked for; ``full``: also what earlier runs told."""
+
+    partitions: Sequence[str] = ()
+    since: str = ""
+    full: bool = False
+
+
 def run(
     path: Path,
     server_name: str | None,
     table_name: str | None,
-    partitions: Sequence[str],
+    scope: Scope,
     samples: int | None,
     format: str,
 ) -> ExitCode:
@@ -45,10 +55,13 @@ def run(
             engine=engine,
             clock=app.SystemClock(),
             target_of=resolver(contract, neighbours(contract, path)),
-            partition=_partition(partitions),
+            partition=_partition(scope.partitions),
+            since=scope.since,
             custom=app.custom_checks(chosen.checks_directory, storage),
             samples=chosen.samples if samples is None else samples,
             progress=_progress() if format == "text" else None,
+            states=app.states(chosen),
+            full=scope.full,
         )
         for table in tables
     ]
@@ -140,6 +153,8 @@ def run_json(run: Run) -> dict[str, Any]:
         "seconds": round((run.finished - run.started).total_seconds(), 3),
         "files": run.files,
         "bytes": run.bytes,
+        "files_read": run.files_read,
+        "bytes_read": run.bytes_read,
         "rows": run.rows,
         "scans": run.scans,
         "exit_code": int(run.exit_code),
@@ -206,7 +221,9 @@ def print_run(run: Run) -> None:
     counts = outcome_counts(run.results)
     told = ", ".join(f"{n} {name}" for name, n in counts.items() if n)
     seconds = (run.finished - run.started).total_seconds()
-    print(f"  {count(len(run.results), 'check')}: {told} ({count(run.scans, 'scan')}, {seconds:.2f} s)")
+    read = f"{run.files_read:,} of {count(run.files, 'file')} read, {run.bytes_read / 1e6:,.1f} MB"
+    scans = count(run.scans, "scan")
+    print(f"  {count(len(run.results), 'check')}: {told} ({scans}, {read}, {seconds:.2f} s)")
 
 
 _ORDER = (Outcome.FAILED, Outcome.ERRORED, Outcome.WARNED, Outcome.SKIPPED, Outcome.PASSED)

@@ -263,6 +263,12 @@ def check(
         list[str] | None,
         typer.Option("--partition", help="Only this Hive partition, as key=value. May be repeated."),
     ] = None,
+    since: Annotated[
+        str, typer.Option("--since", help="Only from a partition on (key=value), or files changed since.")
+    ] = "",
+    full: Annotated[
+        bool, typer.Option("--full", help="Read every file, whatever earlier runs found in it.")
+    ] = False,
     samples: Annotated[
         int | None, typer.Option("--samples", min=0, max=1000, help="Failing rows to show per check.")
     ] = None,
@@ -277,7 +283,8 @@ def check(
     """
     from contracts_svc.cli import check as command
 
-    raise typer.Exit(command.run(contract, server, table, partition or [], samples, format))
+    scope = command.Scope(partition or [], since, full)
+    raise typer.Exit(command.run(contract, server, table, scope, samples, format))
 
 
 @lineage_app.command(

@@ -2,17 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import replace
 from datetime import datetime
 
-from sqlglot import exp
-
 from contracts_svc.errors import CouldNotCheck, UserMistake
-from contracts_svc.files import DataFile, natural
+from contracts_svc.files import DataFile
+from contracts_svc.flows.check_measure import (
+    Asker,
+    Parts,
+    Progress,
+    errors,
+    failing_files,
+    know,
+    measure,
+    measurements,
+    parts_of,
+    renamed,
+)
+from contracts_svc.flows.check_memory import Memory
+from contracts_svc.flows.check_scope import Scope, in_scope, since_of
 from contracts_svc.flows.check_sources import LocationOf, Within, sources_of
 from contracts_svc.model import Contract, Json, Server, Table
-from contracts_svc.ports import Clock, CustomChecks, Engine, Session, Storage
+from contracts_svc.ports import Clock, CustomChecks, Engine, StateStore, Storage
 from contracts_svc.quality import details, fuse, masking
 from contracts_svc.quality.judge import judge
 from contracts_svc.quality.kind import TargetOf
@@ -20,10 +33,7 @@ from contracts_svc.quality.kinds import KIND_OF, Origin
 from contracts_svc.quality.layout import Layout, layout
 from contracts_svc.quality.plan import plan
 from contracts_svc.quality.reading import reading_of
-from contracts_svc.runs import WHOLE_TABLE, Breakdown, Check, Measurement, Plan, Result, Run
-
-Progress = Callable[[str, int, int], None]
-"""What is being done, how much of it is done, and how much there is."""
+from contracts_svc.runs import Breakdown, Check, Measurement, Plan, Result, Run
 
 
 def location_of(contract: Contract, table: Table, server: Server) -> str:
@@ -52,53 +62,84 @@ def check(
     target_of: TargetOf,
     location_of: LocationOf = location_of,
     partition: Mapping[str, str] | None = None,
+    since: str = "",
     samples: int = 5,
     custom: CustomChecks | None = None,
     progress: Progress | None = None,
+    footers: bool = True,
+    states: StateStore | None = None,
+    full: bool = False,
 ) -> Run:
     """Check one table of a contract on one of its servers.
 
-    ``partition`` narrows it to the files of these Hive partitions; promises about the whole table are
-    then SKIPPED. Up to ``samples`` failing rows are kept per check, classified columns masked.
+    ``partition`` narrows it to the files of these Hive partitions, ``since`` (``day=2026-11-23``, or a date
+    or time) to those from a partition on, or changed since; promises about the whole table are then
+    SKIPPED. Up to ``samples`` failing rows are kept per check, classified columns masked.
+    What the ``footers`` of the files prove is not read, unless they are not to be asked; nor is what
+    earlier runs kept in ``states``, unless the check is to be ``full``.
     ``custom`` runs checks that are code of the deployment; without it they are SKIPPED. What cannot be
     read makes its checks ERRORED, never FAILED. Raises UserMistake for a server that cannot be used and
     for a partition that is not there.
     """
     started = clock.now()
-    scope = dict(partition or {})
+    scope = Scope(partition=dict(partition or {}), since=since_of(since))
     reading = reading_of(server, table)
     planned = plan(contract, table, target_of=target_of, reading=reading)
     place = location_of(contract, table, server)
     tell = progress or (lambda phase, done, total: None)
+    memory = Memory(states, _place(contract, table, server, place), started, full)
     try:
-        files = _in_scope(storage.files(place), scope, table, place)
+        files = in_scope(storage.files(place), scope, table, place)
         tell("footers", 0, len(files))
-        found = layout(table, storage.footers(files, reading), reading)
+        columns = [c.stored_name for c in table.columns]
+        found = layout(table, memory.footers(storage, files, reading, columns), reading)
         tell("footers", len(files), len(files))
     except CouldNotCheck as error:
-        results = judge(planned, _errors(planned.checks, error), started)
+        results = judge(planned, errors(_ids(planned), error), started)
         return _run(planned, server, scope, started, clock.now(), results)
     known = [*_known(planned, found, scope, place), *fuse.skipped(planned, found)]
     todo = _without(planned, {m.check for m in known})
-    scans = fuse.fuse(todo, found)
+    parts = parts_of(todo, found)
+    know(parts, memory.recall(parts), prove=footers)
+    done = [f.expression for f in parts.figures]
+    scans = fuse.fuse(todo, found, done=done, asked={a.check.id for a in parts.aparts})
     within = Within(contract, table, server, storage, target_of, location_of)
     sources, unreachable = sources_of(scans, todo, found, within)
-    asker = _Asker(tell)
     measured: list[Measurement] = []
     results = ()
     try:
-        with engine.open(sources) as asker.session:
+        with ExitStack() as stack:
+            asker = Asker(tell, lambda: stack.enter_context(engine.open(sources)), sources[0])
+            read = measure(parts, asker)
+            measured += measurements(parts)
             measured += _measure_all(scans, todo, found, asker, unreachable)
             measured += _measure_custom(todo, found, custom, samples)
             if _changed(storage, place, files):
-                measured += _errors(todo.checks, _CHANGED)
+                measured += errors(_ids(todo), _CHANGED)
+            else:
+                memory.keep(parts, read, whole=scope.whole)
             results = judge(planned, _shown(table, planned, [*known, *measured]), clock.now())
-            results = _with_details(results, found, asker, samples)
+            results = _with_details(results, parts, asker, samples)
     except CouldNotCheck as error:
-        measured += _errors(todo.checks, error)
+        measured += errors(_ids(todo), error)
         results = judge(planned, _shown(table, planned, [*known, *measured]), clock.now())
     run = _run(planned, server, scope, started, clock.now(), results, scans=asker.asked)
-    return replace(run, files=len(files), bytes=sum(f.size for f in files), rows=_rows(found, measured))
+    return replace(
+        run,
+        files=len(files),
+        bytes=sum(f.size for f in files),
+        rows=_rows(found, measured),
+        files_read=len(asker.read),
+        bytes_read=sum(asker.read.values()),
+    )
+
+
+def _place(contract: Contract, table: Table, server: Server, place: str) -> str:
+    return "\n".join((contract.id, table.name, server.server, place))
+
+
+def _ids(planned: Plan) -> Iterator[str]:
+    return (c.id for c in planned.checks)
 
 
 def _rows(found: Layout, measured: Iterable[Measurement]) -> int | None:
@@ -119,7 +160,7 @@ _CHANGED = CouldNotCheck("the files", "they changed while being read", "check ag
 def _run(
     planned: Plan,
     server: Server,
-    scope: Mapping[str, str],
+    scope: Scope,
     started: datetime,
     finished: datetime,
     results: tuple[Result, ...],
@@ -131,47 +172,13 @@ def _run(
         version=planned.version,
         table=planned.table,
         server=server.server,
-        scope=", ".join(f"{k}={v}" for k, v in scope.items()) or WHOLE_TABLE,
+        scope=str(scope),
         started=started,
         finished=finished,
         results=results,
         scans=scans,
         unsupported=planned.unsupported,
     )
-
-
-# --- which files ----------------------------------------------------------------------------------
-
-
-def _in_scope(
-    files: Sequence[DataFile], scope: Mapping[str, str], table: Table, place: str
-) -> tuple[DataFile, ...]:
-    if not scope or not files:
-        return tuple(files)
-    keys = dict.fromkeys(k for f in files for k in f.partition)
-    for key in scope:
-        if key not in keys:
-            raise UserMistake.of(
-                f"{table.name} has no partition key {key}",
-                f"its keys at {place}: {', '.join(keys) or 'none, it is not partitioned'}",
-            )
-    kept = tuple(f for f in files if all(_same(f.partition.get(k), v) for k, v in scope.items()))
-    if not kept:
-        wanted = ", ".join(f"{k}={v}" for k, v in scope.items())
-        there = {", ".join(f"{k}={f.partition.get(k)}" for k in scope) for f in files}
-        shown = sorted(there, key=natural)
-        more = f", ... ({len(shown)} in all)" if len(shown) > 20 else ""
-        raise UserMistake.of(
-            f"{table.name} has no partition {wanted}", f"there are: {', '.join(shown[:20])}{more}"
-        )
-    return kept
-
-
-def _same(written: str | None, wanted: str) -> bool:
-    """``1`` finds the folder ``month=01`` too."""
-    if written is None:
-        return False
-    return written == wanted or (written.isdigit() and wanted.isdigit() and int(written) == int(wanted))
 
 
 def _changed(storage: Storage, place: str, files: Sequence[DataFile]) -> bool:
@@ -183,20 +190,6 @@ def _changed(storage: Storage, place: str, files: Sequence[DataFile]) -> bool:
 # --- measuring ------------------------------------------------------------------------------------
 
 
-@dataclass(slots=True)
-class _Asker:
-    """A session whose queries are counted."""
-
-    tell: Progress
-    session: Session | None = None
-    asked: int = 0
-
-    def rows(self, query: exp.Query) -> list[dict[str, Json]]:
-        assert self.session is not None, "the session is not open"
-        self.asked += 1
-        return self.session.rows(query)
-
-
 def _check(planned: Plan, measured: Measurement) -> Check:
     return next(c for c in planned.checks if c.id == measured.check)
 
@@ -205,19 +198,13 @@ def _without(planned: Plan, done: set[str]) -> Plan:
     return replace(planned, checks=tuple(c for c in planned.checks if c.id not in done))
 
 
-def _errors(checks: Iterable[Check], error: CouldNotCheck) -> Iterator[Measurement]:
-    cause = f"{error.what}: {error.cause}" + (f" ({error.hint})" if error.hint else "")
-    return (Measurement(check=c.id, error=cause) for c in checks)
-
-
-def _known(planned: Plan, found: Layout, scope: Mapping[str, str], place: str) -> Iterator[Measurement]:
+def _known(planned: Plan, found: Layout, scope: Scope, place: str) -> Iterator[Measurement]:
     for measured in fuse.footers(planned, found):
         if _check(planned, measured).kind == "table-present":
             measured = replace(measured, values={**measured.values, "location": place})
         yield measured
-    if scope:
-        part = ", ".join(f"{k}={v}" for k, v in scope.items())
-        reason = f"it is about the whole table, and only {part} was checked"
+    if not scope.whole:
+        reason = f"it is about the whole table, and only {scope} was checked"
         for each in planned.checks:
             if KIND_OF[each.kind].whole_table(each):
                 yield Measurement(check=each.id, skipped=reason)
@@ -227,7 +214,7 @@ def _measure_all(
     scans: Sequence[fuse.Scan],
     planned: Plan,
     found: Layout,
-    asker: _Asker,
+    asker: Asker,
     unreachable: Mapping[str, CouldNotCheck],
 ) -> Iterator[Measurement]:
     for number, scan in enumerate(scans):
@@ -240,7 +227,7 @@ def _measure(
     scan: fuse.Scan,
     planned: Plan,
     found: Layout,
-    asker: _Asker,
+    asker: Asker,
     unreachable: Mapping[str, CouldNotCheck],
 ) -> Iterator[Measurement]:
     """What a scan says. Where a shared scan cannot run, each of its checks is tried alone: one that the
@@ -253,7 +240,7 @@ def _measure(
         rows = asker.rows(scan.query)
     except CouldNotCheck as error:
         if error.retryable or len(checks) == 1:
-            yield from _errors(checks, error)
+            yield from errors((c.id for c in checks), error)
             return
         for alone in (fuse.scan([c], found) for c in checks):
             if alone is not None:
@@ -280,38 +267,47 @@ def _measure_custom(
 
 
 def _with_details(
-    results: tuple[Result, ...], found: Layout, asker: _Asker, samples: int
+    results: tuple[Result, ...], parts: Parts, asker: Asker, samples: int
 ) -> tuple[Result, ...]:
     """Sample rows and breakdowns for what failed. Where they cannot be had, the verdict stands alone."""
+    found = parts.layout
     bad = [r.check for r in results if r.bad and KIND_OF[r.check.kind].failing is not None]
-    parts = _breakdowns(bad, found, asker)
+    files = {c.id: n for c in bad if (n := failing_files(c.id, parts)) is not None}
+    breakdowns = {check: details.by_file(counts, found) for check, counts in files.items()}
+    breakdowns |= _breakdowns([c for c in bad if c.id not in files], found, asker)
     shown: dict[str, tuple[Mapping[str, Json], ...]] = {}
     for number, failed in enumerate(bad):
         asker.tell("samples", number, len(bad))
-        shown[failed.id] = _samples(failed, found, asker, samples)
+        shown[failed.id] = _samples(failed, found, asker, samples, files.get(failed.id))
     asker.tell("samples", len(bad), len(bad))
     return tuple(
         replace(
             r,
             values={k: v for k, v in r.values.items() if k != "samples"},
             samples=shown.get(r.check.id) or tuple(r.values.get("samples") or ()),
-            breakdown=parts.get(r.check.id) or _of_footers(r),
+            breakdown=breakdowns.get(r.check.id) or _of_footers(r),
         )
         for r in results
     )
 
 
-def _samples(failed: Check, found: Layout, asker: _Asker, count: int) -> tuple[Mapping[str, Json], ...]:
+def _samples(
+    failed: Check, found: Layout, asker: Asker, count: int, files: Mapping[str, int] | None
+) -> tuple[Mapping[str, Json], ...]:
     query = details.sample_query(failed, found, count)
     if query is None:
         return ()
     try:
+        if files is not None:
+            # The others have no failing rows.
+            part = asker.part([f for f in found.files if f.path in files])
+            query = renamed(query, found.table.name, part)
         return tuple(masking.masked_row(found.table, row) for row in asker.rows(query))
     except CouldNotCheck:
         return ()
 
 
-def _breakdowns(bad: Sequence[Check], found: Layout, asker: _Asker) -> dict[str, tuple[Breakdown, ...]]:
+def _breakdowns(bad: Sequence[Check], found: Layout, asker: Asker) -> dict[str, tuple[Breakdown, ...]]:
     parts: dict[str, tuple[Breakdown, ...]] = {}
     for counts in details.count_queries(bad, found):
         try:

@@ -9,7 +9,7 @@ from contracts_svc.errors import CouldNotCheck, UserMistake
 from contracts_svc.files import DataFile, Footer
 from contracts_svc.model import Contract, Server, Table
 from contracts_svc.ports import Source, Storage
-from contracts_svc.quality import fuse, text_sources, types
+from contracts_svc.quality import fuse, split, text_sources
 from contracts_svc.quality.kind import TargetOf
 from contracts_svc.quality.layout import Layout, layout
 from contracts_svc.quality.reading import reading_of
@@ -80,21 +80,11 @@ def _server_like(contract: Contract, server: Server) -> Server:
 
 
 def _source(found: Layout, name: str) -> Source:
-    table, files = found.table, found.files
-    keys = {k for f in files for k in f.partition}
-    texts = {k: {f.partition[k] for f in files if k in f.partition} for k in keys}
-    columns = {c.stored_name: c for c in table.columns if c.stored_name in keys}
-    kinds = {
-        key: types.promised_type(column)
-        for key, column in columns.items()
-        # A value that does not read as its type is a finding; the engine would give up on all rows.
-        if all(types.reads_as(text, column) for text in texts[key])
-    }
     return Source(
         name=name,
-        files=files,
+        files=found.files,
         reading=found.reading,
-        partition_types={k: kinds.get(k, "VARCHAR") for k in keys},
+        partition_types=split.partition_types(found),
         names=found.names,
         columns=text_sources.columns_of(found) if found.reading.text else {},
     )

@@ -98,6 +98,17 @@ def breakdowns(
     return {check: ordered(parts) for check, parts in found.items()}
 
 
+def by_file(counts: Mapping[str, int], layout: Layout) -> tuple[Breakdown, ...]:
+    """Failing rows per partition (per file where there are none), from those of each file."""
+    if len({where(f) for f in layout.files}) < 2:
+        return ()
+    found: Counter[str] = Counter()
+    for file in layout.files:
+        if counts.get(file.path):
+            found[where(file)] += counts[file.path]
+    return ordered(found)
+
+
 def ordered(parts: Mapping[str, int]) -> tuple[Breakdown, ...]:
     """Worst first; equals in natural order."""
     worst = sorted(parts.items(), key=lambda item: (-item[1], natural(item[0])))

@@ -6,13 +6,13 @@ several checks need (``COUNT(*)``) is in the scan once.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from sqlglot import exp
 
 from contracts_svc.model import Json
-from contracts_svc.quality.kind import CheckKind, Origin, Reads, count_where, table_named
+from contracts_svc.quality.kind import CheckKind, Merge, Origin, Reads, count_where, table_named
 from contracts_svc.quality.kinds import KIND_OF
 from contracts_svc.quality.kinds_sql import WrongAnswer
 from contracts_svc.quality.layout import Layout
@@ -35,14 +35,17 @@ class Scan:
     query of a check's own, whose rows its kind reads."""
 
 
-def fuse(plan: Plan, layout: Layout) -> tuple[Scan, ...]:
+def fuse(
+    plan: Plan, layout: Layout, *, done: Collection[exp.Expr] = (), asked: Collection[str] = ()
+) -> tuple[Scan, ...]:
     """The queries that measure the plan on these files: the shared scan first, if there is one.
 
-    Checks that cannot be measured on these files (see ``skipped``) are left out.
+    Checks that cannot be measured on these files (see ``skipped``) are left out, and so are the
+    aggregates that are ``done`` and the own queries of the checks that were ``asked`` otherwise.
     """
     able = [c for c in plan.checks if why_not(c, layout) is None]
-    shared = scan(able, layout)
-    own = (own_query(c, layout) for c in able)
+    shared = scan(able, layout, done)
+    own = (own_query(c, layout) for c in able if c.id not in asked)
     return tuple(s for s in (shared, *own) if s is not None)
 
 
@@ -119,24 +122,36 @@ def failing(check: Check, layout: Layout) -> exp.Expr | None:
     return any_element(elements, kind.failing(given)) if kind.origin is Origin.SCAN else None
 
 
-def scan(checks: Iterable[Check], layout: Layout) -> Scan | None:
-    """One query with every aggregate that these checks need, or None when they need none."""
-    wanted: dict[str, tuple[exp.Expr, list[tuple[str, str]]]] = {}
-    served: list[str] = []
+def wanted(
+    checks: Iterable[Check], layout: Layout
+) -> Iterator[tuple[exp.Expr, Merge, tuple[tuple[str, str], ...]]]:
+    """The aggregates that these checks need, each once: how it merges, and the check ids and names of
+    figures that share it."""
+    found: dict[str, tuple[exp.Expr, set[Merge], list[tuple[str, str]]]] = {}
     for check in checks:
+        merges = KIND_OF[check.kind].merge
         for name, expression in aggregates(check, layout).items():
-            _, users = wanted.setdefault(expression.sql(dialect="duckdb"), (expression, []))
+            text = expression.sql(dialect="duckdb")
+            _, how, users = found.setdefault(text, (expression, set(), []))
+            how.add(merges.get(name, Merge.NEVER))
             users.append((check.id, name))
-            served.append(check.id)
-    if not wanted:
+    for expression, how, users in found.values():
+        yield expression, how.pop() if len(how) == 1 else Merge.NEVER, tuple(users)
+
+
+def scan(checks: Iterable[Check], layout: Layout, done: Collection[exp.Expr] = ()) -> Scan | None:
+    """One query with every aggregate that these checks need and that is not done, or None when they
+    need none."""
+    rest = [(e, users) for e, _, users in wanted(checks, layout) if e not in done]
+    if not rest:
         return None
-    columns = {f"m{i}": pair for i, pair in enumerate(wanted.values())}
+    columns = {f"m{i}": pair for i, pair in enumerate(rest)}
     query = exp.select(*(exp.alias_(e, alias) for alias, (e, _) in columns.items()))
     return Scan(
         query=query.from_(table_named(layout.table.name)),
         sources=(layout.table.name,),
-        checks=tuple(dict.fromkeys(served)),
-        outputs={alias: tuple(users) for alias, (_, users) in columns.items()},
+        checks=tuple(dict.fromkeys(check for _, users in rest for check, _ in users)),
+        outputs={alias: users for alias, (_, users) in columns.items()},
     )
 
 
@@ -146,6 +161,8 @@ def own_query(check: Check, layout: Layout) -> Scan | None:
     if kind.own is None:
         return None
     own = kind.own(reads(check, layout))
+    if own is None:
+        return None
     return Scan(query=own.query, sources=own.sources, checks=(check.id,), outputs={})
 
 

@@ -44,6 +44,8 @@ class Merge(StrEnum):
     SUM = "sum"
     MIN = "min"
     MAX = "max"
+    APART = "apart"
+    """The sum, where no value of the check's columns is in both sets: the footers tell."""
     NEVER = "never"
     """Both sets have to be read together."""
 
@@ -149,8 +151,8 @@ class CheckKind:
     """True for a row that does not keep the promise."""
     aggregates: Callable[[Reads], Mapping[str, exp.Expr]] | None = None
     """Figures that are measured in the shared scan."""
-    own: Callable[[Reads], Own] | None = None
-    """The query of a GROUP kind."""
+    own: Callable[[Reads], Own | None] | None = None
+    """The query of a GROUP kind; None where the shared scan measures all of its figures."""
     read: Callable[[Check, Sequence[Mapping[str, Json]]], Values] | None = None
     """Figures from the rows of the own query."""
     measure: Callable[[Check, Layout], Values] | None = None
@@ -161,7 +163,10 @@ class CheckKind:
     """What was found, for a person."""
     figure: Callable[[Check, Values, datetime], Json] | None = None
     """The number that the thresholds judge; by default ``failing``, else ``value``."""
-    merge: Mapping[str, Merge] = field(default_factory=lambda: {"failing": Merge.SUM})
+    merge: Mapping[str, Merge] = field(default_factory=lambda: {"failing": Merge.SUM, "rows": Merge.SUM})
+    """How each figure of two sets of files becomes that of both."""
+    footer: str = ""
+    """When the statistics in the footer of a file say its figures, so that the file is not read."""
     typed: bool = False
     """Whether it compares values, so that every file must store the promised kind of value."""
     judged: str = ""

@@ -119,5 +119,6 @@ KINDS: tuple[CheckKind, ...] = (
         subject=partial(where, text="where {column} has not the format {value}"),
         failing=_is_in_no_format,
         typed=True,
+        footer="where all numbers of a file fit",
     ),
 )

@@ -341,7 +341,7 @@ def _show(value: Json) -> str:
     return f"({', '.join(map(str, value))})" if isinstance(value, list) else str(value)
 
 
-_NEVER = {"duplicates": Merge.NEVER, "groups": Merge.NEVER, "involved": Merge.NEVER}
+_APART = {"duplicates": Merge.APART, "groups": Merge.APART, "involved": Merge.APART}
 
 KINDS: tuple[CheckKind, ...] = (
     CheckKind(
@@ -358,7 +358,8 @@ KINDS: tuple[CheckKind, ...] = (
         read=_read_duplicates,
         figure=_key_figure,
         found=_found_duplicates,
-        merge={**_NEVER, "rows": Merge.SUM},
+        merge={**_APART, "rows": Merge.SUM},
+        footer="never; files whose values are told to be apart are looked at one by one",
     ),
     CheckKind(
         key="duplicate-values",
@@ -375,7 +376,8 @@ KINDS: tuple[CheckKind, ...] = (
         read=_read_duplicates,
         figure=_key_figure,
         found=_found_duplicates,
-        merge={**_NEVER, "rows": Merge.SUM},
+        merge={**_APART, "rows": Merge.SUM},
+        footer="never; files whose values are told to be apart are looked at one by one",
     ),
     CheckKind(
         key="primary-key",
@@ -391,7 +393,8 @@ KINDS: tuple[CheckKind, ...] = (
         read=_read_duplicates,
         figure=_key_figure,
         found=_found_duplicates,
-        merge={**_NEVER, "nulls": Merge.SUM, "rows": Merge.SUM},
+        merge={**_APART, "nulls": Merge.SUM, "rows": Merge.SUM},
+        footer="never; files whose values are told to be apart are looked at one by one",
     ),
     CheckKind(
         key="relationship",

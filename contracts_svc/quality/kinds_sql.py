@@ -20,6 +20,7 @@ from contracts_svc.quality.kind import (
     RuleAt,
     Terms,
     Values,
+    count_where,
     only_upper_bounds,
 )
 from contracts_svc.quality.sql_rules import Refused
@@ -47,7 +48,23 @@ def _sql_terms(at: RuleAt) -> Terms | str:
     )
 
 
-def _sql_query(reads: Reads) -> Own:
+def _counted_rows(reads: Reads) -> Mapping[str, exp.Expr]:
+    """The figure of a query that only counts rows of its table, as one more aggregate of the shared scan."""
+    counted = sql_rules.condition(str(reads.check.arguments["query"]))
+    if counted is None or not reads.check.arguments["counts_rows"] or reads.layout.reading.text:
+        return {}
+    stored = {c.stored_name.casefold(): reads.layout.columns[c.path] for c in reads.layout.table.columns}
+    names = {c.name.casefold() for c in counted.find_all(exp.Column)}
+    if not all(n in stored and stored[n].variants for n in names):
+        return {}
+    if isinstance(counted, exp.Boolean):
+        return {"value": exp.Count(this=exp.Star())}
+    return {"value": count_where(counted)}
+
+
+def _sql_query(reads: Reads) -> Own | None:
+    if _counted_rows(reads):
+        return None
     arguments = reads.check.arguments
     asked: exp.Expr = sqlglot.parse_one(str(arguments["query"]), dialect="duckdb")
     inner = asked if isinstance(asked, exp.Subquery) else exp.Subquery(this=asked)
@@ -98,9 +115,12 @@ KINDS: tuple[CheckKind, ...] = (
         rule_type="sql",
         terms=_sql_terms,
         subject=lambda check: "as the result of the query",
+        aggregates=_counted_rows,
         own=_sql_query,
         read=_sql_answer,
-        merge={"value": Merge.NEVER},
+        # Only a count of rows is in the shared scan; a query of its own is asked of all files together.
+        merge={"value": Merge.SUM},
+        footer="where it counts rows by comparisons with numbers and times that a footer can answer",
         whole_table=lambda check: not (check.arguments["counts_rows"] and only_upper_bounds(check)),
     ),
     CheckKind(

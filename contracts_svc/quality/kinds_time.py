@@ -313,6 +313,7 @@ KINDS: tuple[CheckKind, ...] = (
         merge={"latest": Merge.MAX},
         typed=True,
         whole_table=lambda check: True,
+        footer="where the first and last times of a file are told, and are times",
     ),
     CheckKind(
         key="retention",
@@ -333,6 +334,7 @@ KINDS: tuple[CheckKind, ...] = (
         figure=lambda check, values, now: _age_figure(check, values, now, name="oldest") or 0.0,
         merge={"oldest": Merge.MIN},
         typed=True,
+        footer="where the first and last times of a file are told, and are times",
     ),
     CheckKind(
         key="frequency",
@@ -372,6 +374,7 @@ KINDS: tuple[CheckKind, ...] = (
         merge={"latest": Merge.MAX},
         typed=True,
         whole_table=lambda check: True,
+        footer="where the first and last times of a file are told, and are times",
     ),
     CheckKind(
         key="throughput",

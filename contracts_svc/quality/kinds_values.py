@@ -252,6 +252,7 @@ def _bound_kind(
         subject=partial(where, text=f"where {{column}} is {fails} {{value}}"),
         failing=partial(_is_outside, comparison=comparison, upward=upward),
         typed=True,
+        footer="where all values of a file are on one side of the limit, and are no floats or texts",
     )
 
 
@@ -264,6 +265,7 @@ KINDS: tuple[CheckKind, ...] = (
         promised=_required,
         subject=partial(where, text="where {column} is NULL"),
         failing=_is_null,
+        footer="where the NULLs of a column outside of structs are counted",
     ),
     CheckKind(
         key="null-values",
@@ -274,6 +276,7 @@ KINDS: tuple[CheckKind, ...] = (
         terms=_of_column,
         subject=partial(where, text="where {column} is NULL"),
         failing=_is_null,
+        footer="where the NULLs of a column outside of structs are counted",
     ),
     CheckKind(
         key="missing-values",
@@ -285,6 +288,7 @@ KINDS: tuple[CheckKind, ...] = (
         subject=_where_missing,
         failing=_is_missing,
         typed=True,
+        footer="where NULLs are counted and all values of a file are on one side of the listed ones",
     ),
     CheckKind(
         key="invalid-values",
@@ -296,6 +300,7 @@ KINDS: tuple[CheckKind, ...] = (
         subject=_where_invalid,
         failing=_is_invalid,
         typed=True,
+        footer="where all values of a file are on one side of the listed ones, or the same one",
     ),
     CheckKind(
         key="enum",
@@ -306,6 +311,7 @@ KINDS: tuple[CheckKind, ...] = (
         subject=_where_not_listed,
         failing=_is_not_listed,
         typed=True,
+        footer="where all values of a file are on one side of the listed ones, or the same one",
     ),
     _bound_kind(
         key="minimum", option="minimum", comparison=exp.LT, upward=True, says="at least", fails="not at least"
@@ -356,5 +362,6 @@ KINDS: tuple[CheckKind, ...] = (
         aggregates=_count_rows,
         merge={"value": Merge.SUM},
         whole_table=lambda check: True,
+        footer="always",
     ),
 )

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from sqlglot import exp
 
-from contracts_svc.files import PARQUET, DataFile, Footer, Reading, StoredColumn
+from contracts_svc.files import PARQUET, Bounds, DataFile, Footer, Reading, StoredColumn
 from contracts_svc.model import Column, Table
 from contracts_svc.quality import text_values, types
 from contracts_svc.quality.reach import Reach, each_element
@@ -134,6 +134,8 @@ class Layout:
     reading: Reading = PARQUET
     names: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """Of text files: path -> the names of its columns, in order."""
+    bounds_of: Mapping[str, Mapping[str, Bounds]] = field(default_factory=dict)
+    """File path -> column as the file names it -> what the file's statistics prove of it."""
 
     def why_not(self, path: str, *, typed: bool) -> str | None:
         """Why a check cannot read this column, or None when it can.
@@ -184,6 +186,7 @@ def layout(table: Table, footers: Sequence[Footer], reading: Reading = PARQUET) 
         extra=_extra(used, parsed, files),
         reading=reading,
         names={f.file.path: tuple(c.name for c in f.columns) for f in footers} if reading.text else {},
+        bounds_of={f.file.path: f.bounds for f in footers},
     )
 
 

@@ -123,6 +123,48 @@ def _counts_rows(tree: exp.Query) -> bool:
     return plain and not inner
 
 
+# What gives the same value of the same row at any time, and is written alike in every query.
+_SIMPLE = (
+    exp.And, exp.Or, exp.Not, exp.Paren, exp.EQ, exp.NEQ, exp.LT, exp.LTE, exp.GT, exp.GTE, exp.Is, exp.In,
+    exp.Between, exp.Like, exp.ILike, exp.Column, exp.Identifier, exp.Literal, exp.Boolean, exp.Null, exp.Neg,
+    exp.Add, exp.Sub, exp.Mul, exp.Abs, exp.Length, exp.Lower, exp.Upper, exp.Trim, exp.Coalesce,
+    exp.RegexpLike, exp.RegexpFullMatch, exp.Cast, exp.DataType,
+)  # fmt: skip
+_CLOCK = frozenset(("now", "today", "yesterday", "tomorrow"))
+"""Texts that may read as a moment that depends on when they are read."""
+
+
+def condition(query: str) -> exp.Expr | None:
+    """What a ``SELECT count(*) FROM table WHERE condition`` counts rows by, its columns by their own
+    names; None where the query is not so simple that it says the same inside of another one."""
+    tree = sqlglot.parse_one(query, dialect="duckdb")
+    if not isinstance(tree, exp.Select) or len(tree.expressions) != 1 or tree.args.get("distinct"):
+        return None
+    counted = tree.expressions[0].unalias()
+    every = isinstance(counted, exp.Count) and isinstance(counted.this, exp.Star | exp.Literal)
+    where = tree.args.get("where")
+    if not every or {k for k, v in tree.args.items() if v} - {"expressions", "from_", "where", "kind"}:
+        return None
+    if where is None:
+        return exp.true()
+    # The name of the answer must not hide a column.
+    alias = tree.expressions[0].alias.casefold()
+    for node in where.this.walk():
+        if not isinstance(node, _SIMPLE) or (isinstance(node, exp.Literal) and _is_clock(node)):
+            return None
+        if isinstance(node, exp.Column) and node.name.casefold() == alias:
+            return None
+    found: exp.Expr = where.this.copy()
+    for column in found.find_all(exp.Column):
+        column.set("table", None)
+        column.this.set("quoted", True)
+    return found
+
+
+def _is_clock(literal: exp.Literal) -> bool:
+    return literal.is_string and literal.name.strip().casefold() in _CLOCK
+
+
 def _filled(text: str, table: Table, column: Column | None) -> str:
     def value(found: re.Match[str]) -> str:
         if found[1].lower() in ("object", "table", "model"):

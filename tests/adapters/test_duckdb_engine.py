@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 import re
+import subprocess
+import sys
 from dataclasses import replace
 from datetime import UTC, date, datetime, time
 from decimal import Decimal
@@ -331,3 +334,53 @@ def test_a_broken_wheel_is_named(
 def test_no_progress_bar_is_drawn_into_the_output(tmp_path: Path) -> None:
     with engine_module.connect(memory_limit="100MB", temp_directory=str(tmp_path)) as connection:
         assert connection.execute("SELECT current_setting('enable_progress_bar')").fetchall() == [(False,)]
+
+
+_KILLED = """
+import os, signal, sys
+from contracts_svc.adapters.engines.duckdb import DuckDBEngine
+with DuckDBEngine(temp_directory=sys.argv[1]).open([]):
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_spill_folders_of_killed_processes_are_removed(tmp_path: Path) -> None:
+    subprocess.run([sys.executable, "-c", _KILLED, str(tmp_path)], check=False)
+    (lock,) = tmp_path.glob("*.lock")
+    folder = tmp_path / lock.stem
+    assert folder.is_dir()
+    with DuckDBEngine(temp_directory=str(tmp_path)).open([]):
+        # So young, it may be one that is just being made.
+        assert folder.is_dir()
+    os.utime(lock, (0, 0))
+    with DuckDBEngine(temp_directory=str(tmp_path)).open([]):
+        mine = set(tmp_path.iterdir())
+        assert folder not in mine
+        for each in tmp_path.glob("*.lock"):
+            os.utime(each, (0, 0))
+        with DuckDBEngine(temp_directory=str(tmp_path)).open([]):
+            # One that is in use stays, however old.
+            assert mine < set(tmp_path.iterdir())
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_temporary_folder_that_cannot_be_written(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    engine = DuckDBEngine(temp_directory=str(tmp_path / "file" / "spill"))
+    with pytest.raises(CouldNotCheck, match="the temporary folder"), engine.open([]):
+        pass
+
+
+def test_duplicates_among_more_keys_than_fit_into_memory(tmp_path: Path) -> None:
+    """Spilled, and counted exactly; what is in the way in memory is a sixth of what is compared."""
+    path = tmp_path / "keys.parquet"
+    with duckdb.connect() as connection:
+        keys = "SELECT md5((i % 1999990)::VARCHAR) AS k FROM range(2000000) t(i)"
+        connection.execute(f"COPY ({keys}) TO '{path}' (FORMAT parquet, ROW_GROUP_SIZE 20000)")
+    sql = "SELECT sum(n - 1) AS d, count(*) AS g FROM (SELECT k, count(*) n FROM t GROUP BY k HAVING count(*) > 1)"
+    source = Source(name="t", files=ArrowStorage().files(str(path)))
+    with DuckDBEngine(memory_limit="40MB", threads=1, temp_directory=str(tmp_path / "spill")).open(
+        [source]
+    ) as s:
+        assert s.rows(query(sql)) == [{"d": 10, "g": 10}]
+    assert list((tmp_path / "spill").iterdir()) == []

@@ -143,9 +143,9 @@ class Bench:
     # --- ours -----------------------------------------------------------------------------------
 
     def ours(self, kept: str, scale: int = 1) -> Measured:
-        """``contracts check`` with what an earlier run kept in the folder ``kept``; ``fresh`` begins anew."""
-        folder = self._work / f"ours-{kept}"
-        if kept in ("fresh", "wide"):
+        """``contracts check``; ``kept`` is with what the run before it kept, the others begin anew."""
+        folder = self._work / ("ours-wide" if kept == "wide" else "ours")
+        if kept != "kept":
             shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(exist_ok=True)
         contract = folder / "orders.odcs.yaml"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -65,6 +65,9 @@ class SpySession:
         if self.engine.fails and self.engine.fails(text):
             raise CouldNotCheck("t", "the bucket burns", "call somebody", retryable=False)
         return self.session.rows(query)
+
+    def add(self, source: Source) -> None:
+        self.session.add(source)
 
 
 def outcomes(found: Run) -> dict[str, str]:
@@ -180,7 +183,7 @@ def test_a_damaged_file_is_no_verdict(lake: Path) -> None:
 
 def test_a_scan_that_fails_takes_nothing_else_with_it(lake: Path) -> None:
     engine = SpyEngine(fails=lambda sql: "> 9" in sql)
-    found = run(contract(lake, T), engine=engine)
+    found = run(contract(lake, T), engine=engine, footers=False)
     said = results(found)
     assert said["t.x.maximum"].outcome is Outcome.ERRORED
     assert said["t.x.maximum"].reason == "t: the bucket burns (call somebody)"
@@ -191,17 +194,23 @@ def test_a_scan_that_fails_takes_nothing_else_with_it(lake: Path) -> None:
 
 
 def test_details_that_cannot_be_had_leave_the_verdict(lake: Path) -> None:
-    engine = SpyEngine(fails=lambda sql: "LIMIT" in sql or '"filename"' in sql or "GROUP BY filename" in sql)
+    write(lake / "t/month=11/a.parquet", {"id": ["INTEGER", 6], "x": ["INTEGER", None]})
+    engine = SpyEngine(fails=lambda sql: "LIMIT" in sql or " IN (" in sql)
     said = results(run(contract(lake, T), engine=engine))
     assert (said["t.x.required"].outcome, said["t.x.required"].samples) == (Outcome.FAILED, ())
-    assert said["t.x.required"].breakdown == ()
+    # Counted file by file, it says by itself where the failing rows are.
+    assert [b.failing for b in said["t.x.required"].breakdown] == [2, 1, 1]
+    assert said["t.primary-key"].outcome is Outcome.FAILED
+    assert (said["t.primary-key"].samples, said["t.primary-key"].breakdown) == ((), ())
 
 
 class Shifting(ArrowStorage):
     """Storage whose files are replaced after the footers are read."""
 
-    def footers(self, files: Sequence[DataFile], reading: Reading = PARQUET) -> tuple[Footer, ...]:
-        found = super().footers(files, reading)
+    def footers(
+        self, files: Sequence[DataFile], reading: Reading = PARQUET, columns: Collection[str] = ()
+    ) -> tuple[Footer, ...]:
+        found = super().footers(files, reading, columns)
         path = Path(files[0].path)
         write(path, {"id": ["INTEGER", 1], "x": ["INTEGER", 1]})
         return found
@@ -216,19 +225,31 @@ def test_files_that_change_while_being_read_are_no_verdict(lake: Path) -> None:
 
 def test_new_files_while_reading_do_not_matter(lake: Path) -> None:
     class Growing(ArrowStorage):
-        def footers(self, files: Sequence[DataFile], reading: Reading = PARQUET) -> tuple[Footer, ...]:
+        def footers(
+            self, files: Sequence[DataFile], reading: Reading = PARQUET, columns: Collection[str] = ()
+        ) -> tuple[Footer, ...]:
             shutil.copy(files[0].path, files[0].path.replace("a.parquet", "b.parquet"))
-            return super().footers(files, reading)
+            return super().footers(files, reading, columns)
 
     assert results(run(contract(lake, T), storage=Growing()))["t.x.required"].outcome is Outcome.FAILED
 
 
 def test_one_scan_for_all_then_one_per_grouping_then_the_details(lake: Path) -> None:
     engine = SpyEngine()
-    found = run(contract(lake, T), engine=engine)
-    # All aggregates; the key's duplicates; where the failing rows are; some of them.
-    assert (len(engine.queries), found.scans) == (4, 4)
-    assert "MAX" not in engine.queries[1]
+    found = run(contract(lake, T), engine=engine, footers=False)
+    # All aggregates, file by file, which says where the failing rows are; the key's duplicates; some rows.
+    assert (len(engine.queries), found.scans) == (3, 3)
+    assert (found.files_read, found.bytes_read) == (found.files, found.bytes)
+
+
+def test_what_footers_prove_is_not_scanned(lake: Path) -> None:
+    engine = SpyEngine()
+    found = run(contract(lake, T), engine=engine, samples=0)
+    # Only the key's duplicates.
+    assert len(engine.queries) == found.scans == 1
+    given = contract(lake, {**T, "properties": [{**p, "primaryKey": False} for p in T["properties"]]})
+    silent = SpyEngine()
+    assert run(given, engine=silent, samples=0).files_read == len(silent.queries) == 0
 
 
 def test_progress_is_told_and_ends(lake: Path) -> None:

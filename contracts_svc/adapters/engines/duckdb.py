@@ -7,10 +7,14 @@ wrote into a contract can therefore not reach anything that the contract does no
 
 from __future__ import annotations
 
+import fcntl
 import glob
+import os
+import shutil
 import tempfile
+import time as clock
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from importlib.util import find_spec
@@ -42,8 +46,9 @@ class DuckDBEngine:
 
     ``access`` is how S3 is reached: None means that no S3 file can be, and empty keys mean anonymous
     access, for public buckets. ``memory_limit`` is DuckDB's (``512MB``); what does not fit is spilled to
-    ``temp_directory`` (by default a private folder of the session). ``threads`` is by default the number
-    of cores. ``timeout`` is in seconds, per query; None is no bound.
+    a folder of the session in ``temp_directory`` (by default the system's), which is removed at its end;
+    one of a process that was killed, by the next session. ``threads`` is by default the number of cores.
+    ``timeout`` is in seconds, per query; None is no bound.
     """
 
     def __init__(
@@ -80,10 +85,52 @@ class DuckDBEngine:
             yield _DuckDBSession(connection, sources, self._access, self._timeout)
 
     def _connect(self, stack: ExitStack) -> duckdb.DuckDBPyConnection:
-        spill = self._temp_directory or stack.enter_context(
-            tempfile.TemporaryDirectory(prefix="contracts-", ignore_cleanup_errors=True)
-        )
-        return connect(memory_limit=self._memory_limit, temp_directory=spill, threads=self._threads)
+        parent = Path(self._temp_directory or tempfile.gettempdir())
+        try:
+            spill = stack.enter_context(spill_folder(parent))
+        except OSError as error:
+            raise CouldNotCheck(f"the temporary folder {parent}", str(error), "name another one") from error
+        return connect(memory_limit=self._memory_limit, temp_directory=str(spill), threads=self._threads)
+
+
+_SPILL, _LOCK = "contracts-spill-", ".lock"
+_NEW_SECONDS = 60
+"""A lock so young may not be held yet by the process that makes it."""
+
+
+@contextmanager
+def spill_folder(parent: Path) -> Iterator[Path]:
+    """A folder that is there for the length of the block, and is known as abandoned if its process dies.
+
+    A lock tells, and not the id of the process: other machines and containers may share the parent.
+    """
+    parent.mkdir(parents=True, exist_ok=True)
+    _sweep(parent)
+    handle, name = tempfile.mkstemp(prefix=_SPILL, suffix=_LOCK, dir=parent)
+    lock, folder = Path(name), Path(name.removesuffix(_LOCK))
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        folder.mkdir(mode=0o700)
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+        lock.unlink(missing_ok=True)
+        os.close(handle)
+
+
+def _sweep(parent: Path) -> None:
+    """Remove what processes left behind that were killed."""
+    for lock in parent.glob(f"{_SPILL}*{_LOCK}"):
+        with suppress(OSError):
+            if clock.time() - lock.stat().st_mtime < _NEW_SECONDS:
+                continue
+            handle = os.open(lock, os.O_RDWR)
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                shutil.rmtree(str(lock).removesuffix(_LOCK), ignore_errors=True)
+                lock.unlink(missing_ok=True)
+            finally:
+                os.close(handle)
 
 
 def connect(
@@ -168,8 +215,11 @@ def reach_s3(connection: duckdb.DuckDBPyConnection, access: S3Access | None) -> 
 
 
 def _confine(connection: duckdb.DuckDBPyConnection, files: Sequence[DataFile]) -> None:
-    paths = {p for f in files for p in (f.path, _readable(f))}
-    connection.execute("SET allowed_paths = ?", [sorted(paths)])
+    paths = sorted({p for f in files for p in (f.path, _readable(f))})
+    # Not as a parameter: for a list among those, the driver imports pandas.
+    listed = exp.Array(expressions=[exp.Literal.string(p) for p in paths])
+    item = exp.SetItem(this=exp.EQ(this=exp.to_identifier("allowed_paths"), expression=listed))
+    connection.execute(exp.Set(expressions=[item]).sql(dialect="duckdb"))
     connection.execute("SET enable_external_access = false")
     connection.execute("SET lock_configuration = true")
 
@@ -191,12 +241,16 @@ class _DuckDBSession:
         self._access = access
         self._timeout = timeout
         self._unreadable: dict[str, CouldNotCheck] = {}
-        self._alone = {s.name: s.files[0].path for s in sources if len(s.files) == 1}
+        self._alone: dict[str, str] = {}
+        self._waiting: dict[str, Source] = {}
         for source in sources:
-            try:
-                self._make_view(source)
-            except CouldNotCheck as error:
-                self._unreadable[source.name] = error
+            self.add(source)
+
+    def add(self, source: Source) -> None:
+        """Make one more source known; what is wrong with it, queries of it tell."""
+        self._waiting[source.name] = source
+        if len(source.files) == 1:
+            self._alone[source.name] = source.files[0].path
 
     def rows(self, query: exp.Query) -> list[dict[str, Json]]:
         """Run one query over the sources; the values are those of JSON. Raises CouldNotCheck.
@@ -205,6 +259,8 @@ class _DuckDBSession:
         as int or float, bytes as hexadecimal text.
         """
         names = list(dict.fromkeys(t.name for t in query.find_all(exp.Table)))
+        for name in tuple(self._waiting) if text_sources.REJECTS in names else names:
+            self._see(name)
         for name in names:
             if name in self._unreadable:
                 raise self._unreadable[name]
@@ -216,6 +272,15 @@ class _DuckDBSession:
         except CouldNotCheck as error:
             raise _in_file(error, alone) from error
         return [dict(zip(columns, map(_json, row), strict=True)) for row in rows]
+
+    def _see(self, name: str) -> None:
+        """Open a source when it is first asked for: to look at all of its files takes its time."""
+        source = self._waiting.pop(name, None)
+        if source is not None:
+            try:
+                self._make_view(source)
+            except CouldNotCheck as error:
+                self._unreadable[name] = error
 
     def _make_view(self, source: Source) -> None:
         if source.reading.format not in FORMATS:

@@ -1,0 +1,232 @@
+"""Measuring a table: what is known already is not measured, and only the files that are left are read."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from sqlglot import exp
+
+from contracts_svc.errors import CouldNotCheck
+from contracts_svc.files import DataFile
+from contracts_svc.model import Json
+from contracts_svc.ports import Session, Source
+from contracts_svc.quality import fuse, split
+from contracts_svc.quality.layout import Layout
+from contracts_svc.quality.split import Apart, Figure
+from contracts_svc.runs import Check, Measurement, Plan
+
+Progress = Callable[[str, int, int], None]
+"""What is being done, how much of it is done, and how much there is."""
+
+
+@dataclass(slots=True)
+class Asker:
+    """Asks an engine, which it opens when there is something to ask, counts the queries, and writes down
+    which files of the table they read."""
+
+    tell: Progress
+    open: Callable[[], Session]
+    """Opens the engine. Raises CouldNotCheck."""
+    whole: Source
+    """The table that is checked, with all of its files."""
+    asked: int = 0
+    read: dict[str, int] = field(default_factory=dict)
+    """Path and size of every file of the table that a query read."""
+    _parts: dict[str, Source] = field(default_factory=dict)
+    _names: dict[tuple[str, ...], str] = field(default_factory=dict)
+    _session: Session | None = None
+    _closed: CouldNotCheck | None = None
+
+    @property
+    def session(self) -> Session:
+        """The session of the engine. Raises CouldNotCheck, each time the same when it cannot be had."""
+        if self._closed is not None:
+            raise self._closed
+        if self._session is None:
+            try:
+                self._session = self.open()
+            except CouldNotCheck as error:
+                self._closed = error
+                raise
+        return self._session
+
+    def rows(self, query: exp.Query) -> list[dict[str, Json]]:
+        """The answer of a query. Raises CouldNotCheck."""
+        session = self.session
+        self.asked += 1
+        for table in query.find_all(exp.Table):
+            source = self.whole if table.name == self.whole.name else self._parts.get(table.name)
+            self.read.update({f.path: f.size for f in source.files} if source is not None else {})
+        try:
+            return session.rows(query)
+        except CouldNotCheck as error:
+            if error.what not in self._parts:
+                raise
+            what, hint = self.whole.name, error.hint
+            raise CouldNotCheck(what, error.cause, hint, retryable=error.retryable) from error
+
+    def part(self, files: Sequence[DataFile]) -> str:
+        """The name under which just these files of the table can be asked."""
+        paths = tuple(f.path for f in files)
+        if len(paths) == len(self.whole.files):
+            return self.whole.name
+        if paths not in self._names:
+            name = f"{self.whole.name} / {len(self._names) + 1}"
+            source = replace(self.whole, name=name, files=tuple(files))
+            self.session.add(source)
+            self._parts[name] = source
+            self._names[paths] = name
+        return self._names[paths]
+
+
+@dataclass(slots=True)
+class Parts:
+    """Figures of parts of a table: of a file, or of a unit of files."""
+
+    layout: Layout
+    figures: tuple[Figure, ...]
+    aparts: tuple[Apart, ...]
+    values: dict[tuple[str, str], Json] = field(default_factory=dict)
+    """Unit id and key of the figure -> its value."""
+    errors: dict[str, CouldNotCheck] = field(default_factory=dict)
+    """Key of a figure that could not be measured -> why not."""
+    ids: Mapping[str, str] = field(default_factory=dict)
+    """File path -> unit id."""
+
+    def ids_of_units(self) -> frozenset[str]:
+        """Every unit there is of these files."""
+        units = (split.unit_id(u) for a in self.aparts for u in a.units)
+        return frozenset((*self.ids.values(), *units))
+
+    def keys(self) -> frozenset[str]:
+        """Every figure there is of this plan."""
+        return frozenset((*(f.key for f in self.figures), *(a.key for a in self.aparts)))
+
+
+def parts_of(plan: Plan, layout: Layout) -> Parts:
+    """What of a plan is measured in parts."""
+    ids = {f.path: split.unit_id((f,)) for f in layout.files}
+    return Parts(
+        layout=layout, figures=split.figures(plan, layout), aparts=split.apart(plan, layout), ids=ids
+    )
+
+
+def know(parts: Parts, kept: Mapping[str, Mapping[str, Json]], *, prove: bool) -> None:
+    """Take over what an earlier run found, and (``prove``) what the footers prove."""
+    keys = parts.keys()
+    for unit, values in kept.items():
+        parts.values.update({(unit, key): value for key, value in values.items() if key in keys})
+    if prove:
+        for (path, key), value in split.proofs(parts.figures, parts.layout).items():
+            parts.values[parts.ids[path], key] = value
+
+
+def measure(parts: Parts, asker: Asker) -> frozenset[str]:
+    """Ask for every figure of a part that is not known. What cannot be had is among the errors.
+
+    Returns the ids of the units that were read.
+    """
+    missing = {
+        f.path: [x for x in parts.figures if (parts.ids[f.path], x.key) not in parts.values]
+        for f in parts.layout.files
+    }
+    todo = split.groups(missing, parts.layout.files)
+    units = [
+        (a, unit, split.unit_id(unit))
+        for a in parts.aparts
+        for unit in a.units
+        if (split.unit_id(unit), a.key) not in parts.values
+    ]
+    total = len(todo) + len(units)
+    for number, (files, wanted) in enumerate(todo):
+        asker.tell("scans", number, total)
+        _measure_files(parts, files, wanted, asker)
+    for number, (each, files, unit) in enumerate(units, len(todo)):
+        asker.tell("scans", number, total)
+        if each.key not in parts.errors:
+            _measure_unit(parts, each, files, unit, asker)
+    read = (parts.ids[f.path] for files, _ in todo for f in files)
+    return frozenset((*read, *(unit for _, _, unit in units)))
+
+
+def _measure_files(
+    parts: Parts, files: tuple[DataFile, ...], wanted: tuple[Figure, ...], asker: Asker
+) -> None:
+    """Where a query of many figures cannot run, each of them is tried alone: one that the engine refuses
+    must not take the others with it."""
+    try:
+        rows = asker.rows(split.file_query(wanted, asker.part(files)))
+    except CouldNotCheck as error:
+        if error.retryable or len(wanted) == 1:
+            parts.errors.update(dict.fromkeys((f.key for f in wanted), error))
+            return
+        for figure in wanted:
+            _measure_files(parts, files, (figure,), asker)
+        return
+    found = {str(row[split.FILENAME]): row for row in rows}
+    for file in files:
+        # A file without rows is not in the answer.
+        row = found.get(file.path)
+        for i, figure in enumerate(wanted):
+            value = split.merged(figure.merge, ()) if row is None else row[f"m{i}"]
+            parts.values[parts.ids[file.path], figure.key] = value
+
+
+def _measure_unit(parts: Parts, each: Apart, files: tuple[DataFile, ...], unit: str, asker: Asker) -> None:
+    scan = fuse.own_query(each.check, parts.layout)
+    assert scan is not None, "the split has only checks with a query"
+    try:
+        query = renamed(scan.query, parts.layout.table.name, asker.part(files))
+        (found,) = fuse.read(scan, asker.rows(query), _just(each.check))
+    except CouldNotCheck as error:
+        parts.errors[each.key] = error
+        return
+    parts.values[unit, each.key] = dict(found.values)
+
+
+def _just(check: Check) -> Plan:
+    return Plan(contract="", version="", table=check.table, checks=(check,))
+
+
+def renamed(query: exp.Query, table: str, part: str) -> exp.Query:
+    """The same question of a part of a table."""
+    copied = query.copy()
+    for node in copied.find_all(exp.Table):
+        if node.name == table:
+            node.set("this", exp.to_identifier(part, quoted=True))
+    return copied
+
+
+def measurements(parts: Parts) -> Iterator[Measurement]:
+    """What the parts together say of the checks."""
+    for figure in parts.figures:
+        error = parts.errors.get(figure.key)
+        if error is not None:
+            yield from errors((check for check, _ in figure.users), error)
+            continue
+        value = split.merged(figure.merge, (parts.values[i, figure.key] for i in parts.ids.values()))
+        for check, name in figure.users:
+            yield Measurement(check=check, values={name: value})
+    for each in parts.aparts:
+        error = parts.errors.get(each.key)
+        if error is not None:
+            yield from errors((each.check.id,), error)
+            continue
+        found = (parts.values[split.unit_id(u), each.key] for u in each.units)
+        yield Measurement(check=each.check.id, values=split.merged_own(each.check, found))
+
+
+def errors(checks: Iterable[str], error: CouldNotCheck) -> Iterator[Measurement]:
+    """That these checks could not be measured, and why."""
+    cause = f"{error.what}: {error.cause}" + (f" ({error.hint})" if error.hint else "")
+    return (Measurement(check=c, error=cause) for c in checks)
+
+
+def failing_files(check: str, parts: Parts) -> dict[str, int] | None:
+    """File path -> failing rows, of a check whose failing rows were counted file by file; else None."""
+    for figure in parts.figures:
+        if (check, "failing") in figure.users and figure.key not in parts.errors:
+            counts = {path: parts.values[i, figure.key] for path, i in parts.ids.items()}
+            return {path: int(n) for path, n in counts.items() if n}
+    return None

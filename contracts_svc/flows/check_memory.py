@@ -1,0 +1,97 @@
+"""What earlier runs found: figures and footers of files that are as they were then."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from contracts_svc.errors import CouldNotCheck
+from contracts_svc.files import DataFile, Footer, Reading
+from contracts_svc.flows.check_measure import Parts
+from contracts_svc.model import Json
+from contracts_svc.ports import StateStore, Storage
+from contracts_svc.quality import kept_footers, split
+
+SETTLED = timedelta(seconds=2)
+"""A file that was changed just before it was listed may change again in the same tick of its clock."""
+
+
+@dataclass(slots=True)
+class Memory:
+    """What is known of one table on one server. Without a store, that is nothing."""
+
+    store: StateStore | None
+    place: str
+    listed: datetime
+    """When the files were listed, or a little before."""
+    fresh: bool = False
+    """Whether what was kept is not to be used, only kept again."""
+    _footers: dict[str, Json] = field(default_factory=dict)
+    """Unit id -> footer."""
+    _new: set[str] = field(default_factory=set)
+    """The units whose footers were not kept before."""
+    _key: str = ""
+
+    def footers(
+        self, storage: Storage, files: Sequence[DataFile], reading: Reading, columns: Collection[str]
+    ) -> tuple[Footer, ...]:
+        """The footers of the files; those that are kept are not read. Raises CouldNotCheck."""
+        if self.store is None or reading.text:
+            return storage.footers(files, reading, columns)
+        self._key = kept_footers.key(columns)
+        ids = {f.path: split.unit_id((f,)) for f in files}
+        kept = self._recall(ids.values())
+        found: dict[str, Footer] = {}
+        for file in files:
+            text = kept.get(ids[file.path], {}).get(self._key)
+            footer = kept_footers.from_json(file, text)
+            if footer is not None:
+                found[file.path] = footer
+                self._footers[ids[file.path]] = text
+        missing = [f for f in files if f.path not in found]
+        for footer in storage.footers(missing, reading, columns):
+            found[footer.file.path] = footer
+            self._footers[ids[footer.file.path]] = kept_footers.to_json(footer)
+            self._new.add(ids[footer.file.path])
+        return tuple(found[f.path] for f in files)
+
+    def recall(self, parts: Parts) -> Mapping[str, Mapping[str, Json]]:
+        """What is kept of these parts."""
+        return self._recall(parts.ids_of_units())
+
+    def keep(self, parts: Parts, read: Collection[str], *, whole: bool) -> None:
+        """Keep the figures of the units that were read, and forget files that are gone if the ``whole``
+        table was listed. Where that cannot be done, the next run reads again."""
+        if self.store is None:
+            return
+        settled = _settled(parts, self.listed)
+        found: dict[str, dict[str, Json]] = {unit: {} for unit in (*read, *self._new) if unit in settled}
+        for (unit, key), value in parts.values.items():
+            if unit in found:
+                found[unit][key] = value
+        for unit in found:
+            if unit in self._footers:
+                found[unit][self._key] = self._footers[unit]
+        with suppress(CouldNotCheck):
+            self.store.put_states(self.place, found, parts.ids_of_units() if whole else None)
+
+    def _recall(self, units: Iterable[str]) -> Mapping[str, Mapping[str, Json]]:
+        if self.store is None or self.fresh:
+            return {}
+        try:
+            return self.store.states(self.place, list(units))
+        except CouldNotCheck:
+            return {}
+
+
+def _settled(parts: Parts, listed: datetime) -> frozenset[str]:
+    """The units whose files have been as they are for long enough."""
+    units: dict[str, tuple[DataFile, ...]] = {split.unit_id((f,)): (f,) for f in parts.layout.files}
+    units |= {split.unit_id(unit): unit for each in parts.aparts for unit in each.units}
+    return frozenset(
+        name
+        for name, files in units.items()
+        if all(f.modified is not None and f.modified + SETTLED < listed for f in files)
+    )

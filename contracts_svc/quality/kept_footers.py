@@ -1,0 +1,75 @@
+"""Footers as JSON values, to be kept with the figures of their files."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from datetime import date, datetime
+from decimal import Decimal
+from hashlib import blake2b
+
+from contracts_svc.files import Bound, Bounds, DataFile, Footer, StoredColumn
+from contracts_svc.model import Json
+
+_FORMAT = "1"
+
+
+def key(columns: Collection[str]) -> str:
+    """Under which a footer is kept that tells the bounds of these columns."""
+    text = "\0".join((_FORMAT, *sorted(c.casefold() for c in columns)))
+    return "footer-" + blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).hexdigest()
+
+
+def to_json(footer: Footer) -> Json:
+    """All that a Parquet footer says, but for the file it is of."""
+    return {
+        "rows": footer.rows,
+        "columns": [[c.name, c.type, c.nullable] for c in footer.columns],
+        "bounds": {name: _bounds_to_json(b) for name, b in footer.bounds.items()},
+    }
+
+
+def from_json(file: DataFile, kept: Json) -> Footer | None:
+    """The footer of a file as it was kept; None for what is no such text."""
+    try:
+        return Footer(
+            file=file,
+            rows=int(kept["rows"]),
+            columns=tuple(StoredColumn(name=n, type=t, nullable=x) for n, t, x in kept["columns"]),
+            bounds={name: _bounds(b) for name, b in kept["bounds"].items()},
+        )
+    except (KeyError, TypeError, ValueError, AttributeError, ArithmeticError):
+        return None
+
+
+def _bounds_to_json(bounds: Bounds) -> Json:
+    if bounds.within is not None:
+        return [bounds.nulls, "bytes", *(raw.hex() for raw in bounds.within)]
+    if bounds.least is None or bounds.most is None:
+        return [bounds.nulls]
+    return [bounds.nulls, _KIND[type(bounds.least)], _text(bounds.least), _text(bounds.most)]
+
+
+_KIND: Mapping[type, str] = {int: "int", Decimal: "decimal", date: "date", datetime: "datetime"}
+
+
+def _text(value: Bound) -> str:
+    return value.isoformat() if isinstance(value, date) else str(value)
+
+
+def _bounds(kept: Json) -> Bounds:
+    nulls, *ends = kept
+    if not ends:
+        return Bounds(nulls=nulls)
+    kind, low, high = ends
+    match kind:
+        case "bytes":
+            return Bounds(nulls=nulls, within=(bytes.fromhex(low), bytes.fromhex(high)))
+        case "int":
+            return Bounds(nulls=nulls, least=int(low), most=int(high))
+        case "decimal":
+            return Bounds(nulls=nulls, least=Decimal(low), most=Decimal(high))
+        case "date":
+            return Bounds(nulls=nulls, least=date.fromisoformat(low), most=date.fromisoformat(high))
+        case "datetime":
+            return Bounds(nulls=nulls, least=datetime.fromisoformat(low), most=datetime.fromisoformat(high))
+    raise ValueError(kind)

@@ -1,0 +1,276 @@
+"""Measuring a table file by file: what of a plan can be, and how the parts become the whole.
+
+A figure of one file is the same as long as the file is, so it can be kept: next time only files that
+are new or changed are read. What compares rows with each other is measured over sets of files that can
+have no key in common, as their footers tell.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlglot import exp
+
+from contracts_svc.files import Bounds, DataFile
+from contracts_svc.model import Json
+from contracts_svc.quality import fuse, types
+from contracts_svc.quality.kind import Merge, table_named
+from contracts_svc.quality.kinds import KIND_OF, Origin
+from contracts_svc.quality.layout import Layout, Stored
+from contracts_svc.quality.proofs import Facts, Unproved, facts, prove
+from contracts_svc.quality.reach import ELEMENT
+from contracts_svc.runs import Check, Plan
+
+FILENAME = "filename"
+"""The column in which an engine tells the file that a row is from."""
+UNIT_ROWS = 250_000
+"""Small sets of files without a common key are put together until they have so many rows."""
+_FORMAT = "1"
+"""Changes when kept figures would mean something else."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Figure:
+    """One aggregate of the shared scan that is measured file by file."""
+
+    key: str
+    """The same as long as it would give the same value of the same file."""
+    expression: exp.Expr
+    merge: Merge
+    users: tuple[tuple[str, str], ...]
+    """Check id and name of the figure, of each check that shares it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Apart:
+    """A check whose own query is asked of each unit of files by itself."""
+
+    check: Check
+    key: str
+    units: tuple[tuple[DataFile, ...], ...]
+
+
+def unit_id(files: Sequence[DataFile]) -> str:
+    """Names files as they are now; another content has another name."""
+    return _digest(*sorted(f"{f.path}\n{f.version}\n{f.size}" for f in files))
+
+
+def figures(plan: Plan, layout: Layout) -> tuple[Figure, ...]:
+    """The aggregates that can be measured file by file, each once."""
+    if not _has_parts(layout):
+        return ()
+    columns, kinds = _top_level(layout), partition_types(layout)
+    found: dict[str, Figure] = {}
+    for expression, merge, users in fuse.wanted(able(plan, layout), layout):
+        stored = _uniform(expression, columns)
+        if stored is None or merge in (Merge.NEVER, Merge.APART):
+            continue
+        sql = expression.sql(dialect="duckdb")
+        key = _digest(_FORMAT, sql, merge, *_types(stored, kinds))
+        found[key] = Figure(key=key, expression=expression, merge=merge, users=users)
+    return tuple(found.values())
+
+
+def apart(plan: Plan, layout: Layout) -> tuple[Apart, ...]:
+    """The checks whose own query can be asked of units of files, and those units."""
+    if not _has_parts(layout):
+        return ()
+    return tuple(a for c in able(plan, layout) if (a := _apart(c, layout)) is not None)
+
+
+def able(plan: Plan, layout: Layout) -> list[Check]:
+    """The checks that can be measured on these files."""
+    return [c for c in plan.checks if fuse.why_not(c, layout) is None]
+
+
+def _has_parts(layout: Layout) -> bool:
+    names = {n.casefold() for n in (*layout.extra, *_top_level(layout))}
+    return bool(layout.files) and not layout.reading.text and FILENAME not in names
+
+
+def _top_level(layout: Layout) -> dict[str, Stored]:
+    return {c.stored_name.casefold(): layout.columns[c.path] for c in layout.table.columns}
+
+
+def _uniform(expression: exp.Expr, columns: Mapping[str, Stored]) -> tuple[Stored, ...] | None:
+    """The columns that it reads, if all files store each of them, and in one way; else None.
+
+    Else a part of the files would be read as other types than all of them together.
+    """
+    names = {c.name.casefold() for c in expression.find_all(exp.Column)}
+    names -= {ELEMENT} - columns.keys()
+    found = tuple(columns[n] for n in sorted(names) if n in columns)
+    same = all(len(c.variants) == 1 and not c.missing for c in found)
+    return found if same and len(found) == len(names) else None
+
+
+def _types(stored: Iterable[Stored], kinds: Mapping[str, str]) -> Iterator[str]:
+    for each in stored:
+        name = each.column.stored_name
+        yield f"{name} {kinds.get(name, '') if each.partition else each.variants[0].type}"
+
+
+def partition_types(layout: Layout) -> dict[str, str]:
+    """Hive partition key -> the type that its texts are read as."""
+    keys = {k for f in layout.files for k in f.partition}
+    texts = {k: {f.partition[k] for f in layout.files if k in f.partition} for k in keys}
+    columns = {c.stored_name: c for c in layout.table.columns if c.stored_name in keys}
+    kinds = {
+        key: types.promised_type(column)
+        for key, column in columns.items()
+        # A value that does not read as its type is a finding; the engine would give up on all rows.
+        if all(types.reads_as(text, column) for text in texts[key])
+    }
+    return {k: kinds.get(k, "VARCHAR") for k in keys}
+
+
+def _digest(*parts: str) -> str:
+    return hashlib.blake2b("\0".join(parts).encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
+
+
+# --- what is known without reading a file ---------------------------------------------------------
+
+
+def proofs(wanted: Sequence[Figure], layout: Layout) -> dict[tuple[str, str], Json]:
+    """File path and figure key -> its value, where the footer proves it."""
+    found: dict[tuple[str, str], Json] = {}
+    for file in layout.files:
+        known = _facts(file, layout)
+        if known is None:
+            continue
+        for figure in wanted:
+            try:
+                found[file.path, figure.key] = prove(figure.expression, known)
+            except Unproved:
+                continue
+    return found
+
+
+def _facts(file: DataFile, layout: Layout) -> Facts | None:
+    rows = layout.rows_of.get(file.path)
+    return None if rows is None else facts(rows, layout.bounds_of.get(file.path, {}))
+
+
+def groups(
+    missing: Mapping[str, Sequence[Figure]], files: Sequence[DataFile], most: int = 4
+) -> tuple[tuple[tuple[DataFile, ...], tuple[Figure, ...]], ...]:
+    """Which files to read for which figures: few queries, that read little more than is missing.
+
+    ``missing`` is by file path. What there would be too many queries for shares the last one.
+    """
+    by_need: dict[tuple[str, ...], list[DataFile]] = {}
+    by_key = {f.key: f for needs in missing.values() for f in needs}
+    for file in files:
+        need = tuple(sorted(f.key for f in missing.get(file.path, ())))
+        if need:
+            by_need.setdefault(need, []).append(file)
+    largest = sorted(by_need.items(), key=lambda item: (-sum(f.size for f in item[1]), item[0]))
+    kept, rest = largest[: most if len(largest) <= most else most - 1], largest[most - 1 :]
+    if len(largest) > most:
+        together = tuple(sorted({k for need, _ in rest for k in need}))
+        kept = [*kept, (together, [f for _, some in rest for f in some])]
+    return tuple((tuple(some), tuple(by_key[k] for k in need)) for need, some in kept)
+
+
+def file_query(wanted: Sequence[Figure], source: str) -> exp.Select:
+    """The figures ``m0``, ``m1``, ... of each file of a source."""
+    columns = [exp.alias_(f.expression.copy(), f"m{i}") for i, f in enumerate(wanted)]
+    file = exp.column(FILENAME)
+    return exp.select(file, *columns).from_(table_named(source)).group_by(file.copy())
+
+
+# --- parts and the whole --------------------------------------------------------------------------
+
+
+def merged(how: Merge, values: Iterable[Json]) -> Json:
+    """The figure of all parts. The parts may come in any order, and be parts of parts."""
+    there = [v for v in values if v is not None]
+    if how in (Merge.SUM, Merge.APART):
+        return sum(there)
+    if not there:
+        return None
+    return min(there, key=_order) if how is Merge.MIN else max(there, key=_order)
+
+
+def _order(value: Json) -> Any:
+    """Times come as text; as moments, they are in order whatever their digits."""
+    return datetime.fromisoformat(value) if isinstance(value, str) else value
+
+
+def merged_own(check: Check, parts: Iterable[Mapping[str, Json]]) -> dict[str, Json]:
+    """The figures of a check's own query over all of its units."""
+    kept = list(parts)
+    how = {name: m for name, m in KIND_OF[check.kind].merge.items() if m is Merge.APART}
+    return {name: merged(m, (part[name] for part in kept)) for name, m in how.items()}
+
+
+# --- files that can have no key in common -----------------------------------------------------------
+
+
+def _apart(check: Check, layout: Layout) -> Apart | None:
+    kind = KIND_OF[check.kind]
+    if kind.origin is not Origin.GROUP or Merge.APART not in kind.merge.values():
+        return None
+    own = fuse.own_query(check, layout)
+    values = fuse.reads(check, layout).values
+    columns = _top_level(layout)
+    stored = [_uniform(v, columns) for v in values]
+    if own is None or any(s is None for s in stored):
+        return None
+    names = [v.name.casefold() for v in values if isinstance(v, exp.Column)]
+    kinds = partition_types(layout)
+    described = [t for s in stored if s is not None for t in _types(s, kinds)]
+    key = _digest(_FORMAT, own.query.sql(dialect="duckdb"), *described)
+    return Apart(check=check, key=key, units=_units(names, layout))
+
+
+def _units(names: Sequence[str], layout: Layout) -> tuple[tuple[DataFile, ...], ...]:
+    """Sets of files that have no key in common, by the column that tells the most apart."""
+    whole = (tuple(layout.files),)
+    found = [w for n in names if (w := _by_ranges(n, layout)) is not None]
+    best = max(found, key=len, default=whole)
+    units: list[tuple[DataFile, ...]] = []
+    rows = UNIT_ROWS
+    for files in best:
+        more = sum(layout.rows_of.get(f.path, 0) for f in files)
+        if units and rows + more <= UNIT_ROWS:
+            units[-1] += files
+            rows += more
+        else:
+            units.append(files)
+            rows = more
+    return tuple(units)
+
+
+def _by_ranges(name: str, layout: Layout) -> tuple[tuple[DataFile, ...], ...] | None:
+    """Files whose ranges of a column overlap, together; None where a range is not known."""
+    spans: list[tuple[Any, Any, DataFile]] = []
+    for file in layout.files:
+        found = _bounds(name, file, layout)
+        if found is None:
+            return None
+        if found.nulls is not None and found.nulls == layout.rows_of.get(file.path):
+            # A key with a NULL in it equals nothing.
+            continue
+        if found.span is None:
+            return None
+        spans.append((*found.span, file))
+    together: list[tuple[DataFile, ...]] = []
+    end: Any = None
+    for low, high, file in sorted(spans, key=lambda s: (s[0], s[2].path)):
+        if together and low <= end:
+            together[-1] += (file,)
+            end = max(end, high)
+        else:
+            together.append((file,))
+            end = high
+    return tuple(together)
+
+
+def _bounds(name: str, file: DataFile, layout: Layout) -> Bounds | None:
+    told = layout.bounds_of.get(file.path, {})
+    return next((b for n, b in told.items() if n.casefold() == name), None)
