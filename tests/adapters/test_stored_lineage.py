@@ -78,7 +78,7 @@ def event(job: str, inputs: list[Any], outputs: list[Any], minute: int = 0, **fa
 SYMLINK = {"identifiers": [{"namespace": GLUE, "name": "table/shop/orders", "type": "TABLE"}]}
 SCHEMA = {"fields": [{"name": n, "type": "int"} for n in ("x", "y")]}
 DASHBOARD = {"jobType": {"jobType": "DASHBOARD"}}
-SQL = {"sql": {"query": "INSERT INTO mart SELECT x, sum(y) AS s FROM raw GROUP BY x", "dialect": "spark"}}
+SQL = {"sql": {"query": "INSERT INTO mart SELECT *, x + y AS s FROM raw", "dialect": "spark"}}
 
 EVENTS = [
     event("build", [dataset("orders")], [dataset("revenue", columnLineage=columns(total=["orders.amount"]))], 1),
