@@ -10,7 +10,7 @@ from typing import Protocol, TypeVar
 from contracts_svc.lineage.event_report import FacetSaid, Report
 from contracts_svc.lineage.graph import ColumnRef, Consumer, DatasetId, Edge
 from contracts_svc.model import Contract
-from contracts_svc.ports_store import Reached, Subscription
+from contracts_svc.ports_store import Reached, Store, Subscription
 
 T = TypeVar("T")
 
@@ -145,3 +145,7 @@ class StoredGraph(LineageReports, Protocol):
     def subscriptions(self, contract_id: str | None = None) -> tuple[Subscription, ...]:
         """Subscriptions that have not ended."""
         ...
+
+
+class ServiceStore(Store, StoredGraph, Protocol):
+    """All that the running service must remember, what jobs report of lineage included."""

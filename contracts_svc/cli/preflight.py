@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
@@ -13,18 +13,26 @@ from contracts_svc.adapters.git import GitRepository
 from contracts_svc.app import SystemClock, pattern_inclusion
 from contracts_svc.cli import sources
 from contracts_svc.cli.output import count, emit
+from contracts_svc.cli.service_lineage import ServiceLineage
 from contracts_svc.cli.workspace import CONTRACT_SUFFIXES, content, read_text
 from contracts_svc.compat.history import pins_of
 from contracts_svc.compat.modes import Mode
 from contracts_svc.compat.rule import shown
-from contracts_svc.errors import CouldNotCheck, ExitCode, UserMistake
+from contracts_svc.errors import CouldNotCheck, ExitCode, Problem, UserMistake
 from contracts_svc.findings import Finding
 from contracts_svc.flows.history import Earlier
 from contracts_svc.flows.jobs import job_findings
-from contracts_svc.flows.lineage import gather
-from contracts_svc.flows.preflight import ContractChange, findings_of, judged, preflight, read_sides
+from contracts_svc.flows.lineage import Lineage, gather
+from contracts_svc.flows.preflight import (
+    ContractChange,
+    LineageParts,
+    Sides,
+    findings_of,
+    judged,
+    preflight,
+    read_sides,
+)
 from contracts_svc.flows.rulebook import Rulebook, base_texts, rulebook
-from contracts_svc.model import Contract
 from contracts_svc.policy import Policies
 from contracts_svc.policy_fields import POLICY_FILE, WAIVERS_FILE
 from contracts_svc.render.formats import FORMATS, About
@@ -39,6 +47,8 @@ class Request:
     base: str
     head: str
     lineage: Sequence[Path] = ()
+    service: str = ""
+    token: str = ""
     dialect: str
     mode: str | None = None
     policy: Path | None = None
@@ -70,20 +80,8 @@ def _judged(request: Request, code_host: GitRepository, now: datetime) -> ExitCo
     rules = _rulebook(request, base_texts(code_host, tip, head_commit, now=now), now)
     texts = code_host.texts(base_commit, CONTRACT_SUFFIXES)
     sides = read_sides(texts, code_host.texts(head_commit, CONTRACT_SUFFIXES), read=read_text)
-    given = request.lineage or settings.load().lineage
-    found, jobs = _lineage(
-        code_host, base_commit, head_commit, given, sides.base.values(), request.dialect, now
-    )
-    known = gather(
-        sides.base.values(),
-        sql=found.sql,
-        heard=found.heard,
-        declarations=found.declarations,
-        promised=sides.head.values(),
-        dialect=request.dialect,
-    )
     pins, problems = pins_of(sides.head.values())
-    known = replace(known, problems=(*known.problems, *problems))
+    known, jobs = _lineage(request, code_host, base_commit, head_commit, sides, problems, now)
     earlier = Earlier(versions=lambda path: code_host.history(base_commit, path), read=read_text, pins=pins)
     asked = Mode(request.mode) if request.mode else None
     with pattern_inclusion() as inclusion:
@@ -162,22 +160,46 @@ def change_json(change: ContractChange) -> dict[str, Any]:
 
 
 def _lineage(
+    request: Request,
     code_host: GitRepository,
     base: str,
     head: str,
-    given: Sequence[Path],
-    contracts: Iterable[Contract],
-    dialect: str,
+    sides: Sides,
+    problems: Sequence[Problem],
     now: datetime,
-) -> tuple[sources.LineageSources, tuple[Finding, ...]]:
+) -> tuple[Lineage | LineageParts, tuple[Finding, ...]]:
     """The lineage to judge by, and what the branch's own changes of SQL files do.
 
     That of the repository where none is given: its SQL as the branch would have it, since what the branch
-    stops reading is not broken by it, and all else as it is on the base.
+    stops reading is not broken by it, and all else as it is on the base. Wherever the lineage comes from,
+    changed SQL files are judged as the jobs that they are.
     """
+    set_ = settings.load()
+    given = request.lineage or ([] if request.service else set_.lineage)
+    service = request.service or ("" if request.lineage else set_.service_url)
+    if request.service and request.lineage:
+        raise UserMistake.of(
+            "--service and --lineage cannot both be given", "give the one that knows who reads"
+        )
+    texts = code_host.texts(
+        base, (*sources.SUFFIXES, sources.CATALOG) if not (given or service) else (".sql",)
+    )
+    found = sources.from_texts(texts, now)
+    changed = sources.sql_texts(code_host.texts(head, (".sql",)))
+    jobs = job_findings(found.sql, changed.sql, sides.base.values(), dialect=request.dialect)
+    if service:
+        token = request.token or set_.service_token.get_secret_value()
+        return ServiceLineage(service, token, problems), jobs
     if given:
-        return sources.from_paths(given, now), ()
-    found = sources.from_texts(code_host.texts(base, (*sources.SUFFIXES, sources.CATALOG)), now)
-    changed = code_host.texts(head, (".sql",))
-    jobs = job_findings(found.sql, changed, contracts, dialect=dialect)
-    return replace(found, sql=changed), jobs
+        found = sources.from_paths(given, now)
+    else:
+        found = replace(found, sql=changed.sql, heard=(*found.heard, *changed.heard))
+    known = gather(
+        sides.base.values(),
+        sql=found.sql,
+        heard=found.heard,
+        declarations=found.declarations,
+        promised=sides.head.values(),
+        dialect=request.dialect,
+    )
+    return replace(known, problems=(*known.problems, *problems)), jobs

@@ -40,6 +40,7 @@ from contracts_svc.lineage.tenancy import scoped, scoped_edges, unscoped, unscop
 from contracts_svc.model import Contract, Json, Table
 from contracts_svc.ports_lineage import LineageState, StoredGraph, Told
 from contracts_svc.ports_store import Reached
+from contracts_svc.routing_reach import Affected, affected
 
 TakeEvent = Callable[[Json, str, datetime], tuple[Heard, Report | None]]
 """Event, name in problems, now -> what it says, and what is to be kept of it (None: it is no event)."""
@@ -255,6 +256,13 @@ class StoredLineage:
     def upstream(self, ref: ColumnRef, tenant: str) -> Part:
         """The edges that a column (or, column None, a dataset) is made along."""
         return self._walked(ref, tenant, self._store.upstream)
+
+    def readers_of(self, ref: ColumnRef, tenant: str) -> tuple[tuple[Affected, ...], bool]:
+        """Who reads a column (or, column None, a dataset), and whether that is all of them; by name."""
+        part = self.part([ref], tenant=tenant, names=[ref.dataset])
+        columns = [ref.column] if ref.column else []
+        found = affected(columns, ref.dataset, part.lineage.graph, part.lineage.consumers)
+        return tuple(sorted(found, key=lambda a: (a.consumer.name, a.consumer.dataset))), part.complete
 
     def _walked(self, ref: ColumnRef, tenant: str, walk: _Walk) -> Part:
         self.refresh(tenant)
