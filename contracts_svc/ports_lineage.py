@@ -72,16 +72,25 @@ class LineageReports(Protocol):
         """Those of these jobs that have told of a consumer."""
         ...
 
-    def origins_naming(self, tenant: str, datasets: Collection[DatasetId]) -> tuple[str, ...]:
-        """The jobs that have reported one of these datasets, sorted."""
+    def origins_naming(self, tenant: str, names: Collection[DatasetId]) -> tuple[str, ...]:
+        """The jobs that have reported one of these names, sorted."""
         ...
 
-    def standings(self, tenant: str) -> Mapping[DatasetId, bytes]:
-        """Every dataset that was reported -> a digest of what was known of it when it was last used."""
+    def names_meaning(self, tenant: str, datasets: Collection[DatasetId]) -> tuple[DatasetId, ...]:
+        """The names that meant one of these datasets when they were last used."""
+        ...
+
+    def standings(self, tenant: str, *, new: bool = False) -> Mapping[DatasetId, bytes | None]:
+        """Every name that was reported -> a digest of what was known of it when it was last used; None:
+        it never was. ``new``: only these."""
+        ...
+
+    def standing(self, tenant: str, meant: DatasetId, columns: str) -> bytes:
+        """The digest of what is known of a name: the dataset that it means, and its columns as a text."""
         ...
 
     def put_standings(self, tenant: str, standings: Mapping[DatasetId, bytes]) -> None:
-        """Keep these digests."""
+        """Keep what is known of names."""
         ...
 
     def put_facets(self, tenant: str, facets: Iterable[FacetSaid]) -> frozenset[tuple[DatasetId, str]]:
@@ -91,7 +100,7 @@ class LineageReports(Protocol):
     def facets(
         self, tenant: str, *, datasets: Collection[DatasetId] | None = None, facet: str | None = None
     ) -> tuple[FacetSaid, ...]:
-        """The latest facets, of all datasets or these, of all kinds or this."""
+        """The latest facets, of all datasets or these (under whichever name), of all kinds or this."""
         ...
 
     def replace_edges(self, tenant: str, origin: str, edges: Iterable[Edge]) -> None:
@@ -136,6 +145,10 @@ class StoredGraph(LineageReports, Protocol):
 
     def leaving(self, datasets: Collection[DatasetId]) -> tuple[Edge, ...]:
         """Every edge out of these datasets."""
+        ...
+
+    def edges_stamp(self, tenant: str) -> tuple[int, int]:
+        """Differs whenever edges were added or taken away."""
         ...
 
     def datasets_in_use(self, tenant: str) -> Mapping[DatasetId, bool]:

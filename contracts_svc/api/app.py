@@ -8,6 +8,7 @@ from fastapi import FastAPI
 from prometheus_client import CollectorRegistry
 
 from contracts_svc.adapters import openlineage
+from contracts_svc.adapters.sql_process import SqlProcess
 from contracts_svc.api import contracts, health, lineage, problems
 from contracts_svc.api.limits import Budget, Limits
 from contracts_svc.api.metrics import Metrics, Watched
@@ -32,7 +33,7 @@ def create_app(service: Service, budget: Budget | None = None) -> FastAPI:
         redoc_url=None,
     )
     app.state.service = service
-    app.state.lineage = StoredLineage(service.store, openlineage.take, openlineage.read_parsed)
+    app.state.lineage = StoredLineage(service.store, openlineage.take, openlineage.read_parsed, SqlProcess())
     registry = CollectorRegistry()
     problems.install(app)
     app.include_router(contracts.router)

@@ -8,10 +8,10 @@ often, nor on who sends them at the same time.
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 from datetime import datetime
 from threading import Lock
@@ -97,6 +97,7 @@ class StoredLineage:
         self._read = read
         self._follow = follow
         self._cache: dict[str, _Known] = {}
+        self._used: dict[str, tuple[tuple[int, int], Mapping[DatasetId, bool]]] = {}
         self._lock = Lock()
 
     # --- in ---
@@ -158,8 +159,8 @@ class StoredLineage:
         state = replace(state, contracts=stamp)
         # What is not written yet may never be: another process may then give this number to other links.
         known = self._known(tenant, state) if state == before else self._read_known(tenant, state)
-        stood = self._store.standings(tenant) if state != before else self._new_names(tenant)
-        stands = {d: _standing(d, known.identities) for d in stood}
+        stood = self._store.standings(tenant, new=state == before)
+        stands = {d: self._standing(tenant, d, known.identities) for d in stood}
         moved = {d: standing for d, standing in stands.items() if standing != stood[d]}
         again = self._store.origins_naming(tenant, [d for d in moved if stood[d]])
         self._store.put_standings(tenant, moved)
@@ -167,8 +168,11 @@ class StoredLineage:
             self._store.put_lineage_state(tenant, state)
         return known, set(again)
 
-    def _new_names(self, tenant: str) -> Mapping[DatasetId, bytes]:
-        return {d: standing for d, standing in self._store.standings(tenant).items() if not standing}
+    def _standing(self, tenant: str, name: DatasetId, identities: Identities) -> bytes:
+        meant = identities.resolve(name)
+        found = identities.contract_of(meant)
+        columns = sorted(columns_of(found[1]).items()) if found else []
+        return self._store.standing(tenant, meant, json.dumps(columns))
 
     def _known(self, tenant: str, state: LineageState) -> _Known:
         with self._lock:
@@ -189,8 +193,7 @@ class StoredLineage:
         """The jobs with SQL that name one of these datasets, by whichever of its names."""
         if not datasets:
             return set()
-        meant = {identities.resolve(d) for d in datasets}
-        names = [d for d in self._store.standings(tenant) if identities.resolve(d) in meant]
+        names = self._store.names_meaning(tenant, {identities.resolve(d) for d in datasets})
         return set(self._store.origins_with_sql(tenant, self._store.origins_naming(tenant, names)))
 
     def _make(self, tenant: str, origin: str, known: _Known) -> tuple[Problem, ...]:
@@ -216,16 +219,12 @@ class StoredLineage:
         heard = self._read(_events(reports), "lineage", None)
         told: tuple[Described, ...] = ()
         if heard.queries:
-            told = _described(self._store.facets(tenant, datasets=self._all_names(tenant, heard, known)))
+            meant = {known.identities.resolve(d) for q in heard.queries for d in (*q.inputs, *q.outputs)}
+            told = _described(self._store.facets(tenant, datasets=meant))
         edges, problems = edges_of(
             [replace(heard, problems=(), datasets=())], known.identities, told, self._follow
         )
         return heard, edges, problems
-
-    def _all_names(self, tenant: str, heard: Heard, known: _Known) -> list[DatasetId]:
-        """The datasets of the queries, under every name they were reported by."""
-        meant = {known.identities.resolve(d) for q in heard.queries for d in (*q.inputs, *q.outputs)}
-        return [d for d in self._store.standings(tenant) if known.identities.resolve(d) in meant]
 
     def _put_readers(self, tenant: str, origin: str, reports: Sequence[Report], heard: Heard) -> None:
         """Of several words on one reader the last counts, or the greater of one time."""
@@ -245,8 +244,7 @@ class StoredLineage:
         identities = self.refresh(tenant).identities
         found = identities.find(text)
         if found is None:
-            used = [unscoped(d) for d in self._store.datasets_in_use(tenant)]
-            found = next((d for d in sorted(used) if text in (d.name, str(d))), None)
+            found = next((d for d in sorted(self._in_use(tenant)) if text in (d.name, str(d))), None)
         return found, () if found else identities.suggest(text)
 
     def downstream(self, ref: ColumnRef, tenant: str) -> Part:
@@ -283,6 +281,18 @@ class StoredLineage:
         edges, touched, complete = self._reached(begin, extra.edges, tenant)
         lineage = self._lineage(known, extra, edges, touched, tenant)
         return Part(lineage=_renamed(lineage, asked), complete=complete)
+
+    def _in_use(self, tenant: str) -> Mapping[DatasetId, bool]:
+        """Every dataset of the stored edges -> whether one ends there."""
+        stamp = self._store.edges_stamp(tenant)
+        with self._lock:
+            kept = self._used.get(tenant)
+        if kept is None or kept[0] != stamp:
+            found = {unscoped(d): fed for d, fed in self._store.datasets_in_use(tenant).items()}
+            kept = (stamp, found)
+            with self._lock:
+                self._used[tenant] = kept
+        return kept[1]
 
     def _declared(self, known: _Known) -> _Extra:
         """What people wrote down, and the keys that contracts promise."""
@@ -348,38 +358,38 @@ class StoredLineage:
         tenant: str,
     ) -> Lineage:
         identities = known.identities
-        in_use = {unscoped(d): is_fed for d, is_fed in self._store.datasets_in_use(tenant).items()}
+        in_use = self._in_use(tenant)
         flows = [e for e in extra.edges if not e.origin.startswith(PROMISED)]
-        named = in_use.keys() | {r.dataset for e in flows for r in (e.source, e.target)}
-        fed = {d for d, is_fed in in_use.items() if is_fed} | {e.target.dataset for e in extra.edges}
-        readers = [
+        more = {r.dataset for e in flows for r in (e.source, e.target)}
+        fed = _Fed(in_use, {e.target.dataset for e in extra.edges})
+        told = [
             replace(t.consumer, dataset=identities.resolve(t.consumer.dataset))
             for t in _latest(self._store.readers(tenant))
         ]
-        readers += extra.consumers
-        datasets = described(_described(self._store.facets(tenant)), identities)
-        consumers = consumers_in(fed, identities, readers, datasets)
+        told = [c for c in (*told, *extra.consumers) if c.kind is not ConsumerKind.JOB or c.dataset in fed]
+        datasets = described(_described(self._store.facets(tenant, datasets=touched)), identities)
+        shown = consumers_in(
+            {d for d in touched if d in fed},
+            identities,
+            [c for c in told if c.dataset in touched or c.dataset not in fed],
+            datasets,
+        )
         leaving: defaultdict[DatasetId, list[Edge]] = defaultdict(list)
         for edge in edges:
             leaving[edge.source.dataset].append(edge)
-        shown = [
-            c
-            for c in consumers
-            if c.dataset in touched or (c.kind is not ConsumerKind.CONTRACT and c.dataset not in fed)
-        ]
         return Lineage(
             graph=Graph(tuple(edges)),
-            consumers=tuple(shown),
+            consumers=shown,
             problems=extra.problems,
             pins=extra.pins,
-            datasets=tuple(d for d in datasets.values() if d.dataset in touched),
+            datasets=tuple(datasets.values()),
             identities=identities,
             extent=Extent(
-                datasets=len(named),
-                named=named.__contains__,
+                datasets=len(in_use) + len(more - in_use.keys()),
+                named=lambda d: d in in_use or d in more,
                 fed=fed.__contains__,
                 leaving=lambda dataset: leaving.get(dataset, ()),
-                consumers=len(consumers),
+                consumers=len({(c.dataset, c.kind) for c in told}) + fed.but({c.dataset for c in told}),
             ),
             contracts=tuple(
                 {c.id: c for d in sorted(touched) if (ct := identities.known.get(d)) for c in ct[:1]}.values()
@@ -439,6 +449,22 @@ class _Extra:
     pins: tuple[Pin, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class _Fed:
+    """The datasets that an edge ends at."""
+
+    in_use: Mapping[DatasetId, bool]
+    more: AbstractSet[DatasetId]
+
+    def __contains__(self, dataset: object) -> bool:
+        return dataset in self.more or bool(self.in_use.get(dataset, False))  # type: ignore[call-overload]
+
+    def but(self, others: AbstractSet[DatasetId]) -> int:
+        """How many they are without the others."""
+        fed = sum(self.in_use.values()) + sum(not self.in_use.get(d, False) for d in self.more)
+        return fed - sum(d in self for d in others)
+
+
 def _events(reports: Iterable[Report]) -> Iterator[Json]:
     """Reports as events again."""
     for report in reports:
@@ -451,15 +477,6 @@ def _described(facets: Iterable[FacetSaid]) -> tuple[Described, ...]:
     for said in facets:
         kept.keep(said.dataset, said.facet, json.loads(said.text), said.seen)
     return tuple(described_by(kept))
-
-
-def _standing(dataset: DatasetId, identities: Identities) -> bytes:
-    """Stands for what is known of a dataset's name and of its contract's columns."""
-    meant = identities.resolve(dataset)
-    found = identities.contract_of(meant)
-    columns = sorted(columns_of(found[1]).items()) if found else []
-    text = json.dumps([meant.namespace, meant.name, columns])
-    return hashlib.blake2b(text.encode(), digest_size=16).digest()
 
 
 def _latest(readers: Iterable[Told]) -> list[Told]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 
 from contracts_svc.lineage.graph import ColumnRef, DatasetId, Edge
@@ -29,15 +29,26 @@ def tenant_of(dataset: DatasetId) -> str:
 
 def scoped_edges(edges: Iterable[Edge], tenant: str) -> Iterator[Edge]:
     """The edges as they are kept."""
-    for edge in edges:
-        ends = (ColumnRef(scoped(r.dataset, tenant), r.column) for r in (edge.source, edge.target))
-        source, target = ends
-        yield replace(edge, source=source, target=target)
+    return _renamed(edges, lambda d: scoped(d, tenant))
 
 
 def unscoped_edges(edges: Iterable[Edge]) -> Iterator[Edge]:
     """The edges as the tenant knows them."""
+    return _renamed(edges, unscoped)
+
+
+def _renamed(edges: Iterable[Edge], name: Callable[[DatasetId], DatasetId]) -> Iterator[Edge]:
+    names: dict[DatasetId, DatasetId] = {}
     for edge in edges:
-        ends = (ColumnRef(unscoped(r.dataset), r.column) for r in (edge.source, edge.target))
-        source, target = ends
-        yield replace(edge, source=source, target=target)
+        source, target = edge.source, edge.target
+        for dataset in (source.dataset, target.dataset):
+            if dataset not in names:
+                names[dataset] = name(dataset)
+        if names[source.dataset] == source.dataset and names[target.dataset] == target.dataset:
+            yield edge
+            continue
+        yield replace(
+            edge,
+            source=ColumnRef(names[source.dataset], source.column),
+            target=ColumnRef(names[target.dataset], target.column),
+        )

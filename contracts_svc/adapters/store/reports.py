@@ -29,7 +29,7 @@ class LineageReports(LineageEdges):
         """The state, which nobody else changes until the transaction ends."""
 
         def work(connection: Connection) -> LineageState:
-            first = {"tenant": tenant, "contracts": "", "links": 0}
+            first = {"tenant": tenant, "contracts": "", "links": 0, "removed": 0}
             # The row is what two senders wait at.
             statement = insert(connection, t.lineage_states)
             connection.execute(statement.on_conflict_do_nothing(index_elements=["tenant"]), first)
@@ -104,15 +104,15 @@ class LineageReports(LineageEdges):
 
         return self.database.read(work)
 
-    def origins_naming(self, tenant: str, datasets: Collection[DatasetId]) -> tuple[str, ...]:
-        """The jobs that have reported one of these datasets, sorted."""
+    def origins_naming(self, tenant: str, names: Collection[DatasetId]) -> tuple[str, ...]:
+        """The jobs that have reported one of these names, sorted."""
         query = (
             select(t.lineage_reports.c.origin)
             .join(t.lineage_report_names, t.lineage_report_names.c.report_id == t.lineage_reports.c.id)
             .join(t.lineage_names, t.lineage_names.c.id == t.lineage_report_names.c.name_id)
             .distinct()
         )
-        keys = [_name_key(tenant, d) for d in datasets]
+        keys = [_name_key(tenant, d) for d in names]
 
         def work(connection: Connection) -> tuple[str, ...]:
             found = rows_with(connection, query, t.lineage_names.c.key, keys)
@@ -122,26 +122,46 @@ class LineageReports(LineageEdges):
 
     # --- names and facets ---
 
-    def standings(self, tenant: str) -> Mapping[DatasetId, bytes]:
-        """Every dataset that was reported -> a digest of what was known of it when it was last used."""
-        query = select(t.lineage_names).where(t.lineage_names.c.tenant == tenant)
+    def names_meaning(self, tenant: str, datasets: Collection[DatasetId]) -> tuple[DatasetId, ...]:
+        """The names that meant one of these datasets when they were last used."""
+        keys = [_name_key(tenant, d) for d in datasets]
 
-        def work(connection: Connection) -> Mapping[DatasetId, bytes]:
-            rows = connection.execute(query)
-            return {DatasetId(row.namespace, row.name): bytes(row.standing) for row in rows}
+        def work(connection: Connection) -> tuple[DatasetId, ...]:
+            found = rows_with(connection, select(t.lineage_names), t.lineage_names.c.meant, keys)
+            return tuple(sorted(DatasetId(row.namespace, row.name) for row in found))
 
         return self.database.read(work)
 
+    def standings(self, tenant: str, *, new: bool = False) -> Mapping[DatasetId, bytes | None]:
+        """Every name that was reported -> a digest of what was known of it; None: it was never used."""
+        query = select(t.lineage_names).where(t.lineage_names.c.tenant == tenant)
+        if new:
+            query = query.where(t.lineage_names.c.meant == b"")
+
+        def work(connection: Connection) -> Mapping[DatasetId, bytes | None]:
+            return {
+                DatasetId(row.namespace, row.name): bytes(row.meant) + bytes(row.columns) or None
+                for row in connection.execute(query)
+            }
+
+        return self.database.read(work)
+
+    def standing(self, tenant: str, meant: DatasetId, columns: str) -> bytes:
+        """The digest of what is known of a name: the dataset that it means, and its columns as a text."""
+        return _name_key(tenant, meant) + digest(columns)
+
     def put_standings(self, tenant: str, standings: Mapping[DatasetId, bytes]) -> None:
-        """Keep these digests."""
-        rows = [
-            {**_name(tenant, d), "key": _name_key(tenant, d), "standing": s} for d, s in standings.items()
+        """Keep what is known of names."""
+        half = len(digest())
+        rows: list[dict[str, Any]] = [
+            {**_name(tenant, d), "key": _name_key(tenant, d), "meant": s[:half], "columns": s[half:]}
+            for d, s in standings.items()
         ]
         rows.sort(key=lambda row: row["key"])
 
         def conflict(statement: Insert) -> Insert:
-            given = statement.excluded.standing
-            return statement.on_conflict_do_update(index_elements=["key"], set_={"standing": given})
+            given = {name: statement.excluded[name] for name in ("meant", "columns")}
+            return statement.on_conflict_do_update(index_elements=["key"], set_=given)
 
         if rows:
             self.database.write(lambda c: add(c, t.lineage_names, rows, conflict))
@@ -158,7 +178,7 @@ class LineageReports(LineageEdges):
     def facets(
         self, tenant: str, *, datasets: Collection[DatasetId] | None = None, facet: str | None = None
     ) -> tuple[FacetSaid, ...]:
-        """The latest facets, of all datasets or these, of all kinds or this."""
+        """The latest facets, of all datasets or these (under whichever name), of all kinds or this."""
         query = select(t.lineage_facets, t.lineage_names.c.namespace, t.lineage_names.c.name)
         query = query.join(t.lineage_names, t.lineage_names.c.id == t.lineage_facets.c.name_id)
         query = query.where(t.lineage_names.c.tenant == tenant)
@@ -170,7 +190,7 @@ class LineageReports(LineageEdges):
                 rows: Iterable[Row[Any]] = connection.execute(query)
             else:
                 keys = [_name_key(tenant, d) for d in datasets]
-                rows = rows_with(connection, query, t.lineage_names.c.key, keys)
+                rows = rows_with(connection, query, t.lineage_names.c.meant, keys)
             return tuple(
                 FacetSaid(dataset=DatasetId(r.namespace, r.name), facet=r.facet, text=r.document, seen=r.seen)
                 for r in sorted(rows, key=lambda row: bytes(row.key))
@@ -197,7 +217,11 @@ class LineageReports(LineageEdges):
                 for row, edge in zip(rows, there, strict=True)
                 if edge not in keep and tenant_of(edge.source.dataset) == tenant
             ]
-            _delete(connection, tables.edges, gone)
+            if gone:
+                _delete(connection, tables.edges, gone)
+                states = t.lineage_states
+                change = update(states).where(states.c.tenant == tenant)
+                connection.execute(change.values(removed=states.c.removed + 1))
             self.put_edges(wanted)
 
         self.database.write(work)
@@ -254,6 +278,17 @@ class LineageReports(LineageEdges):
 
         return self.database.read(work)
 
+    def edges_stamp(self, tenant: str) -> tuple[int, int]:
+        """Differs whenever edges were added or taken away."""
+        removed = select(t.lineage_states.c.removed).where(t.lineage_states.c.tenant == tenant)
+        query = select(func.max(tables.edges.c.id), removed.scalar_subquery())
+
+        def work(connection: Connection) -> tuple[int, int]:
+            last, taken = connection.execute(query).one()
+            return last or 0, taken or 0
+
+        return self.database.read(work)
+
     def datasets_in_use(self, tenant: str) -> Mapping[DatasetId, bool]:
         """Every dataset (as it is kept) that an edge starts or ends at -> whether one ends there."""
         here, edges = tables.columns, tables.edges
@@ -290,7 +325,7 @@ def _name_key(tenant: str, dataset: DatasetId) -> bytes:
 
 
 def _name_ids(connection: Connection, tenant: str, datasets: Iterable[DatasetId]) -> dict[bytes, int]:
-    rows = {_name_key(tenant, d): {**_name(tenant, d), "standing": b""} for d in datasets}
+    rows = {_name_key(tenant, d): {**_name(tenant, d), "meant": b"", "columns": b""} for d in datasets}
     return ids_of(connection, t.lineage_names, rows)
 
 

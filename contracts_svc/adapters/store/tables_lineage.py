@@ -22,6 +22,8 @@ lineage_states = Table(
     Column("tenant", Name, primary_key=True),
     Column("contracts", Clean, nullable=False),
     Column("links", Integer, nullable=False),
+    # Counts how often edges were taken away.
+    Column("removed", Integer, nullable=False),
 )
 
 lineage_reports = Table(
@@ -47,8 +49,10 @@ lineage_names = Table(
     Column("tenant", Name, nullable=False, index=True),
     Column("namespace", Clean, nullable=False),
     Column("name", Clean, nullable=False),
-    # Of what was known of it when it was last used; empty before that.
-    Column("standing", LargeBinary, nullable=False),
+    # Digest of the dataset that it meant when it was last used; empty before that.
+    Column("meant", LargeBinary, nullable=False, index=True),
+    # Digest of that dataset's columns, as its contract has them.
+    Column("columns", LargeBinary, nullable=False),
 )
 
 lineage_report_names = Table(

@@ -230,6 +230,7 @@ def _lineage_reports() -> None:
         sa.Column("tenant", TEXT, nullable=False),
         sa.Column("contracts", TEXT, nullable=False),
         sa.Column("links", sa.Integer(), nullable=False),
+        sa.Column("removed", sa.Integer(), nullable=False),
         sa.PrimaryKeyConstraint("tenant", name=op.f("pk_lineage_states")),
     )
     op.create_table(
@@ -252,11 +253,13 @@ def _lineage_reports() -> None:
         sa.Column("tenant", TEXT, nullable=False),
         sa.Column("namespace", TEXT, nullable=False),
         sa.Column("name", TEXT, nullable=False),
-        sa.Column("standing", sa.LargeBinary(), nullable=False),
+        sa.Column("meant", key, nullable=False),
+        sa.Column("columns", key, nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_lineage_names")),
         sa.UniqueConstraint("key", name=op.f("uq_lineage_names_key")),
     )
     op.create_index(op.f("ix_lineage_names_tenant"), "lineage_names", ["tenant"], unique=False)
+    op.create_index(op.f("ix_lineage_names_meant"), "lineage_names", ["meant"], unique=False)
     op.create_table(
         "lineage_report_names",
         sa.Column("report_id", ID, nullable=False),
