@@ -41,10 +41,9 @@ def affected(
     a failing one is nested in, is failing too. An edge that does not know its columns is followed:
     what may be wrong is told. The dataset itself is not among its consumers.
     """
-    walk = _Walk(graph)
     paths: defaultdict[DatasetId, list[Path]] = defaultdict(list)
     for column in tuple(dict.fromkeys(columns)) or (None,):
-        for path in walk.downstream(ColumnRef(dataset, column)):
+        for path in _downstream(ColumnRef(dataset, column), graph):
             paths[path[-1].target.dataset].append(path)
     return tuple(
         _reached(c, sorted(paths[c.dataset], key=len))
@@ -55,7 +54,7 @@ def affected(
 
 def reached_from(start: ColumnRef, graph: Graph) -> Iterator[ColumnRef]:
     """Every column (or dataset) that wrong values of ``start`` reach, nearest first."""
-    return (path[-1].target for path in _Walk(graph).downstream(start))
+    return (path[-1].target for path in _downstream(start, graph))
 
 
 def _reached(consumer: Consumer, paths: Sequence[Path]) -> Affected:
@@ -64,51 +63,26 @@ def _reached(consumer: Consumer, paths: Sequence[Path]) -> Affected:
     return Affected(consumer=consumer, columns=columns, paths=tuple(paths))
 
 
-class _Walk:
-    """Walks a graph as wrong values travel, which is wider than column by column.
-
-    ``Graph.downstream`` follows exactly one column; here nested columns belong together, and edges
-    whose columns are not known take part.
-    """
-
-    def __init__(self, graph: Graph) -> None:
-        self._graph = graph
-        self._by_dataset: dict[DatasetId, dict[str, list[Edge]]] = {}
-
-    def downstream(self, start: ColumnRef) -> Iterator[Path]:
-        """A shortest path to everything that is reached, nearest first; ends on cycles."""
-        reached = {start}
-        paths: list[Path] = [(e,) for e in self._onward(start)]
-        while paths:
-            longer: list[Path] = []
-            for path in paths:
-                target = path[-1].target
-                if target not in reached:
-                    reached.add(target)
-                    yield path
-                    longer += [(*path, e) for e in self._onward(target)]
-            paths = longer
-
-    def _onward(self, ref: ColumnRef) -> Sequence[Edge]:
-        if ref.column is None:
-            return self._graph.onward(ref)
-        alike = self._edges(ref.dataset).get(_top(ref.column), ())
-        known = [e for e in alike if related(e.source.column or "", ref.column)]
-        return [*known, *self._graph.reads(ColumnRef(ref.dataset, None))]
-
-    def _edges(self, dataset: DatasetId) -> dict[str, list[Edge]]:
-        """The edges out of a dataset by the top-level column that they start in."""
-        if dataset not in self._by_dataset:
-            found: defaultdict[str, list[Edge]] = defaultdict(list)
-            for edge in self._graph.onward(ColumnRef(dataset, None)):
-                if edge.source.column is not None:
-                    found[_top(edge.source.column)].append(edge)
-            self._by_dataset[dataset] = found
-        return self._by_dataset[dataset]
+def _downstream(start: ColumnRef, graph: Graph) -> Iterator[Path]:
+    """A shortest path to everything that wrong values reach, nearest first; ends on cycles."""
+    reached = {start}
+    paths: list[Path] = [(e,) for e in _readers(start, graph)]
+    while paths:
+        longer: list[Path] = []
+        for path in paths:
+            target = path[-1].target
+            if target not in reached:
+                reached.add(target)
+                yield path
+                longer += [(*path, e) for e in _readers(target, graph)]
+        paths = longer
 
 
-def _top(column: str) -> str:
-    return _INSIDE.split(column, maxsplit=1)[0]
+def _readers(ref: ColumnRef, graph: Graph) -> Iterable[Edge]:
+    """Whoever an effect reaches in an impact, and who reads only the rows: where values are wrong, there may
+    be rows too many or too few."""
+    rows = graph.reads(ColumnRef(ref.dataset, None)) if ref.column else ()
+    return dict.fromkeys((*graph.readers(ref), *rows))
 
 
 def related(one: str, other: str) -> bool:

@@ -42,6 +42,10 @@ class Settings(BaseSettings):
     lineage: Annotated[list[Path], NoDecode] = Field(
         [], description=f"Files or folders of lineage (see --lineage), separated by '{os.pathsep}'"
     )
+    service_url: str = Field(
+        "", description="Address of a running service, whose lineage `contracts preflight` judges by"
+    )
+    service_token: SecretStr = Field(SecretStr(""), description="Token for it (scope: viewer)")
     database_url: SecretStr = Field(
         SecretStr("sqlite:///.contracts/contracts.db"),
         description="The store: sqlite:///FILE (one process), or postgresql://USER:PASSWORD@HOST/DATABASE",

@@ -32,6 +32,7 @@ from typing import BinaryIO
 from contracts_svc.errors import Location, Problem
 from contracts_svc.lineage.event_columns import MAX_NAME, column_edges, explicit_edges
 from contracts_svc.lineage.event_facets import DESCRIBING, Facets, described, owners, support
+from contracts_svc.lineage.event_report import Report, report_of
 from contracts_svc.lineage.event_sql import dialect_of_job
 from contracts_svc.lineage.graph import (
     ColumnRef,
@@ -91,6 +92,27 @@ def read_document(text: bytes, file: str, now: datetime | None = None) -> Heard:
     return reader.result()
 
 
+def read_parsed(events: Iterable[Json], file: str, now: datetime | None = None) -> Heard:
+    """Read events that are parsed already."""
+    reader = _Reader(file, now)
+    for event in events:
+        reader.event(event)
+    return reader.result()
+
+
+def take(event: Json, file: str, now: datetime) -> tuple[Heard, Report | None]:
+    """What an event says, and what is to be kept of it; None where it is no event."""
+    reader = _Reader(file, now)
+    reader.event(event)
+    if not isinstance(event, dict) or not reader.understood:
+        return reader.result(), None
+    try:
+        return reader.result(), report_of(event, reader.origin, reader.seen)
+    except RecursionError:
+        reader.problem("the event is nested too deep", "take its facets apart")
+        return reader.result(), None
+
+
 @dataclass(slots=True)
 class _Reader:
     file: str
@@ -109,6 +131,8 @@ class _Reader:
     number: int = 1
     seen: datetime | None = None
     origin: str = ""
+    understood: bool = False
+    """Whether the last event was one."""
 
     def result(self) -> Heard:
         if self.untold:
@@ -150,19 +174,21 @@ class _Reader:
             return (parsed(text, most),)
         except Unreadable as error:
             hint = "one event a line, each a JSON object in UTF-8"
-            self._problem(f"the event cannot be read: {error.reason}", hint, error.column, error.line - 1)
+            self.problem(f"the event cannot be read: {error.reason}", hint, error.column, error.line - 1)
             return ()
 
     def event(self, event: Json) -> None:
         """Take in one event; a problem where it is none."""
+        self.understood = False
         if not isinstance(event, dict):
-            self._problem("the event is no JSON object", "one event a line, each a JSON object")
+            self.problem("the event is no JSON object", "one event a line, each a JSON object")
         elif not any(isinstance(event.get(key), dict) for key in ("job", "dataset")):
-            self._problem(
+            self.problem(
                 "this is no OpenLineage event: it has neither a job nor a dataset",
                 "RunEvent and JobEvent have a job, DatasetEvent has a dataset",
             )
         else:
+            self.understood = True
             self.seen = self._time(event.get("eventTime"))
             job = self._object(event, "job")
             self.origin = _origin(event, job)
@@ -187,7 +213,7 @@ class _Reader:
         without = tuple(o for o in outputs if o not in sources)
         if len(inputs) * len(outputs) > MAX_PAIRS:
             message = f"the event joins {len(inputs):,} inputs with {len(outputs):,} outputs"
-            self._problem(message, f"above {MAX_PAIRS:,} pairs only its column lineage is taken")
+            self.problem(message, f"above {MAX_PAIRS:,} pairs only its column lineage is taken")
         else:
             followed = self._query(event, job, inputs, without)
             covered = set[DatasetId]().union(*sources.values())
@@ -203,7 +229,7 @@ class _Reader:
     def _reading_job(self, job: Mapping[str, Json]) -> DatasetId:
         """The node of a job that names no output: what it reads has a reader all the same."""
         node = DatasetId(JOBS, self.origin.removeprefix("openlineage:"))
-        named = owners(self._job_facet(job, "ownership"), self._problem)
+        named = owners(self._job_facet(job, "ownership"), self.problem)
         self._reader(
             Consumer(
                 name=self._text(job, "name") or node.name,
@@ -226,7 +252,7 @@ class _Reader:
             if explicit.get("inputs") == []:  # nothing upstream is tracked, as the facet says
                 found.setdefault(output, set())
             edges = chain(
-                column_edges(output, columns, self._problem), explicit_edges(output, explicit, self._problem)
+                column_edges(output, columns, self.problem), explicit_edges(output, explicit, self.problem)
             )
             for source, target, kind, type_ in edges:
                 found.setdefault(output, set()).add(source.dataset)
@@ -240,7 +266,7 @@ class _Reader:
         """The datasets in the job's own lineage facet, each with its entry as a facet."""
         entries = self._job_facet(job, "lineage").get("entries") or []
         if not isinstance(entries, list):
-            self._problem("the lineage facet's entries are no list")
+            self.problem("the lineage facet's entries are no list")
             return []
         named = (e for e in entries if isinstance(e, dict) and e.get("type") != "JOB")
         found = ((self._dataset(e, "the lineage facet's entries"), e) for e in named)
@@ -283,19 +309,19 @@ class _Reader:
 
     def _time(self, value: Json) -> datetime | None:
         if value is None:
-            self._problem("the event has no eventTime", "its edges have no time of being seen")
+            self.problem("the event has no eventTime", "its edges have no time of being seen")
             return None
         try:
             time = datetime.fromisoformat(value)
             time = (time if time.tzinfo else time.replace(tzinfo=UTC)).astimezone(UTC)
         except (TypeError, ValueError, OverflowError):
-            self._problem(f"eventTime {value!r:.60} is no time", "write it as 2026-01-31T12:00:00Z")
+            self.problem(f"eventTime {value!r:.60} is no time", "write it as 2026-01-31T12:00:00Z")
             return None
         if self.now is None or time <= self.now:
             return time
         if time > self.now + SKEW:
             message = f"eventTime {value:.60} is in the future, so it is taken for now"
-            self._problem(message, "set the clock of the machine that sends it")
+            self.problem(message, "set the clock of the machine that sends it")
         return self.now
 
     def _keep(self, datasets: Iterable[tuple[DatasetId, Mapping[str, Json]]]) -> None:
@@ -305,28 +331,28 @@ class _Reader:
                 if isinstance(value, dict):
                     self.facets.keep(dataset, name, value, self.seen)
                 elif value is not None:
-                    self._problem(f"the {name} facet of `{dataset}` is no object")
+                    self.problem(f"the {name} facet of `{dataset}` is no object")
 
     # -- datasets
 
     def _datasets(self, event: Mapping[str, Json], key: str) -> list[tuple[DatasetId, Mapping[str, Json]]]:
         value = event.get(key) or []
         if not isinstance(value, list):
-            self._problem(f"{key} is no list")
+            self.problem(f"{key} is no list")
             return []
         found = (self._dataset(entry, key) for entry in value)
         return [dataset for dataset in found if dataset is not None]
 
     def _dataset(self, value: Json, key: str) -> tuple[DatasetId, Mapping[str, Json]] | None:
         if not isinstance(value, dict):
-            self._problem(f"an entry of {key} is no object")
+            self.problem(f"an entry of {key} is no object")
             return None
         namespace, name = value.get("namespace"), value.get("name")
         if not isinstance(namespace, str) or not isinstance(name, str) or not name:
-            self._problem(f"an entry of {key} has no namespace and name")
+            self.problem(f"an entry of {key} has no namespace and name")
             return None
         if max(len(namespace), len(name)) > MAX_NAME:
-            self._problem(f"an entry of {key} has a name of more than {MAX_NAME:,} characters")
+            self.problem(f"an entry of {key} has a name of more than {MAX_NAME:,} characters")
             return None
         return DatasetId(namespace, name), self._object(value, "facets")
 
@@ -353,15 +379,15 @@ class _Reader:
 
     def _dashboard(self, output: DatasetId, facets: Mapping[str, Json], job: Mapping[str, Json]) -> None:
         title = self._text(self._facet(facets, "documentation"), "description").strip().split("\n")[0]
-        named = owners(self._facet(facets, "ownership"), self._problem)
-        named = named or owners(self._job_facet(job, "ownership"), self._problem)
+        named = owners(self._facet(facets, "ownership"), self.problem)
+        named = named or owners(self._job_facet(job, "ownership"), self.problem)
         consumer = Consumer(
             name=title or output.name,
             kind=ConsumerKind.DASHBOARD,
             dataset=output,
             team=named.team if named else "",
             owner=named.owner if named else "",
-            channels=tuple(support(facets, self._problem)),
+            channels=tuple(support(facets, self.problem)),
         )
         self._reader(consumer)
 
@@ -388,7 +414,7 @@ class _Reader:
         if isinstance(value, dict):
             return value
         if value is not None:
-            self._problem(f"{key} is no object")
+            self.problem(f"{key} is no object")
         return {}
 
     @staticmethod
@@ -396,8 +422,8 @@ class _Reader:
         value = parent.get(key)
         return value if isinstance(value, str) else ""
 
-    def _problem(self, message: str, hint: str = "", column: int = 1, line: int = 0) -> None:
-        """``line`` counts from the first of the event."""
+    def problem(self, message: str, hint: str = "", column: int = 1, line: int = 0) -> None:
+        """Tell what is wrong. ``line`` counts from the first of the event."""
         problem = Problem(Location(self.file, self.number + line, column), message, hint)
         if len(self.problems) < MAX_PROBLEMS or problem in self.problems:
             self.problems.setdefault(problem)

@@ -20,7 +20,7 @@ log = logging.getLogger("contracts.api")
 
 MAX_BODY = 8 * 1024 * 1024
 """Bytes of a body, where nothing else is said."""
-MAX_BODY_OF: Mapping[str, int] = {"/api/v1/lineage": 10_000_000}
+MAX_BODY_OF: Mapping[str, int] = {"/api/v1/lineage": 10_000_000, "/api/v1/lineage/batch": 10_000_000}
 """Path -> bytes, where it is more or less."""
 _MOST_CALLERS = 10_000
 """Callers whose budget is kept in mind; who was not seen longest begins with a full one."""

@@ -6,14 +6,14 @@ from dataclasses import dataclass
 
 from contracts_svc.flows.register import Reader
 from contracts_svc.ports import Clock
-from contracts_svc.ports_store import Store
+from contracts_svc.ports_lineage import ServiceStore
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Service:
     """One running service. Safe for use by many threads."""
 
-    store: Store
+    store: ServiceStore
     read: Reader
     clock: Clock
     everyone_may: bool = False

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 from contracts_svc.adapters.git import GitRepository
 from contracts_svc.app import SystemClock
 from contracts_svc.cli.output import emit
-from contracts_svc.cli.preflight import Judgement, Request, judge
+from contracts_svc.cli.preflight import Asking, Judgement, Request, asking_of, judge
 from contracts_svc.cli.workspace import content
 from contracts_svc.compat.modes import Mode
 from contracts_svc.errors import ContractsError, CouldNotCheck, ExitCode, Problem, UserMistake
@@ -132,7 +132,9 @@ class _Action:
         named = {POLICY_FILE: self._options.policy, WAIVERS_FILE: self._options.waivers}
         host = _Renamed(self._git, {given: usual for usual, given in named.items() if given}, tip)
         given = _from_elsewhere(self._git, asked.head, self._options.lineage, self._environment)
-        return judge(request, host, self._now, given=given, history=self._git)
+        usual = asking_of(request)
+        asking = Asking(files=tuple(given)) if given else replace(usual, files=())
+        return judge(request, host, self._now, asking=asking, history=self._git)
 
     def tell(self, found: Judgement | UserMistake | CouldNotCheck, *, annotate: bool) -> ExitCode:
         """Annotations, summary and outputs; what the step ends with.

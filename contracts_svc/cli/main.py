@@ -212,6 +212,18 @@ def preflight(
         "."
     ),
     lineage: LineageOption = None,
+    service: Annotated[
+        str,
+        typer.Option(
+            "--service",
+            help="Judge by the lineage, consumers and waivers of the service at this address, instead of "
+            "files. Default: the setting CONTRACTS_SERVICE_URL.",
+        ),
+    ] = "",
+    token: Annotated[
+        str,
+        typer.Option("--token", help="Token for it. Better: the setting CONTRACTS_SERVICE_TOKEN."),
+    ] = "",
     dialect: DialectOption = "duckdb",
     mode: ModeOption = None,
     policy: PolicyOption = None,
@@ -232,7 +244,8 @@ def preflight(
     the commit that both sides have in common. Without --lineage, the SQL files, OpenLineage events, dbt
     manifests, data products and subscriptions of the base side are used. Policy and waivers are
     contracts-policy.yaml and contracts-waivers.yaml at the top of the base branch, unless files are named:
-    a branch cannot weaken its own judge.
+    a branch cannot weaken its own judge. SQL files that the branch changes are judged as jobs, wherever
+    the lineage comes from.
     """
     from contracts_svc.cli import preflight as command
 
@@ -241,6 +254,8 @@ def preflight(
         base=base,
         head=head,
         lineage=lineage or [],
+        service=service,
+        token=token,
         dialect=dialect,
         mode=mode and mode.value,
         policy=policy,
@@ -300,6 +315,23 @@ def lineage_unmatched(
     from contracts_svc.cli import lineage as command
 
     raise typer.Exit(command.unmatched(contracts, lineage or [], dialect, format))
+
+
+@lineage_app.command("send", epilog="Example: contracts lineage send events.jsonl --service https://...")
+def lineage_send(
+    files: Annotated[list[Path], typer.Argument(help="OpenLineage events: .jsonl, or .json.")],
+    service: Annotated[
+        str, typer.Option("--service", help="The service's address. Default: CONTRACTS_SERVICE_URL.")
+    ] = "",
+    token: Annotated[
+        str, typer.Option("--token", help="Token with the scope lineage. Better: CONTRACTS_SERVICE_TOKEN.")
+    ] = "",
+    format: FormatOption = Format.text,
+) -> None:
+    """Send OpenLineage events to a running service, and tell what it does not understand of them."""
+    from contracts_svc.cli import lineage_send as command
+
+    raise typer.Exit(command.run(files, service, token, format))
 
 
 @lineage_app.command("impact", epilog="Example: contracts lineage impact flights dep_delay --lineage sql/")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from difflib import get_close_matches
 from pathlib import Path
@@ -14,6 +14,7 @@ from contracts_svc.adapters.git import GitRepository
 from contracts_svc.app import SystemClock, pattern_inclusion
 from contracts_svc.cli import sources
 from contracts_svc.cli.output import count, emit
+from contracts_svc.cli.service_lineage import ServiceLineage
 from contracts_svc.cli.workspace import CONTRACT_SUFFIXES, content, read_text
 from contracts_svc.compat.history import merged, pinned, pins_of
 from contracts_svc.compat.modes import Mode
@@ -22,17 +23,18 @@ from contracts_svc.errors import CouldNotCheck, ExitCode, UserMistake
 from contracts_svc.findings import Finding
 from contracts_svc.flows.history import Earlier
 from contracts_svc.flows.jobs import job_findings
-from contracts_svc.flows.lineage import gather
+from contracts_svc.flows.lineage import Lineage, gather
 from contracts_svc.flows.preflight import (
     ContractChange,
+    LineageParts,
     Preflight,
+    Sides,
     findings_of,
     judged,
     preflight,
     read_sides,
 )
 from contracts_svc.flows.rulebook import Rulebook, base_texts, rulebook
-from contracts_svc.model import Contract
 from contracts_svc.policy import Policies
 from contracts_svc.policy_fields import POLICY_FILE, WAIVERS_FILE
 from contracts_svc.ports import CodeHost, FileHistory, FileVersion
@@ -48,6 +50,8 @@ class Request:
     base: str
     head: str
     lineage: Sequence[Path] = ()
+    service: str = ""
+    token: str = ""
     dialect: str
     mode: str | None = None
     policy: Path | None = None
@@ -81,9 +85,17 @@ class Judgement:
     about: About
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asking:
+    """Where lineage comes from: files, or a running service, else the repository itself."""
+
+    files: Sequence[Path] = ()
+    service: str = ""
+    token: str = field(default="", repr=False)
+
+
 def _judged(request: Request, code_host: GitRepository, now: datetime) -> ExitCode:
-    given = request.lineage or settings.load().lineage
-    found = judge(request, code_host, now, given=given, history=code_host)
+    found = judge(request, code_host, now, asking=asking_of(request), history=code_host)
     verdict = found.done.verdict
     emit(FORMATS[request.format].verdict(verdict, found.about), request.output)
     if request.output:
@@ -91,17 +103,20 @@ def _judged(request: Request, code_host: GitRepository, now: datetime) -> ExitCo
     return verdict.exit_code
 
 
+REPOSITORY = Asking()
+
+
 def judge(
     request: Request,
     code_host: CodeHost,
     now: datetime,
     *,
-    given: Sequence[Path] = (),
+    asking: Asking = REPOSITORY,
     history: FileHistory | None = None,
 ) -> Judgement:
     """Judge what ``request.head`` changes from where it left ``request.base``, of any code host.
 
-    ``given`` is the lineage to judge by; empty: that of the repository. ``history`` gives the earlier
+    ``asking`` says where lineage comes from. ``history`` gives the earlier
     versions that a transitive mode asks for. Raises UserMistake, CouldNotCheck.
     """
     _known_dialect(request.dialect)
@@ -110,20 +125,11 @@ def judge(
     rules = _rulebook(request, base_texts(code_host, tip, head_commit, now=now), now)
     texts = code_host.texts(base_commit, CONTRACT_SUFFIXES)
     sides = read_sides(texts, code_host.texts(head_commit, CONTRACT_SUFFIXES), read=read_text)
-    found, jobs = _lineage(
-        code_host, base_commit, head_commit, given, sides.base.values(), request.dialect, now
-    )
-    known = gather(
-        sides.base.values(),
-        sql=found.sql,
-        heard=found.heard,
-        declarations=found.declarations,
-        promised=sides.head.values(),
-        dialect=request.dialect,
-    )
     pins, problems = pins_of(sides.head.values())
-    known = replace(known, problems=(*known.problems, *problems))
-    pins = merged(pins, pinned((p.contract, p.version, p.consumer) for p in known.pins))
+    known, jobs = _lineage(asking, code_host, base_commit, head_commit, sides, request.dialect, now)
+    if isinstance(known, Lineage):
+        known = replace(known, problems=(*known.problems, *problems))
+        pins = merged(pins, pinned((p.contract, p.version, p.consumer) for p in known.pins))
     earlier = Earlier(versions=_versions(history, base_commit), read=read_text, pins=pins)
     asked = Mode(request.mode) if request.mode else None
     with pattern_inclusion() as inclusion:
@@ -229,22 +235,49 @@ def change_json(change: ContractChange) -> dict[str, Any]:
 
 
 def _lineage(
+    asking: Asking,
     code_host: CodeHost,
     base: str,
     head: str,
-    given: Sequence[Path],
-    contracts: Iterable[Contract],
+    sides: Sides,
     dialect: str,
     now: datetime,
-) -> tuple[sources.LineageSources, tuple[Finding, ...]]:
+) -> tuple[Lineage | LineageParts, tuple[Finding, ...]]:
     """The lineage to judge by, and what the branch's own changes of SQL files do.
 
     That of the repository where none is given: its SQL as the branch would have it, since what the branch
-    stops reading is not broken by it, and all else as it is on the base.
+    stops reading is not broken by it, and all else as it is on the base. Wherever the lineage comes from,
+    changed SQL files are judged as the jobs that they are.
     """
-    if given:
-        return sources.from_paths(given, now), ()
-    found = sources.from_texts(code_host.texts(base, (*sources.SUFFIXES, sources.CATALOG)), now)
-    changed = code_host.texts(head, (".sql",))
-    jobs = job_findings(found.sql, changed, contracts, dialect=dialect)
-    return replace(found, sql=changed), jobs
+    texts = code_host.texts(base, (*sources.SUFFIXES, sources.CATALOG) if asking == REPOSITORY else (".sql",))
+    found = sources.from_texts(texts, now)
+    changed = sources.sql_texts(code_host.texts(head, (".sql",)))
+    jobs = job_findings(found.sql, changed.sql, sides.base.values(), dialect=dialect)
+    if asking.service:
+        return ServiceLineage(asking.service, asking.token, pins_of(sides.head.values())[1]), jobs
+    if asking.files:
+        found = sources.from_paths(asking.files, now)
+    else:
+        found = replace(found, sql=changed.sql, heard=(*found.heard, *changed.heard))
+    known = gather(
+        sides.base.values(),
+        sql=found.sql,
+        heard=found.heard,
+        declarations=found.declarations,
+        promised=sides.head.values(),
+        dialect=dialect,
+    )
+    return known, jobs
+
+
+def asking_of(request: Request) -> Asking:
+    """What the command names, else what the settings do. Raises UserMistake."""
+    set_ = settings.load()
+    if request.service and request.lineage:
+        raise UserMistake.of(
+            "--service and --lineage cannot both be given", "give the one that knows who reads"
+        )
+    files = request.lineage or ([] if request.service else set_.lineage)
+    service = request.service or ("" if request.lineage else set_.service_url)
+    token = request.token or set_.service_token.get_secret_value()
+    return Asking(files=tuple(files), service=service, token=token if service else "")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -11,7 +12,7 @@ from pathlib import Path, PurePosixPath
 
 from contracts_svc.adapters import dbt, openlineage
 from contracts_svc.cli.workspace import content, expand
-from contracts_svc.errors import Problem, UserMistake
+from contracts_svc.errors import Location, Problem, UserMistake
 from contracts_svc.lineage import dbt_manifest
 from contracts_svc.lineage.declared import Declaration, read_declarations
 from contracts_svc.lineage.heard import Heard
@@ -78,7 +79,7 @@ def from_paths(paths: Iterable[Path], now: datetime) -> LineageSources:
     return found.sources()
 
 
-def from_texts(texts: Mapping[str, bytes], now: datetime) -> LineageSources:
+def from_texts(texts: Mapping[str, bytes], now: datetime | None) -> LineageSources:
     """The lineage among the files of a commit (path -> content). What cannot be read is told as a gap
     of the lineage: it is not the fault of the change that is judged."""
     found = _Found(now)
@@ -90,9 +91,14 @@ def from_texts(texts: Mapping[str, bytes], now: datetime) -> LineageSources:
     return found.sources()
 
 
+def sql_texts(texts: Mapping[str, bytes]) -> LineageSources:
+    """The SQL among these texts (path -> content); what is no text is told as a gap."""
+    return from_texts({name: text for name, text in texts.items() if name.lower().endswith(".sql")}, None)
+
+
 @dataclass(slots=True)
 class _Found:
-    now: datetime
+    now: datetime | None
     sql: dict[str, bytes] = field(default_factory=dict)
     heard: list[Heard] = field(default_factory=list)
     declarations: list[Declaration] = field(default_factory=list)
@@ -125,7 +131,7 @@ class _Found:
         kind = _kind(name, text, named=named)
         try:
             if kind is _Kind.SQL:
-                self.sql[name] = text
+                self._sql(name, text)
             elif kind is _Kind.EVENTS:
                 self.heard.append(openlineage.read_events(text.splitlines(), name, self.now))
             elif kind is _Kind.EVENT_DOCUMENT:
@@ -138,6 +144,18 @@ class _Found:
                 self.problems.append(_no_lineage(name, kind))
         except UserMistake as error:
             self.problems += error.problems
+
+    def _sql(self, name: str, text: bytes) -> None:
+        try:
+            text.decode("utf-8-sig")
+        except UnicodeDecodeError as error:
+            line = text.count(b"\n", 0, error.start) + 1
+            column = error.start - (text.rfind(b"\n", 0, error.start) + 1) + 1
+            at = Location(name, line, column)
+            raise UserMistake.of(
+                "the file is not UTF-8, so its SQL is not read", "save it as UTF-8", at
+            ) from None
+        self.sql[name] = text.removeprefix(codecs.BOM_UTF8)
 
     def _lines(self, path: Path, *, named: bool) -> None:
         """Events are read line by line: such a file may be of any length."""

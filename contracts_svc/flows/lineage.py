@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import PurePosixPath
@@ -13,9 +14,10 @@ from contracts_svc.lineage.column_names import columns_of
 from contracts_svc.lineage.declared import Declaration
 from contracts_svc.lineage.declared_edges import declared, relationships
 from contracts_svc.lineage.graph import Consumer, ConsumerKind, DatasetId, Edge, Graph
-from contracts_svc.lineage.heard import Described, Heard, Pin, links
+from contracts_svc.lineage.heard import Described, Heard, Pin, Query, links
 from contracts_svc.lineage.identity import Identities
-from contracts_svc.lineage.queries import follow
+from contracts_svc.lineage.queries import Followed, follow
+from contracts_svc.lineage.reach import Extent
 from contracts_svc.lineage.resolve import resolved, settled
 from contracts_svc.lineage.sql import lineage_of
 from contracts_svc.model import Contract
@@ -36,6 +38,10 @@ class Lineage:
     """Datasets of the graph that no contract describes; ``identities`` knows what may have been meant."""
     identities: Identities = field(default_factory=lambda: Identities.of(()), repr=False, compare=False)
     """The names of all datasets, by contracts and by what was heard."""
+    extent: Extent | None = field(default=None, repr=False, compare=False)
+    """What is known of the whole, where the graph is only a part of it."""
+    contracts: tuple[Contract, ...] = ()
+    """Contracts of datasets of the graph that are known where the lineage comes from."""
 
 
 def gather(
@@ -61,8 +67,8 @@ def gather(
     contracts, heard = tuple(contracts), tuple(heard)
     told = tuple(d for h in heard for d in h.datasets)
     identities = Identities.of(contracts, links(told))
-    datasets = _described(told, identities)
-    reported, problems = _reported(sql, heard, identities, datasets, dialect, seen)
+    datasets = described(told, identities)
+    reported, problems = _reported(sql, heard, identities, datasets, dialect, seen, told)
     said = declared(declarations, contracts, identities, seen)
     keys = relationships(promised, contracts, identities, seen)
     # Declarations are made of contracts, so they have the names of contracts already.
@@ -70,11 +76,12 @@ def gather(
     graph = Graph.of(sorted(settled(edges), key=_order))
     readers = [replace(c, dataset=identities.resolve(c.dataset)) for h in heard for c in h.consumers]
     readers += [*said.heard.consumers, *keys.consumers]
+    fed = {e.target.dataset for e in graph.edges}
     # A dashboard, a subscription or a job is a reader's node, and needs no contract.
     nodes = {c.dataset for c in readers}
     return Lineage(
         graph=graph,
-        consumers=_consumers(graph, identities, readers, datasets),
+        consumers=consumers_in(fed, identities, readers, datasets),
         problems=tuple(dict.fromkeys((*problems, *said.heard.problems))),
         pins=said.pins,
         datasets=tuple(datasets.values()),
@@ -83,16 +90,29 @@ def gather(
     )
 
 
-def edges_of(heard: Iterable[Heard], identities: Identities) -> tuple[tuple[Edge, ...], tuple[Problem, ...]]:
+Follow = Callable[
+    [Iterable[Query], Callable[[DatasetId], Mapping[str, str]], Mapping[DatasetId, Iterable[DatasetId]]],
+    Followed,
+]
+"""As :func:`contracts_svc.lineage.queries.follow`; a service does it within bounds of time."""
+
+
+def edges_of(
+    heard: Iterable[Heard],
+    identities: Identities,
+    told: Iterable[Described] = (),
+    follow: Follow = follow,
+) -> tuple[tuple[Edge, ...], tuple[Problem, ...]]:
     """The edges that sources report, under the names that are known here, and what was not understood.
 
     For a store that takes in reports one by one: ``identities`` are of all its contracts, with the links
-    of what it has heard (:func:`contracts_svc.lineage.heard.links`). What it keeps is to be read through
-    :func:`contracts_svc.lineage.resolve.settled`.
+    of what it has heard (:func:`contracts_svc.lineage.heard.links`), ``told`` is what it has heard of the
+    datasets. What it keeps is to be read through :func:`contracts_svc.lineage.resolve.settled`.
     """
-    heard = tuple(heard)
-    datasets = _described((d for h in heard for d in h.datasets), identities)
-    edges, problems = _reported({}, heard, identities, datasets, "", None)
+    heard, told = tuple(heard), tuple(told)
+    every = (*told, *(d for h in heard for d in h.datasets))
+    datasets = described(every, identities)
+    edges, problems = _reported({}, heard, identities, datasets, "", None, every, follow)
     return resolved(edges, identities), problems
 
 
@@ -103,6 +123,8 @@ def _reported(
     datasets: Mapping[DatasetId, Described],
     dialect: str,
     seen: datetime | None,
+    told: Iterable[Described],
+    follow: Follow = follow,
 ) -> tuple[list[Edge], tuple[Problem, ...]]:
     """The edges as they are reported, and what was not understood."""
     edges: list[Edge] = []
@@ -123,7 +145,7 @@ def _reported(
     for each in heard:
         edges += each.edges
         problems += each.problems
-    names = {d.dataset: d.names for h in heard for d in h.datasets if d.names}
+    names = {d.dataset: d.names for d in told if d.names}
     queries = (q for h in heard for q in h.queries)
     followed = follow(queries, lambda d: _columns(d, identities, datasets), names)
     return [*edges, *followed.edges], (*problems, *followed.problems)
@@ -147,12 +169,14 @@ def _columns(
     return columns_of(found[1]) if found else {}
 
 
-def _consumers(
-    graph: Graph, identities: Identities, told: Iterable[Consumer], datasets: Mapping[DatasetId, Described]
+def consumers_in(
+    fed: AbstractSet[DatasetId],
+    identities: Identities,
+    told: Iterable[Consumer],
+    datasets: Mapping[DatasetId, Described],
 ) -> tuple[Consumer, ...]:
     """Who is told to read, the contracts of what is fed, and a job for whatever else is fed."""
     consumers: dict[tuple[DatasetId, ConsumerKind], Consumer] = {}
-    fed = {e.target.dataset for e in graph.edges}
     for consumer in told:
         # A job that came to name its outputs is told by these.
         if consumer.kind is not ConsumerKind.JOB or consumer.dataset in fed:
@@ -174,7 +198,7 @@ def _consumers(
     return tuple(consumers.values())
 
 
-def _described(told: Iterable[Described], identities: Identities) -> dict[DatasetId, Described]:
+def described(told: Iterable[Described], identities: Identities) -> dict[DatasetId, Described]:
     """What is said of each dataset: of several sources the last that says anything of a kind."""
     found: dict[DatasetId, Described] = {}
     # Equal times and unequal words are rare; then the greater text wins, whatever came first.

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from contracts_svc.errors import Problem
 from contracts_svc.lineage.graph import ColumnRef, DatasetId, Edge, EdgeKind, EdgeType
 from contracts_svc.lineage.heard import Query
 from contracts_svc.lineage.names import kind_of, normal, parts_of
-from contracts_svc.lineage.resolve import JOBS
+from contracts_svc.lineage.resolve import JOBS, merged
 from contracts_svc.lineage.servers import dataset_at
 from contracts_svc.lineage.sql import SqlLineage, lineage_of
 
@@ -56,6 +56,26 @@ def follow(
         if query.outputs or found.edges:
             problems.update(dict.fromkeys(_placed(p, query) for p in found.problems))
     return Followed(edges=tuple(edges.values()), problems=tuple(problems), columns=made)
+
+
+def merged_queries(parts: Iterable[Followed]) -> Followed:
+    """What several queries do that were followed one by one."""
+    parts = tuple(parts)
+    return Followed(
+        edges=merged(e for p in parts for e in p.edges),
+        problems=tuple(dict.fromkeys(problem for p in parts for problem in p.problems)),
+        columns={dataset: columns for p in parts for dataset, columns in p.columns.items()},
+    )
+
+
+def unfollowed(query: Query, reason: str) -> Followed:
+    """What is known of a query that could not be followed: that its outputs are made of its inputs."""
+    name = query.origin.partition(":")[2] or query.origin
+    edges = tuple(
+        replace(edge, reason=reason) for edge in _left_out(query, SqlLineage(edges=(), problems=()))
+    )
+    problem = Problem(query.at, f"{name}: {reason}", "split it, or send its column lineage")
+    return Followed(edges=edges, problems=(problem,))
 
 
 def _followed(query: Query, names: _Names, known: Mapping[DatasetId, Mapping[str, str]]) -> SqlLineage:

@@ -40,7 +40,7 @@ def merged(edges: Iterable[Edge]) -> tuple[Edge, ...]:
     return tuple(found.values())
 
 
-def settled(edges: Iterable[Edge]) -> tuple[Edge, ...]:
+def settled(edges: Iterable[Edge], also: Iterable[Edge] = ()) -> tuple[Edge, ...]:
     """Without the table-level edges that say no more than others do.
 
     These are a job's edges from a time when it had not told the columns (Spark's START events, say),
@@ -49,6 +49,9 @@ def settled(edges: Iterable[Edge]) -> tuple[Edge, ...]:
     other, at once or through others. What a job that names no output reads is told by its outputs, once it
     names any that are made of the same. A job that has stopped telling its columns keeps both: that its
     columns are known no more is not hidden by what they were.
+
+    ``also`` are further edges of the same lineage, where ``edges`` are a part of it: what leads from one
+    dataset to another through others.
     """
     edges = tuple(edges)
     told: dict[tuple[str, DatasetId, DatasetId], datetime | None] = {}
@@ -62,6 +65,9 @@ def settled(edges: Iterable[Edge]) -> tuple[Edge, ...]:
         pair = (edge.origin, edge.source.dataset, edge.target.dataset)
         told[pair] = _latest(told.get(pair), edge.seen)
         if not edge.origin.startswith(DECLARED):
+            reads[edge.source.dataset].add(edge.target.dataset)
+    for edge in also:
+        if edge.source.column is not None and not edge.origin.startswith(DECLARED):
             reads[edge.source.dataset].add(edge.target.dataset)
     return tuple(
         e

@@ -45,7 +45,7 @@ class LineageEdges(Part):
         """All lineage, ordered by source and target."""
 
         def work(connection: Connection) -> tuple[Edge, ...]:
-            return _edges(connection, [tuple(row) for row in connection.execute(EDGE)])
+            return read_edges(connection, [tuple(row) for row in connection.execute(EDGE)])
 
         return self.database.read(work)
 
@@ -87,7 +87,7 @@ class LineageEdges(Part):
                 found, all_of_it = reached(connection, _starts(some), wanted, limit)
                 rows |= found
                 complete = complete and all_of_it
-            return Reached(graph=Graph(_edges(connection, rows)), complete=complete)
+            return Reached(graph=Graph(read_edges(connection, rows)), complete=complete)
 
         return self.database.read(work)
 
@@ -231,6 +231,7 @@ def _detail_ids(connection: Connection, edges: Iterable[Edge]) -> dict[bytes, in
     rows = {
         _detail_key(e): {
             "origin": e.origin,
+            "origin_key": digest(e.origin),
             "expression": e.expression,
             "dialect": e.dialect,
             "reason": e.reason,
@@ -243,8 +244,11 @@ def _detail_ids(connection: Connection, edges: Iterable[Edge]) -> dict[bytes, in
 # --- reading ------------------------------------------------------------------------------------
 
 
-def _edges(connection: Connection, rows: Collection[EdgeRow]) -> tuple[Edge, ...]:
-    """Edges with their names, in an order that does not depend on when or how they came.
+def read_edges(
+    connection: Connection, rows: Collection[EdgeRow], *, ordered: bool = True
+) -> tuple[Edge, ...]:
+    """Edges with their names, in an order that does not depend on when or how they came, or in that of
+    the rows.
 
     Names are read table by table, each once: no join whose plan could go wrong.
     """
@@ -267,7 +271,7 @@ def _edges(connection: Connection, rows: Collection[EdgeRow]) -> tuple[Edge, ...
         )
         for source, target, kind, type_, detail, seen in rows
     ]
-    return tuple(sorted(found, key=_content))
+    return tuple(sorted(found, key=_content) if ordered else found)
 
 
 def _by_id(connection: Connection, table: Table, ids: Collection[int]) -> dict[int, Row[Any]]:

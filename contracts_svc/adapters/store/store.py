@@ -8,16 +8,17 @@ from typing import TYPE_CHECKING, TypeVar
 from contracts_svc.adapters.store.contracts import Contracts, ReadContract
 from contracts_svc.adapters.store.database import MEMORY, Database
 from contracts_svc.adapters.store.incidents import Incidents
-from contracts_svc.adapters.store.lineage import LineageEdges
 from contracts_svc.adapters.store.people import Audit, Subscriptions, Tokens, Waivers
+from contracts_svc.adapters.store.reports import LineageReports
 from contracts_svc.adapters.store.runs import Runs
 from contracts_svc.adapters.store.tables import metadata
+from contracts_svc.ports_lineage import StoredGraph
 from contracts_svc.ports_store import Store
 
 T = TypeVar("T")
 
 
-class DatabaseStore(Contracts, LineageEdges, Incidents, Runs, Waivers, Subscriptions, Tokens, Audit):
+class DatabaseStore(Contracts, LineageReports, Incidents, Runs, Waivers, Subscriptions, Tokens, Audit):
     """:class:`contracts_svc.ports_store.Store` on SQLite or PostgreSQL."""
 
     def atomically(self, work: Callable[[], T]) -> T:
@@ -42,3 +43,4 @@ def in_memory(read: ReadContract) -> DatabaseStore:
 if TYPE_CHECKING:
     # The type checker sees here that nothing of the port is missing.
     _port: type[Store] = DatabaseStore
+    _lineage: type[StoredGraph] = DatabaseStore

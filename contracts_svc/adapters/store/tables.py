@@ -113,6 +113,8 @@ edge_details = Table(
     _id(),
     _key(),
     Column("origin", Clean, nullable=False),
+    # Digest of the origin: all edges of a job are found by it.
+    Column("origin_key", LargeBinary, nullable=False, index=True),
     Column("expression", Clean, nullable=False),
     Column("dialect", Clean, nullable=False),
     Column("reason", Clean, nullable=False),

@@ -50,12 +50,14 @@ def upgrade() -> None:
         sa.Column("id", ID, nullable=False),
         sa.Column("key", sa.LargeBinary(), nullable=False),
         sa.Column("origin", TEXT, nullable=False),
+        sa.Column("origin_key", sa.LargeBinary(), nullable=False),
         sa.Column("expression", TEXT, nullable=False),
         sa.Column("dialect", TEXT, nullable=False),
         sa.Column("reason", TEXT, nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_edge_details")),
         sa.UniqueConstraint("key", name=op.f("uq_edge_details_key")),
     )
+    op.create_index(op.f("ix_edge_details_origin_key"), "edge_details", ["origin_key"], unique=False)
     op.create_table(
         "incidents",
         sa.Column("fingerprint", TEXT, nullable=False),
@@ -218,3 +220,84 @@ def upgrade() -> None:
         ),
     )
     op.create_index(op.f("ix_edges_target_id"), "edges", ["target_id"], unique=False)
+    _lineage_reports()
+
+
+def _lineage_reports() -> None:
+    key = sa.LargeBinary()
+    op.create_table(
+        "lineage_states",
+        sa.Column("tenant", TEXT, nullable=False),
+        sa.Column("contracts", TEXT, nullable=False),
+        sa.Column("links", sa.Integer(), nullable=False),
+        sa.Column("removed", sa.Integer(), nullable=False),
+        sa.PrimaryKeyConstraint("tenant", name=op.f("pk_lineage_states")),
+    )
+    op.create_table(
+        "lineage_reports",
+        sa.Column("id", ID, nullable=False),
+        sa.Column("key", key, nullable=False),
+        sa.Column("origin_key", key, nullable=False),
+        sa.Column("origin", TEXT, nullable=False),
+        sa.Column("document", TEXT, nullable=False),
+        sa.Column("has_sql", sa.Integer(), nullable=False),
+        sa.Column("last_seen", INSTANT, nullable=True),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_lineage_reports")),
+        sa.UniqueConstraint("key", name=op.f("uq_lineage_reports_key")),
+    )
+    op.create_index(op.f("ix_lineage_reports_origin_key"), "lineage_reports", ["origin_key"], unique=False)
+    op.create_table(
+        "lineage_names",
+        sa.Column("id", ID, nullable=False),
+        sa.Column("key", key, nullable=False),
+        sa.Column("tenant", TEXT, nullable=False),
+        sa.Column("namespace", TEXT, nullable=False),
+        sa.Column("name", TEXT, nullable=False),
+        sa.Column("meant", key, nullable=False),
+        sa.Column("columns", key, nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_lineage_names")),
+        sa.UniqueConstraint("key", name=op.f("uq_lineage_names_key")),
+    )
+    op.create_index(op.f("ix_lineage_names_tenant"), "lineage_names", ["tenant"], unique=False)
+    op.create_index(op.f("ix_lineage_names_meant"), "lineage_names", ["meant"], unique=False)
+    op.create_table(
+        "lineage_report_names",
+        sa.Column("report_id", ID, nullable=False),
+        sa.Column("name_id", ID, nullable=False),
+        sa.ForeignKeyConstraint(
+            ["report_id"], ["lineage_reports.id"], name=op.f("fk_lineage_report_names_report_id")
+        ),
+        sa.ForeignKeyConstraint(
+            ["name_id"], ["lineage_names.id"], name=op.f("fk_lineage_report_names_name_id")
+        ),
+        sa.PrimaryKeyConstraint("report_id", "name_id", name=op.f("pk_lineage_report_names")),
+    )
+    op.create_index(
+        op.f("ix_lineage_report_names_name_id"), "lineage_report_names", ["name_id"], unique=False
+    )
+    op.create_table(
+        "lineage_facets",
+        sa.Column("id", ID, nullable=False),
+        sa.Column("key", key, nullable=False),
+        sa.Column("name_id", ID, nullable=False),
+        sa.Column("facet", TEXT, nullable=False),
+        sa.Column("document", TEXT, nullable=False),
+        sa.Column("seen", INSTANT, nullable=True),
+        sa.ForeignKeyConstraint(["name_id"], ["lineage_names.id"], name=op.f("fk_lineage_facets_name_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_lineage_facets")),
+        sa.UniqueConstraint("key", name=op.f("uq_lineage_facets_key")),
+    )
+    op.create_index(op.f("ix_lineage_facets_name_id"), "lineage_facets", ["name_id"], unique=False)
+    op.create_table(
+        "lineage_readers",
+        sa.Column("id", ID, nullable=False),
+        sa.Column("key", key, nullable=False),
+        sa.Column("tenant", TEXT, nullable=False),
+        sa.Column("origin_key", key, nullable=False),
+        sa.Column("document", TEXT, nullable=False),
+        sa.Column("seen", INSTANT, nullable=True),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_lineage_readers")),
+        sa.UniqueConstraint("key", name=op.f("uq_lineage_readers_key")),
+    )
+    op.create_index(op.f("ix_lineage_readers_tenant"), "lineage_readers", ["tenant"], unique=False)
+    op.create_index(op.f("ix_lineage_readers_origin_key"), "lineage_readers", ["origin_key"], unique=False)

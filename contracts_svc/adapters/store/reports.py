@@ -1,0 +1,407 @@
+"""What jobs report about lineage, in the database, and the edges that are made of it."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, Row, Select, Table, and_, delete, exists, func, or_, select, update
+
+from contracts_svc.adapters.store import tables
+from contracts_svc.adapters.store import tables_lineage as t
+from contracts_svc.adapters.store.codec import dumps, loads
+from contracts_svc.adapters.store.lineage import LineageEdges, dataset_key, read_edges
+from contracts_svc.adapters.store.part import Insert, add, digest, ids_of, insert, rows_with
+from contracts_svc.adapters.store.reach import EDGE
+from contracts_svc.lineage.event_report import FacetSaid, Report
+from contracts_svc.lineage.graph import Consumer, DatasetId, Edge
+from contracts_svc.lineage.tenancy import scoped_edges, tenant_of
+from contracts_svc.ports_lineage import LineageState, Told
+
+
+class LineageReports(LineageEdges):
+    """:class:`contracts_svc.ports_lineage.StoredGraph`, with the other parts of the store."""
+
+    # --- state ---
+
+    def lock_lineage(self, tenant: str) -> LineageState:
+        """The state, which nobody else changes until the transaction ends."""
+
+        def work(connection: Connection) -> LineageState:
+            first = {"tenant": tenant, "contracts": "", "links": 0, "removed": 0}
+            # The row is what two senders wait at.
+            statement = insert(connection, t.lineage_states)
+            connection.execute(statement.on_conflict_do_nothing(index_elements=["tenant"]), first)
+            return _state(connection, _states(tenant).with_for_update())
+
+        return self.database.write(work)
+
+    def lineage_state(self, tenant: str) -> LineageState:
+        """The state as it is."""
+        return self.database.read(lambda c: _state(c, _states(tenant)))
+
+    def put_lineage_state(self, tenant: str, state: LineageState) -> None:
+        """Keep the state."""
+        change = update(t.lineage_states).where(t.lineage_states.c.tenant == tenant)
+        change = change.values(contracts=state.contracts, links=state.links)
+        self.database.write(lambda c: c.execute(change))
+
+    def contracts_stamp(self) -> str:
+        """Differs whenever a contract was registered or retired: versions never change, none is deleted."""
+        versions = select(func.count()).select_from(tables.contract_versions).scalar_subquery()
+        retired = select(func.count(tables.contracts.c.retired)).scalar_subquery()
+
+        def work(connection: Connection) -> str:
+            return "/".join(map(str, connection.execute(select(versions, retired)).one()))
+
+        return self.database.read(work)
+
+    # --- reports ---
+
+    def put_reports(self, tenant: str, reports: Iterable[Report]) -> None:
+        """Keep reports; one that is there already only gets the later ``seen``."""
+        latest: dict[bytes, Report] = {}
+        for report in reports:
+            key = digest(tenant, report.origin, report.text)
+            if key not in latest or _later(report.seen, latest[key].seen):
+                latest[key] = report
+        if latest:
+            self.database.write(lambda c: _put_reports(c, tenant, latest))
+
+    def reports(self, tenant: str, origin: str) -> tuple[Report, ...]:
+        """What a job has reported, without the facets."""
+        query = select(t.lineage_reports).where(t.lineage_reports.c.origin_key == digest(tenant, origin))
+
+        def work(connection: Connection) -> tuple[Report, ...]:
+            rows = sorted(connection.execute(query), key=lambda row: bytes(row.key))
+            return tuple(
+                Report(origin=r.origin, text=r.document, seen=r.last_seen, has_sql=bool(r.has_sql))
+                for r in rows
+            )
+
+        return self.database.read(work)
+
+    def origins_with_sql(self, tenant: str, origins: Collection[str]) -> frozenset[str]:
+        """Those of these jobs that have reported SQL."""
+        keys = {digest(tenant, origin): origin for origin in origins}
+        query = select(t.lineage_reports.c.origin_key).where(t.lineage_reports.c.has_sql == 1).distinct()
+
+        def work(connection: Connection) -> frozenset[str]:
+            found = rows_with(connection, query, t.lineage_reports.c.origin_key, keys)
+            return frozenset(keys[bytes(row.origin_key)] for row in found)
+
+        return self.database.read(work)
+
+    def origins_with_readers(self, tenant: str, origins: Collection[str]) -> frozenset[str]:
+        """Those of these jobs that have told of a consumer."""
+        keys = {digest(tenant, origin): origin for origin in origins}
+        query = select(t.lineage_readers.c.origin_key).distinct()
+
+        def work(connection: Connection) -> frozenset[str]:
+            found = rows_with(connection, query, t.lineage_readers.c.origin_key, keys)
+            return frozenset(keys[bytes(row.origin_key)] for row in found)
+
+        return self.database.read(work)
+
+    def origins_naming(self, tenant: str, names: Collection[DatasetId]) -> tuple[str, ...]:
+        """The jobs that have reported one of these names, sorted."""
+        query = (
+            select(t.lineage_reports.c.origin)
+            .join(t.lineage_report_names, t.lineage_report_names.c.report_id == t.lineage_reports.c.id)
+            .join(t.lineage_names, t.lineage_names.c.id == t.lineage_report_names.c.name_id)
+            .distinct()
+        )
+        keys = [_name_key(tenant, d) for d in names]
+
+        def work(connection: Connection) -> tuple[str, ...]:
+            found = rows_with(connection, query, t.lineage_names.c.key, keys)
+            return tuple(sorted({row.origin for row in found}))
+
+        return self.database.read(work)
+
+    # --- names and facets ---
+
+    def names_meaning(self, tenant: str, datasets: Collection[DatasetId]) -> tuple[DatasetId, ...]:
+        """The names that meant one of these datasets when they were last used."""
+        keys = [_name_key(tenant, d) for d in datasets]
+
+        def work(connection: Connection) -> tuple[DatasetId, ...]:
+            found = rows_with(connection, select(t.lineage_names), t.lineage_names.c.meant, keys)
+            return tuple(sorted(DatasetId(row.namespace, row.name) for row in found))
+
+        return self.database.read(work)
+
+    def standings(self, tenant: str, *, new: bool = False) -> Mapping[DatasetId, bytes | None]:
+        """Every name that was reported -> a digest of what was known of it; None: it was never used."""
+        query = select(t.lineage_names).where(t.lineage_names.c.tenant == tenant)
+        if new:
+            query = query.where(t.lineage_names.c.meant == b"")
+
+        def work(connection: Connection) -> Mapping[DatasetId, bytes | None]:
+            return {
+                DatasetId(row.namespace, row.name): bytes(row.meant) + bytes(row.columns) or None
+                for row in connection.execute(query)
+            }
+
+        return self.database.read(work)
+
+    def standing(self, tenant: str, meant: DatasetId, columns: str) -> bytes:
+        """The digest of what is known of a name: the dataset that it means, and its columns as a text."""
+        return _name_key(tenant, meant) + digest(columns)
+
+    def put_standings(self, tenant: str, standings: Mapping[DatasetId, bytes]) -> None:
+        """Keep what is known of names."""
+        half = len(digest())
+        rows: list[dict[str, Any]] = [
+            {**_name(tenant, d), "key": _name_key(tenant, d), "meant": s[:half], "columns": s[half:]}
+            for d, s in standings.items()
+        ]
+        rows.sort(key=lambda row: row["key"])
+
+        def conflict(statement: Insert) -> Insert:
+            given = {name: statement.excluded[name] for name in ("meant", "columns")}
+            return statement.on_conflict_do_update(index_elements=["key"], set_=given)
+
+        if rows:
+            self.database.write(lambda c: add(c, t.lineage_names, rows, conflict))
+
+    def put_facets(self, tenant: str, facets: Iterable[FacetSaid]) -> frozenset[tuple[DatasetId, str]]:
+        """Keep the latest of each (of two of one time the greater text); which of them changed."""
+        latest: dict[bytes, FacetSaid] = {}
+        for said in facets:
+            key = digest(tenant, said.dataset.namespace, said.dataset.name, said.facet)
+            if key not in latest or _rank(said) > _rank(latest[key]):
+                latest[key] = said
+        return self.database.write(lambda c: _put_facets(c, tenant, latest)) if latest else frozenset()
+
+    def facets(
+        self, tenant: str, *, datasets: Collection[DatasetId] | None = None, facet: str | None = None
+    ) -> tuple[FacetSaid, ...]:
+        """The latest facets, of all datasets or these (under whichever name), of all kinds or this."""
+        query = select(t.lineage_facets, t.lineage_names.c.namespace, t.lineage_names.c.name)
+        query = query.join(t.lineage_names, t.lineage_names.c.id == t.lineage_facets.c.name_id)
+        query = query.where(t.lineage_names.c.tenant == tenant)
+        if facet is not None:
+            query = query.where(t.lineage_facets.c.facet == facet)
+
+        def work(connection: Connection) -> tuple[FacetSaid, ...]:
+            if datasets is None:
+                rows: Iterable[Row[Any]] = connection.execute(query)
+            else:
+                keys = [_name_key(tenant, d) for d in datasets]
+                rows = rows_with(connection, query, t.lineage_names.c.meant, keys)
+            return tuple(
+                FacetSaid(dataset=DatasetId(r.namespace, r.name), facet=r.facet, text=r.document, seen=r.seen)
+                for r in sorted(rows, key=lambda row: bytes(row.key))
+            )
+
+        return self.database.read(work)
+
+    # --- what is made of them ---
+
+    def replace_edges(self, tenant: str, origin: str, edges: Iterable[Edge]) -> None:
+        """Keep these edges of a job, and no others of it."""
+        wanted = list(scoped_edges(edges, tenant))
+
+        def work(connection: Connection) -> None:
+            details = tables.edge_details
+            query = EDGE.add_columns(tables.edges.c.id).join(
+                details, details.c.id == tables.edges.c.detail_id
+            )
+            rows = list(connection.execute(query.where(details.c.origin_key == digest(origin))))
+            there = read_edges(connection, [tuple(row)[:-1] for row in rows], ordered=False)
+            keep = set(wanted)
+            gone = [
+                row.id
+                for row, edge in zip(rows, there, strict=True)
+                if edge not in keep and tenant_of(edge.source.dataset) == tenant
+            ]
+            if gone:
+                _delete(connection, tables.edges, gone)
+                states = t.lineage_states
+                change = update(states).where(states.c.tenant == tenant)
+                connection.execute(change.values(removed=states.c.removed + 1))
+            self.put_edges(wanted)
+
+        self.database.write(work)
+
+    def replace_readers(self, tenant: str, origin: str, readers: Iterable[Told]) -> None:
+        """Keep these consumers that a job tells of, and no others of it."""
+        origin_key = digest(tenant, origin)
+        rows = {
+            digest(tenant, origin, r.consumer.dataset.namespace, r.consumer.dataset.name): {
+                "tenant": tenant,
+                "origin_key": origin_key,
+                "document": dumps(r.consumer),
+                "seen": r.seen,
+            }
+            for r in readers
+        }
+
+        def work(connection: Connection) -> None:
+            query = select(t.lineage_readers).where(t.lineage_readers.c.origin_key == origin_key)
+            there = {bytes(row.key): row for row in connection.execute(query)}
+            same = {
+                key
+                for key, row in rows.items()
+                if key in there and (there[key].document, there[key].seen) == (row["document"], row["seen"])
+            }
+            _delete(connection, t.lineage_readers, [row.id for key, row in there.items() if key not in same])
+            new = [{"key": key, **row} for key, row in sorted(rows.items()) if key not in same]
+            if new:
+                connection.execute(t.lineage_readers.insert(), new)
+
+        self.database.write(work)
+
+    def readers(self, tenant: str) -> tuple[Told, ...]:
+        """The consumers that jobs tell of, in an order that does not depend on how they came."""
+        query = select(t.lineage_readers).where(t.lineage_readers.c.tenant == tenant)
+
+        def work(connection: Connection) -> tuple[Told, ...]:
+            rows = sorted(connection.execute(query), key=lambda row: bytes(row.key))
+            return tuple(Told(consumer=loads(Consumer, row.document), seen=row.seen) for row in rows)
+
+        return self.database.read(work)
+
+    # --- reading the graph ---
+
+    def leaving(self, datasets: Collection[DatasetId]) -> tuple[Edge, ...]:
+        """Every edge out of these datasets."""
+        keys = [dataset_key(d) for d in datasets]
+        query = EDGE.join(tables.columns, tables.columns.c.id == tables.edges.c.source_id)
+        query = query.join(tables.datasets, tables.datasets.c.id == tables.columns.c.dataset_id)
+
+        def work(connection: Connection) -> tuple[Edge, ...]:
+            rows = [tuple(row) for row in rows_with(connection, query, tables.datasets.c.key, keys)]
+            return read_edges(connection, rows)
+
+        return self.database.read(work)
+
+    def edges_stamp(self, tenant: str) -> tuple[int, int]:
+        """Differs whenever edges were added or taken away."""
+        removed = select(t.lineage_states.c.removed).where(t.lineage_states.c.tenant == tenant)
+        query = select(func.max(tables.edges.c.id), removed.scalar_subquery())
+
+        def work(connection: Connection) -> tuple[int, int]:
+            last, taken = connection.execute(query).one()
+            return last or 0, taken or 0
+
+        return self.database.read(work)
+
+    def datasets_in_use(self, tenant: str) -> Mapping[DatasetId, bool]:
+        """Every dataset (as it is kept) that an edge starts or ends at -> whether one ends there."""
+        here, edges = tables.columns, tables.edges
+        of_it = here.c.dataset_id == tables.datasets.c.id
+        read, fed = (
+            exists(select(edges.c.id).join(here, and_(here.c.id == end, of_it)))
+            for end in (edges.c.source_id, edges.c.target_id)
+        )
+        query = select(tables.datasets.c.namespace, tables.datasets.c.name, fed.label("fed"))
+        query = query.where(or_(read, fed))
+
+        def work(connection: Connection) -> Mapping[DatasetId, bool]:
+            found = ((DatasetId(row.namespace, row.name), bool(row.fed)) for row in connection.execute(query))
+            return {dataset: fed for dataset, fed in found if tenant_of(dataset) == tenant}
+
+        return self.database.read(work)
+
+
+def _states(tenant: str) -> Select[Any]:
+    return select(t.lineage_states).where(t.lineage_states.c.tenant == tenant)
+
+
+def _state(connection: Connection, query: Select[Any]) -> LineageState:
+    row = connection.execute(query).first()
+    return LineageState(contracts=row.contracts, links=row.links) if row else LineageState()
+
+
+def _name(tenant: str, dataset: DatasetId) -> dict[str, Any]:
+    return {"tenant": tenant, "namespace": dataset.namespace, "name": dataset.name}
+
+
+def _name_key(tenant: str, dataset: DatasetId) -> bytes:
+    return digest(tenant, dataset.namespace, dataset.name)
+
+
+def _name_ids(connection: Connection, tenant: str, datasets: Iterable[DatasetId]) -> dict[bytes, int]:
+    rows = {_name_key(tenant, d): {**_name(tenant, d), "meant": b"", "columns": b""} for d in datasets}
+    return ids_of(connection, t.lineage_names, rows)
+
+
+def _put_reports(connection: Connection, tenant: str, latest: Mapping[bytes, Report]) -> None:
+    table = t.lineage_reports
+    query = select(table.c.key, table.c.id, table.c.last_seen)
+    there = {bytes(row.key): row for row in rows_with(connection, query, table.c.key, latest)}
+    for key, row in there.items():
+        if _later(latest[key].seen, row.last_seen):
+            change = update(table).where(table.c.id == row.id)
+            connection.execute(change.values(last_seen=latest[key].seen))
+    new = {key: report for key, report in latest.items() if key not in there}
+    if not new:
+        return
+    rows = {
+        key: {
+            "origin_key": digest(tenant, report.origin),
+            "origin": report.origin,
+            "document": report.text,
+            "has_sql": int(report.has_sql),
+            "last_seen": report.seen,
+        }
+        for key, report in new.items()
+    }
+    ids = ids_of(connection, table, rows)
+    names = _name_ids(connection, tenant, {d for report in new.values() for d in report.named})
+    pairs = {
+        (ids[key], names[_name_key(tenant, dataset)])
+        for key, report in new.items()
+        for dataset in report.named
+    }
+    if pairs:
+        named = [{"report_id": report, "name_id": name} for report, name in sorted(pairs)]
+        connection.execute(t.lineage_report_names.insert(), named)
+
+
+def _put_facets(
+    connection: Connection, tenant: str, latest: Mapping[bytes, FacetSaid]
+) -> frozenset[tuple[DatasetId, str]]:
+    table = t.lineage_facets
+    names = _name_ids(connection, tenant, {said.dataset for said in latest.values()})
+    there = {bytes(row.key): row for row in rows_with(connection, select(table), table.c.key, latest)}
+    changed: set[tuple[DatasetId, str]] = set()
+    new: list[dict[str, Any]] = []
+    for key, said in sorted(latest.items()):
+        row = there.get(key)
+        values = {"document": said.text, "seen": said.seen}
+        if row is None:
+            name_id = names[_name_key(tenant, said.dataset)]
+            new.append({"key": key, "name_id": name_id, "facet": said.facet, **values})
+        elif _rank(said) > _rank_of(row.seen, row.document):
+            connection.execute(update(table).where(table.c.id == row.id).values(**values))
+        if row is None or (_rank(said) > _rank_of(row.seen, row.document) and row.document != said.text):
+            changed.add((said.dataset, said.facet))
+    if new:
+        connection.execute(table.insert(), new)
+    return frozenset(changed)
+
+
+def _rank(said: FacetSaid) -> tuple[float, str]:
+    return _rank_of(said.seen, said.text)
+
+
+def _rank_of(seen: datetime | None, text: str) -> tuple[float, str]:
+    return (seen.timestamp() if seen else float("-inf"), text)
+
+
+def _later(one: datetime | None, other: datetime | None) -> bool:
+    return one is not None and (other is None or one > other)
+
+
+def _delete(connection: Connection, table: Table, ids: Collection[int]) -> None:
+    for some in _parts(sorted(ids)):
+        connection.execute(delete(table).where(table.c.id.in_(some)))
+
+
+def _parts(ids: list[int]) -> Iterator[list[int]]:
+    for start in range(0, len(ids), 1_000):
+        yield ids[start : start + 1_000]

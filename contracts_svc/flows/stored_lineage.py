@@ -1,0 +1,529 @@
+"""Lineage that is kept in a store: events in, the part that a question needs out.
+
+The store keeps what jobs report and the edges made of it. An edge is made of the reports of its job, of the
+contracts and of what is known of the datasets' names and columns; when any of these changes, the edges of
+the jobs concerned are made anew. So the graph does not depend on the order in which events come, nor on how
+often, nor on who sends them at the same time.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, replace
+from datetime import datetime
+from threading import Lock
+from typing import Protocol
+
+from contracts_svc.errors import Problem
+from contracts_svc.findings import Finding
+from contracts_svc.flows.lineage import Follow, Lineage, consumers_in, described, edges_of
+from contracts_svc.impact import Assessment, DatasetOf, assess, starts_of
+from contracts_svc.impact_age import assess_by_age
+from contracts_svc.lineage.age import Ages
+from contracts_svc.lineage.column_names import columns_of
+from contracts_svc.lineage.declared import Declaration, Reads
+from contracts_svc.lineage.declared import Subscription as Declared
+from contracts_svc.lineage.declared_edges import declared, relationships
+from contracts_svc.lineage.event_facets import Facets
+from contracts_svc.lineage.event_facets import described as described_by
+from contracts_svc.lineage.event_report import FacetSaid, Report
+from contracts_svc.lineage.graph import PROMISED, ColumnRef, Consumer, ConsumerKind, DatasetId, Edge, Graph
+from contracts_svc.lineage.heard import Described, Heard, Pin, links
+from contracts_svc.lineage.identity import Identities
+from contracts_svc.lineage.queries import follow
+from contracts_svc.lineage.reach import Extent
+from contracts_svc.lineage.resolve import DECLARED, settled
+from contracts_svc.lineage.tenancy import scoped, scoped_edges, unscoped, unscoped_edges
+from contracts_svc.model import Contract, Json, Table
+from contracts_svc.ports_lineage import LineageState, StoredGraph, Told
+from contracts_svc.ports_store import Reached
+from contracts_svc.routing_reach import Affected, affected
+
+TakeEvent = Callable[[Json, str, datetime], tuple[Heard, Report | None]]
+"""Event, name in problems, now -> what it says, and what is to be kept of it (None: it is no event)."""
+ReadEvents = Callable[[Iterable[Json], str, datetime | None], Heard]
+"""Events, name in problems, now -> what they say."""
+
+LIMIT = 100_000
+"""Most columns that one question looks at."""
+_SYMLINKS, _SCHEMA = "symlinks", "schema"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Taken:
+    """What became of one event."""
+
+    kept: bool
+    problems: tuple[Problem, ...] = ()
+    """What is wrong with it; with ``kept``, the rest was taken."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Part:
+    """A part of a tenant's lineage, and what is known of the whole."""
+
+    lineage: Lineage
+    complete: bool = True
+    """False when it was cut at :data:`LIMIT`."""
+
+
+class _Walk(Protocol):
+    def __call__(self, starts: Iterable[ColumnRef], *, limit: int) -> Reached: ...
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """What names and columns mean, as of one state."""
+
+    state: LineageState
+    contracts: tuple[Contract, ...]
+    identities: Identities
+
+
+class StoredLineage:
+    """The lineage in a store. Safe for use by many threads, and beside other processes.
+
+    ``follow`` follows the SQL of jobs; for SQL that anybody may send, within bounds of time.
+    """
+
+    def __init__(
+        self, store: StoredGraph, take: TakeEvent, read: ReadEvents, follow: Follow = follow
+    ) -> None:
+        self._store = store
+        self._take = take
+        self._read = read
+        self._follow = follow
+        self._cache: dict[str, _Known] = {}
+        self._used: dict[str, tuple[tuple[int, int], Mapping[DatasetId, bool]]] = {}
+        self._lock = Lock()
+
+    # --- in ---
+
+    def take(self, events: Sequence[Json], *, tenant: str, now: datetime) -> tuple[Taken, ...]:
+        """Keep what these events say; one answer each. What is wrong with one stops none of the others."""
+        read = [self._take(event, f"event {n}", now) for n, event in enumerate(events, start=1)]
+        reports = [report for _, report in read if report is not None]
+        unclear = self._store.atomically(lambda: self._keep(tenant, reports)) if reports else {}
+        return tuple(
+            Taken(
+                kept=report is not None,
+                problems=(*heard.problems, *(unclear.get(report.origin, ()) if report else ())),
+            )
+            for heard, report in read
+        )
+
+    def _keep(self, tenant: str, reports: Sequence[Report]) -> dict[str, tuple[Problem, ...]]:
+        """In one transaction; job -> what of its SQL was not understood."""
+        state = self._store.lock_lineage(tenant)
+        self._store.put_reports(tenant, reports)
+        changed = self._store.put_facets(tenant, (f for r in reports for f in r.facets))
+        if any(facet == _SYMLINKS for _, facet in changed):
+            state = replace(state, links=state.links + 1)
+        known, again = self._renewed(tenant, state)
+        columns = {dataset for dataset, facet in changed if facet == _SCHEMA}
+        again |= self._reading(tenant, columns, known.identities)
+        found: dict[str, tuple[Problem, ...]] = {}
+        by_origin: defaultdict[str, list[Report]] = defaultdict(list)
+        for report in reports:
+            by_origin[report.origin].append(report)
+        with_sql = self._store.origins_with_sql(tenant, by_origin)
+        with_readers = self._store.origins_with_readers(tenant, by_origin)
+        for origin in sorted(by_origin.keys() | again):
+            if origin in again or origin in with_sql or origin in with_readers:
+                found[origin] = self._make(tenant, origin, known)
+            else:
+                found[origin] = self._add(tenant, origin, by_origin[origin], known)
+        return found
+
+    def refresh(self, tenant: str) -> _Known:
+        """Bring the edges up to what is known now: contracts may have been registered since."""
+        state = self._store.lineage_state(tenant)
+        if state.contracts == self._store.contracts_stamp():
+            return self._known(tenant, state)
+
+        def work() -> _Known:
+            known, again = self._renewed(tenant, self._store.lock_lineage(tenant))
+            for origin in sorted(again):
+                self._make(tenant, origin, known)
+            return known
+
+        return self._store.atomically(work)
+
+    def _renewed(self, tenant: str, state: LineageState) -> tuple[_Known, set[str]]:
+        """What is known now, and the jobs whose edges must be made anew because names changed."""
+        stamp = self._store.contracts_stamp()
+        before = self._store.lineage_state(tenant)
+        state = replace(state, contracts=stamp)
+        # What is not written yet may never be: another process may then give this number to other links.
+        known = self._known(tenant, state) if state == before else self._read_known(tenant, state)
+        stood = self._store.standings(tenant, new=state == before)
+        stands = {d: self._standing(tenant, d, known.identities) for d in stood}
+        moved = {d: standing for d, standing in stands.items() if standing != stood[d]}
+        again = self._store.origins_naming(tenant, [d for d in moved if stood[d]])
+        self._store.put_standings(tenant, moved)
+        if state != before:
+            self._store.put_lineage_state(tenant, state)
+        return known, set(again)
+
+    def _standing(self, tenant: str, name: DatasetId, identities: Identities) -> bytes:
+        meant = identities.resolve(name)
+        found = identities.contract_of(meant)
+        columns = sorted(columns_of(found[1]).items()) if found else []
+        return self._store.standing(tenant, meant, json.dumps(columns))
+
+    def _known(self, tenant: str, state: LineageState) -> _Known:
+        with self._lock:
+            cached = self._cache.get(tenant)
+        if cached is not None and cached.state == state:
+            return cached
+        known = self._read_known(tenant, state)
+        with self._lock:
+            self._cache[tenant] = known
+        return known
+
+    def _read_known(self, tenant: str, state: LineageState) -> _Known:
+        contracts = tuple(c for c in self._store.contracts() if (c.tenant or "") == tenant)
+        told = _described(self._store.facets(tenant, facet=_SYMLINKS))
+        return _Known(state, contracts, Identities.of(contracts, links(told)))
+
+    def _reading(self, tenant: str, datasets: set[DatasetId], identities: Identities) -> set[str]:
+        """The jobs with SQL that name one of these datasets, by whichever of its names."""
+        if not datasets:
+            return set()
+        names = self._store.names_meaning(tenant, {identities.resolve(d) for d in datasets})
+        return set(self._store.origins_with_sql(tenant, self._store.origins_naming(tenant, names)))
+
+    def _make(self, tenant: str, origin: str, known: _Known) -> tuple[Problem, ...]:
+        """Make all edges of a job anew."""
+        reports = self._store.reports(tenant, origin)
+        heard, edges, problems = self._made(tenant, reports, known)
+        self._store.replace_edges(tenant, origin, settled(edges))
+        self._put_readers(tenant, origin, reports, heard)
+        return problems
+
+    def _add(self, tenant: str, origin: str, reports: Sequence[Report], known: _Known) -> tuple[Problem, ...]:
+        """Add what new reports of a job say; enough where it sends no SQL, tells of no
+        reader, and names mean what they meant."""
+        heard, edges, problems = self._made(tenant, reports, known)
+        if heard.consumers:
+            return self._make(tenant, origin, known)
+        self._store.put_edges(scoped_edges(edges, tenant))
+        return problems
+
+    def _made(
+        self, tenant: str, reports: Sequence[Report], known: _Known
+    ) -> tuple[Heard, tuple[Edge, ...], tuple[Problem, ...]]:
+        heard = self._read(_events(reports), "lineage", None)
+        told: tuple[Described, ...] = ()
+        if heard.queries:
+            meant = {known.identities.resolve(d) for q in heard.queries for d in (*q.inputs, *q.outputs)}
+            told = _described(self._store.facets(tenant, datasets=meant))
+        edges, problems = edges_of(
+            [replace(heard, problems=(), datasets=())], known.identities, told, self._follow
+        )
+        return heard, edges, problems
+
+    def _put_readers(self, tenant: str, origin: str, reports: Sequence[Report], heard: Heard) -> None:
+        """Of several words on one reader the last counts, or the greater of one time."""
+        latest: dict[DatasetId, Told] = {}
+        for report in reports if heard.consumers else ():
+            for consumer in self._read(_events([report]), "lineage", None).consumers:
+                told = Told(consumer=consumer, seen=report.seen)
+                before = latest.get(consumer.dataset)
+                if before is None or _rank(told) > _rank(before):
+                    latest[consumer.dataset] = told
+        self._store.replace_readers(tenant, origin, latest.values())
+
+    # --- out ---
+
+    def find(self, text: str, tenant: str) -> tuple[DatasetId | None, tuple[str, ...]]:
+        """The dataset that a text names, else None and what may have been meant."""
+        identities = self.refresh(tenant).identities
+        found = identities.find(text)
+        if found is None:
+            found = next((d for d in sorted(self._in_use(tenant)) if text in (d.name, str(d))), None)
+        return found, () if found else identities.suggest(text)
+
+    def downstream(self, ref: ColumnRef, tenant: str) -> Part:
+        """The edges that an effect on a column (or, column None, a dataset) can travel along."""
+        return self._walked(ref, tenant, self._store.downstream)
+
+    def upstream(self, ref: ColumnRef, tenant: str) -> Part:
+        """The edges that a column (or, column None, a dataset) is made along."""
+        return self._walked(ref, tenant, self._store.upstream)
+
+    def readers_of(self, ref: ColumnRef, tenant: str) -> tuple[tuple[Affected, ...], bool]:
+        """Who reads a column (or, column None, a dataset), and whether that is all of them; by name."""
+        part = self.part([ref], tenant=tenant, names=[ref.dataset])
+        columns = [ref.column] if ref.column else []
+        found = affected(columns, ref.dataset, part.lineage.graph, part.lineage.consumers)
+        return tuple(sorted(found, key=lambda a: (a.consumer.name, a.consumer.dataset))), part.complete
+
+    def _walked(self, ref: ColumnRef, tenant: str, walk: _Walk) -> Part:
+        self.refresh(tenant)
+        reached = walk([ColumnRef(scoped(ref.dataset, tenant), ref.column)], limit=LIMIT)
+        edges = settled(unscoped_edges(reached.graph.edges))
+        return Part(lineage=Lineage(graph=Graph(edges)), complete=reached.complete)
+
+    def part(self, starts: Iterable[ColumnRef], *, tenant: str, names: Iterable[DatasetId] = ()) -> Part:
+        """What an assessment of changes at ``starts`` can look at.
+
+        The datasets of ``starts`` and ``names`` keep these names in it, whatever they are called here.
+        """
+        known = self.refresh(tenant)
+        starts = tuple(starts)
+        asked = _asked((*(r.dataset for r in starts), *names), known.identities)
+        extra = self._declared(known)
+        begin = [ColumnRef(known.identities.resolve(r.dataset), r.column) for r in starts]
+        edges, touched, complete = self._reached(begin, extra.edges, tenant)
+        lineage = self._lineage(known, extra, edges, touched, tenant)
+        return Part(lineage=_renamed(lineage, asked), complete=complete)
+
+    def _in_use(self, tenant: str) -> Mapping[DatasetId, bool]:
+        """Every dataset of the stored edges -> whether one ends there."""
+        stamp = self._store.edges_stamp(tenant)
+        with self._lock:
+            kept = self._used.get(tenant)
+        if kept is None or kept[0] != stamp:
+            found = {unscoped(d): fed for d, fed in self._store.datasets_in_use(tenant).items()}
+            kept = (stamp, found)
+            with self._lock:
+                self._used[tenant] = kept
+        return kept[1]
+
+    def _declared(self, known: _Known) -> _Extra:
+        """What people wrote down, and the keys that contracts promise."""
+        ids = {c.id for c in known.contracts}
+        said: list[Declaration] = [
+            Declared(
+                consumer=s.consumer,
+                reads=Reads(contract=s.contract, version=s.version),
+                team=s.team,
+                channels=s.channels,
+                columns=tuple((c, Reads(contract="").at) for c in s.columns),
+            )
+            for s in self._store.subscriptions()
+            if s.contract in ids
+        ]
+        found = declared(said, known.contracts, known.identities)
+        keys = relationships(known.contracts, known.contracts, known.identities)
+        return _Extra(
+            edges=(*found.heard.edges, *keys.edges),
+            consumers=(*found.heard.consumers, *keys.consumers),
+            problems=found.heard.problems,
+            pins=found.pins,
+        )
+
+    def _reached(
+        self, starts: Sequence[ColumnRef], extra: Sequence[Edge], tenant: str
+    ) -> tuple[tuple[Edge, ...], set[DatasetId], bool]:
+        """The edges to look at, the datasets that an effect may come to, and whether that is all."""
+        begin = dict.fromkeys(starts)
+        whole = any(r.column is None for r in starts)
+        while True:
+            asked = [ColumnRef(scoped(r.dataset, tenant), r.column) for r in begin]
+            reached = self._store.impact_part(asked, limit=LIMIT)
+            found = tuple(unscoped_edges(reached.graph.edges))
+            touched = {r.dataset for r in begin} | {e.target.dataset for e in found}
+            onward = [e.target for e in extra if e.source.dataset in touched]
+            onward += [ColumnRef(r.dataset, None) for r in onward if whole]
+            if all(r in begin for r in onward):
+                break
+            begin |= dict.fromkeys(onward)
+        leaving = tuple(unscoped_edges(self._store.leaving([scoped(d, tenant) for d in sorted(touched)])))
+        # What an edge without columns tells is known only with the others out of the same dataset.
+        sure = [e for e in found if e.source.column is not None or e.source.dataset in touched]
+        edges = tuple(dict.fromkeys((*sure, *leaving, *extra)))
+        return settled(edges, self._flows(edges, touched, tenant)), touched, reached.complete
+
+    def _flows(self, edges: Iterable[Edge], touched: set[DatasetId], tenant: str) -> tuple[Edge, ...]:
+        """All that is downstream of datasets that people say to be read, to see whether more is known."""
+        sources = {
+            e.source.dataset for e in edges if e.origin.startswith(DECLARED) and e.source.dataset in touched
+        }
+        if not sources:
+            return ()
+        asked = [ColumnRef(scoped(d, tenant), None) for d in sorted(sources)]
+        return tuple(unscoped_edges(self._store.downstream(asked, limit=LIMIT).graph.edges))
+
+    def _lineage(
+        self,
+        known: _Known,
+        extra: _Extra,
+        edges: Sequence[Edge],
+        touched: set[DatasetId],
+        tenant: str,
+    ) -> Lineage:
+        identities = known.identities
+        in_use = self._in_use(tenant)
+        flows = [e for e in extra.edges if not e.origin.startswith(PROMISED)]
+        more = {r.dataset for e in flows for r in (e.source, e.target)}
+        fed = _Fed(in_use, {e.target.dataset for e in extra.edges})
+        told = [
+            replace(t.consumer, dataset=identities.resolve(t.consumer.dataset))
+            for t in _latest(self._store.readers(tenant))
+        ]
+        told = [c for c in (*told, *extra.consumers) if c.kind is not ConsumerKind.JOB or c.dataset in fed]
+        datasets = described(_described(self._store.facets(tenant, datasets=touched)), identities)
+        shown = consumers_in(
+            {d for d in touched if d in fed},
+            identities,
+            [c for c in told if c.dataset in touched or c.dataset not in fed],
+            datasets,
+        )
+        leaving: defaultdict[DatasetId, list[Edge]] = defaultdict(list)
+        for edge in edges:
+            leaving[edge.source.dataset].append(edge)
+        return Lineage(
+            graph=Graph(tuple(edges)),
+            consumers=shown,
+            problems=extra.problems,
+            pins=extra.pins,
+            datasets=tuple(datasets.values()),
+            identities=identities,
+            extent=Extent(
+                datasets=len(in_use) + len(more - in_use.keys()),
+                named=lambda d: d in in_use or d in more,
+                fed=fed.__contains__,
+                leaving=lambda dataset: leaving.get(dataset, ()),
+                consumers=len({(c.dataset, c.kind) for c in told}) + fed.but({c.dataset for c in told}),
+            ),
+            contracts=tuple(
+                {c.id: c for d in sorted(touched) if (ct := identities.known.get(d)) for c in ct[:1]}.values()
+            ),
+        )
+
+
+def assess_stored(
+    stored: StoredLineage,
+    findings: Sequence[Finding],
+    *,
+    tenant: str,
+    dataset_of: DatasetOf,
+    promises: Mapping[DatasetId, tuple[Contract, Table]],
+    ages: Ages,
+) -> Assessment:
+    """Judge every finding against everybody downstream of it, by the lineage of a store.
+
+    Costs what is reachable, and says the same as :func:`contracts_svc.impact.assess` of the whole.
+    """
+    starts = starts_of(findings, dataset_of=dataset_of, promises=promises)
+    part = stored.part(starts, tenant=tenant, names=promises)
+    return assess_part(part.lineage, findings, dataset_of=dataset_of, promises=promises, ages=ages)
+
+
+def assess_part(
+    lineage: Lineage,
+    findings: Sequence[Finding],
+    *,
+    dataset_of: DatasetOf,
+    promises: Mapping[DatasetId, tuple[Contract, Table]],
+    ages: Ages,
+) -> Assessment:
+    """Judge findings by a lineage that may be a part of the whole."""
+    return assess_by_age(
+        lambda graph: assess(
+            findings,
+            dataset_of=dataset_of,
+            graph=graph,
+            consumers=lineage.consumers,
+            promises=promises,
+            ages=ages,
+            extent=lineage.extent,
+        ),
+        lineage.graph,
+        ages,
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Extra:
+    """What is no flow that a tool reports."""
+
+    edges: tuple[Edge, ...]
+    consumers: tuple[Consumer, ...]
+    problems: tuple[Problem, ...]
+    pins: tuple[Pin, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Fed:
+    """The datasets that an edge ends at."""
+
+    in_use: Mapping[DatasetId, bool]
+    more: AbstractSet[DatasetId]
+
+    def __contains__(self, dataset: object) -> bool:
+        return dataset in self.more or bool(self.in_use.get(dataset, False))  # type: ignore[call-overload]
+
+    def but(self, others: AbstractSet[DatasetId]) -> int:
+        """How many they are without the others."""
+        fed = sum(self.in_use.values()) + sum(not self.in_use.get(d, False) for d in self.more)
+        return fed - sum(d in self for d in others)
+
+
+def _events(reports: Iterable[Report]) -> Iterator[Json]:
+    """Reports as events again."""
+    for report in reports:
+        event = json.loads(report.text)
+        yield event | ({"eventTime": report.seen.isoformat()} if report.seen else {})
+
+
+def _described(facets: Iterable[FacetSaid]) -> tuple[Described, ...]:
+    kept = Facets()
+    for said in facets:
+        kept.keep(said.dataset, said.facet, json.loads(said.text), said.seen)
+    return tuple(described_by(kept))
+
+
+def _latest(readers: Iterable[Told]) -> list[Told]:
+    """One word on each reader: the last, or the greater of one time; by their names."""
+    found: dict[DatasetId, Told] = {}
+    for told in readers:
+        before = found.get(told.consumer.dataset)
+        if before is None or _rank(told) > _rank(before):
+            found[told.consumer.dataset] = told
+    return [found[d] for d in sorted(found)]
+
+
+def _rank(told: Told) -> tuple[str, str]:
+    return (told.seen.isoformat() if told.seen else "", repr(told.consumer))
+
+
+def _asked(datasets: Iterable[DatasetId], identities: Identities) -> dict[DatasetId, DatasetId]:
+    """Dataset as it is called here -> as it was called by who asks, where that differs."""
+    found: dict[DatasetId, DatasetId] = {}
+    for dataset in datasets:
+        found.setdefault(identities.resolve(dataset), dataset)
+    return {meant: asked for meant, asked in found.items() if meant != asked}
+
+
+def _renamed(lineage: Lineage, names: Mapping[DatasetId, DatasetId]) -> Lineage:
+    if not names:
+        return lineage
+    former = {asked: meant for meant, asked in names.items()}
+    whole = lineage.extent
+    assert whole is not None
+    edges = _renamed_edges(lineage.graph.edges, names)
+    return replace(
+        lineage,
+        graph=Graph(edges),
+        consumers=tuple(replace(c, dataset=names.get(c.dataset, c.dataset)) for c in lineage.consumers),
+        datasets=tuple(replace(d, dataset=names.get(d.dataset, d.dataset)) for d in lineage.datasets),
+        extent=replace(
+            whole,
+            named=lambda d: whole.named(former.get(d, d)),
+            fed=lambda d: whole.fed(former.get(d, d)),
+            leaving=lambda d: _renamed_edges(whole.leaving(former.get(d, d)), names),
+        ),
+    )
+
+
+def _renamed_edges(edges: Iterable[Edge], names: Mapping[DatasetId, DatasetId]) -> tuple[Edge, ...]:
+    def ref(at: ColumnRef) -> ColumnRef:
+        return ColumnRef(names.get(at.dataset, at.dataset), at.column)
+
+    return tuple(replace(e, source=ref(e.source), target=ref(e.target)) for e in edges)
