@@ -24,10 +24,6 @@ class JobStore(Protocol):
         """
         ...
 
-    def last_scheduled(self) -> Mapping[tuple[str, str], datetime]:
-        """(contract, table) -> the last time that its schedule was due for."""
-        ...
-
     def waiting_runs(self, now: datetime, *, per_group: int) -> tuple[ScheduledRun, ...]:
         """Runs to be handed over now: of each tenant and bucket the ``per_group`` most urgent, oldest."""
         ...
@@ -88,6 +84,10 @@ class JobStore(Protocol):
 
     def open_events(self, limit: int = 10_000) -> tuple[PublishEvent, ...]:
         """Events that no run answers yet, oldest first."""
+        ...
+
+    def in_use(self, contract_id: str) -> bool:
+        """Whether a contract is registered and not retired."""
         ...
 
     def pause(self, contract_id: str, now: datetime, by: Actor) -> bool:

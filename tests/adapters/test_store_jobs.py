@@ -127,10 +127,9 @@ def test_of_each_tenant_and_bucket_the_most_urgent_are_looked_at(store: Database
     assert sorted(r.table for r in store.waiting_runs(NOW, per_group=2)) == ["o", "p", "t0"]
 
 
-def test_the_last_time_of_a_schedule_is_remembered(store: DatabaseStore) -> None:
+def test_the_runs_of_a_contract_are_listed(store: DatabaseStore) -> None:
     store.plan_runs([planned(at=5), planned(at=3), planned("u", reason=Reason.PUBLISH)], NOW)
     store.plan_runs([planned(at=4, reason=Reason.CATCH_UP)], NOW)
-    assert store.last_scheduled() == {("c", "t"): NOW + timedelta(minutes=5)}
     shown = store.scheduled_runs("c", table="t")
     assert [r.scheduled_for for r in shown] == [NOW + timedelta(minutes=n) for n in (5, 4, 3)]
     assert len(store.scheduled_runs("c", limit=2)) == 2

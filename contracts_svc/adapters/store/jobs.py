@@ -15,6 +15,7 @@ from sqlalchemy.sql.elements import ColumnElement
 
 from contracts_svc.adapters.store import tables_jobs as tables
 from contracts_svc.adapters.store.part import Part, digest, insert, note
+from contracts_svc.adapters.store.tables import contracts
 from contracts_svc.ports_store import Actor
 from contracts_svc.schedules_runs import (
     LONGEST_PAUSE,
@@ -25,7 +26,7 @@ from contracts_svc.schedules_runs import (
     ScheduledRun,
 )
 
-_RUNS, _MARKS, _EVENTS = tables.scheduled_runs, tables.schedule_marks, tables.publish_events
+_RUNS, _EVENTS = tables.scheduled_runs, tables.publish_events
 _PAUSED = tables.paused_contracts
 _SHOWN = [c for c in _RUNS.c if c.name not in ("key", "priority")]
 _WAITING = _RUNS.c.state == RunState.WAITING.value
@@ -40,12 +41,6 @@ class ScheduledRuns(Part):
         # In one order, so that two writers wait for one another and do not lock one another out.
         rows = sorted(((_key(p), p) for p in planned), key=lambda pair: pair[0])
         return self.database.write(lambda c: sum(_plan(c, key, each) for key, each in rows)) if rows else 0
-
-    def last_scheduled(self) -> Mapping[tuple[str, str], datetime]:
-        """(contract, table) -> the last time that its schedule was due for."""
-        query = select(_MARKS.c.contract, _MARKS.c.table, _MARKS.c.last)
-        rows = self.database.read(lambda c: c.execute(query).all())
-        return {(r.contract, r.table): r.last for r in rows}
 
     def waiting_runs(self, now: datetime, *, per_group: int) -> tuple[ScheduledRun, ...]:
         """Runs to be handed over now: of each tenant and bucket the most urgent and oldest ones."""
@@ -167,7 +162,14 @@ class ScheduledRuns(Part):
             for r in rows
         )
 
-    # --- pauses --------------------------------------------------------------------------------
+    # --- contracts and pauses ------------------------------------------------------------------
+
+    def in_use(self, contract_id: str) -> bool:
+        """Whether a contract is registered and not retired."""
+        there = select(contracts.c.id).where(
+            contracts.c.contract == contract_id, contracts.c.retired.is_(None)
+        )
+        return self.database.read(lambda c: c.scalar(there)) is not None
 
     def pause(self, contract_id: str, now: datetime, by: Actor) -> bool:
         """Start no scheduled run of a contract from now on; False when it is paused already."""
@@ -233,24 +235,11 @@ def _plan(connection: Connection, key: bytes, planned: Planned) -> bool:
     }
     statement = insert(connection, _RUNS).on_conflict_do_nothing(index_elements=["key"])
     added: int | None = connection.execute(statement.returning(_RUNS.c.id), row).scalar()
-    if planned.reason in (Reason.SCHEDULE, Reason.CATCH_UP):
-        _mark(connection, planned)
     if planned.events:
         run_id = added or connection.scalar(select(_RUNS.c.id).where(_RUNS.c.key == key))
         answered = _EVENTS.update().where(_EVENTS.c.id.in_(planned.events))
         connection.execute(answered.values(scheduled_run_id=run_id))
     return added is not None
-
-
-def _mark(connection: Connection, planned: Planned) -> None:
-    row: dict[str, Any] = {"key": digest(planned.contract, planned.table), "contract": planned.contract}
-    row |= {"table": planned.table, "last": planned.scheduled_for}
-    statement = insert(connection, _MARKS)
-    last = statement.excluded["last"]
-    statement = statement.on_conflict_do_update(
-        index_elements=["key"], set_={"last": last}, where=_MARKS.c.last < last
-    )
-    connection.execute(statement, row)
 
 
 def _attempt(run: ScheduledRun) -> ColumnElement[bool]:

@@ -34,17 +34,6 @@ scheduled_runs = Table(
     Index(None, "state", "priority", "scheduled_for"),
 )
 
-schedule_marks = Table(
-    "schedule_marks",
-    metadata,
-    # Digest of the contract and the table.
-    Column("key", LargeBinary, primary_key=True),
-    Column("contract", Clean, nullable=False),
-    Column("table", Clean, nullable=False),
-    # The last time that the schedule was due for.
-    Column("last", Instant, nullable=False),
-)
-
 publish_events = Table(
     "publish_events",
     metadata,

@@ -254,14 +254,6 @@ def upgrade() -> None:
         unique=False,
     )
     op.create_table(
-        "schedule_marks",
-        sa.Column("key", sa.LargeBinary(), nullable=False),
-        sa.Column("contract", TEXT, nullable=False),
-        sa.Column("table", TEXT, nullable=False),
-        sa.Column("last", INSTANT, nullable=False),
-        sa.PrimaryKeyConstraint("key", name=op.f("pk_schedule_marks")),
-    )
-    op.create_table(
         "publish_events",
         sa.Column("id", ID, nullable=False),
         sa.Column("key", sa.LargeBinary(), nullable=False),
