@@ -117,7 +117,7 @@ class Queue(Protocol):
         ...
 
     def stop(self) -> None:
-        """Take no further jobs: :meth:`work` returns at once, whatever is still being done."""
+        """Take no further jobs, for good: :meth:`work` returns at once, whatever is still being done."""
         ...
 
     def close(self) -> None:

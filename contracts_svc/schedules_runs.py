@@ -96,9 +96,9 @@ class PublishEvent:
 class Limits:
     """How many runs may be with workers (handed over, or running) at once."""
 
-    in_all: int = 32
-    per_bucket: int = 8
-    per_tenant: int = 16
+    in_all: int = 256
+    per_bucket: int = 16
+    per_tenant: int = 64
 
 
 FIRST_PAUSE, LONGEST_PAUSE = timedelta(seconds=10), timedelta(minutes=10)

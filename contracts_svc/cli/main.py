@@ -16,6 +16,8 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperCommand
 
+from contracts_svc.cli import commands_worker
+from contracts_svc.cli.formats import Format, FormatOption
 from contracts_svc.errors import ExitCode
 
 EXIT_CODES = (
@@ -46,13 +48,7 @@ db_app = typer.Typer(
     name="db", help="Look after the service's database.", no_args_is_help=True, rich_markup_mode="rich"
 )
 app.add_typer(db_app)
-
-
-class Format(StrEnum):
-    """How results are printed."""
-
-    text = "text"
-    json = "json"
+commands_worker.add_to(app)
 
 
 class ReportFormat(StrEnum):
@@ -87,7 +83,6 @@ class ModeName(StrEnum):
     NONE = "NONE"
 
 
-FormatOption = Annotated[Format, typer.Option("--format", "-f", help="How to print the result.")]
 ReportOption = Annotated[
     ReportFormat,
     typer.Option(

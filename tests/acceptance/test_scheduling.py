@@ -391,5 +391,5 @@ def test_2000_contracts_of_one_bucket_and_another_share_the_workers() -> None:
     )
     world = World(store)
     world.leader.tick(world.now, world.elapsed)
-    assert len(world.handed) == 9
+    assert len(world.handed) == 17
     assert world.handed[0].contract == "small"
