@@ -16,8 +16,15 @@ from contracts_svc.ports import FileOpener, S3Access
 from contracts_svc.settings import Settings
 
 if TYPE_CHECKING:
+    from prometheus_client import CollectorRegistry
+
     from contracts_svc.adapters.store.database import Database
     from contracts_svc.adapters.store.store import DatabaseStore
+    from contracts_svc.flows.register import Reader
+    from contracts_svc.flows.run_check import CheckTable
+    from contracts_svc.ports_jobs import Queue
+    from contracts_svc.routes.intervals import TimeInterval
+    from contracts_svc.scheduler import Embedded
 
 
 class SystemClock:
@@ -87,14 +94,137 @@ def database(settings: Settings) -> Database:
     return Database(settings.database_url.get_secret_value())
 
 
-def store(settings: Settings) -> DatabaseStore:
-    """What the service remembers, its tables seen to. Raises UserMistake, CouldNotCheck."""
+def reader() -> Reader:
+    """Reads contracts, judged by the standard's schemas."""
     from contracts_svc import odcs
     from contracts_svc.adapters.odcs_schemas import PackagedSchemas
+
+    schemas = PackagedSchemas()
+    return lambda text, file: odcs.read(text, file, schemas.schema)
+
+
+def store(settings: Settings) -> DatabaseStore:
+    """What the service remembers, its tables seen to. Raises UserMistake, CouldNotCheck."""
     from contracts_svc.adapters.store import schema
     from contracts_svc.adapters.store.store import DatabaseStore
 
     opened = database(settings)
     schema.ready(opened)
-    schemas = PackagedSchemas()
-    return DatabaseStore(opened, lambda text, file: odcs.read(text, file, schemas.schema))
+    return DatabaseStore(opened, reader())
+
+
+# --- scheduled runs -------------------------------------------------------------------------------
+
+
+def scheduled(settings: Settings, registry: CollectorRegistry) -> Embedded:
+    """The scheduler and the worker of this process, not yet started. Raises UserMistake, CouldNotCheck."""
+    from contracts_svc.adapters.store.leader import Alone, PostgresLeadership
+    from contracts_svc.flows.run_check import Checking, failed, move_incidents
+    from contracts_svc.flows.scheduling import Scheduling
+    from contracts_svc.scheduler import Embedded, Scheduler, Worker
+    from contracts_svc.scheduler_metrics import SchedulerMetrics
+    from contracts_svc.schedules_runs import Limits
+
+    clock, opened, jobs = SystemClock(), store(settings), queue(settings)
+    checking = Checking(
+        store=opened,
+        read=reader(),
+        clock=clock,
+        check=check_table(settings),
+        tell=move_incidents(opened, clock),
+        most_attempts=settings.run_attempts,
+    )
+    scheduling = Scheduling(
+        store=opened,
+        queue=jobs,
+        read=reader(),
+        died=lambda run: failed(run, f"its worker {run.worker} died", checking),
+        windows=windows(settings),
+        limits=Limits(per_bucket=settings.runs_per_bucket, per_tenant=settings.runs_per_tenant),
+    )
+    leadership = Alone() if opened.database.is_sqlite else PostgresLeadership(opened.database)
+    metrics = SchedulerMetrics(registry)
+
+    def close() -> None:
+        jobs.close()
+        opened.close()
+
+    return Embedded(
+        Scheduler(scheduling, leadership, clock, metrics=metrics),
+        Worker(jobs, checking, slots=settings.worker_slots, metrics=metrics),
+        close,
+    )
+
+
+def queue(settings: Settings) -> Queue:
+    """What carries scheduled runs to workers, its tables seen to. Raises UserMistake, CouldNotCheck."""
+    from contracts_svc.adapters.queue.inprocess import InProcessQueue
+
+    address = _conninfo(settings)
+    if address is None:
+        return InProcessQueue()
+    from contracts_svc.adapters.queue import procrastinate
+
+    procrastinate.ready(address)
+    return procrastinate.ProcrastinateQueue(address)
+
+
+def prepare_queue(settings: Settings) -> bool:
+    """Make the tables of the queue, where it has any; False when they are there. Raises CouldNotCheck."""
+    address = _conninfo(settings)
+    if address is None:
+        return False
+    from contracts_svc.adapters.queue import procrastinate
+
+    return procrastinate.prepare(address)
+
+
+def _conninfo(settings: Settings) -> str | None:
+    """The database as libpq names it; None for one of a single process."""
+    opened = database(settings)
+    if opened.is_sqlite:
+        return None
+    return opened.url.set(drivername="postgresql").render_as_string(hide_password=False)
+
+
+def windows(settings: Settings) -> tuple[TimeInterval, ...]:
+    """The maintenance windows of the settings. Raises UserMistake."""
+    from contracts_svc.errors import UserMistake
+    from contracts_svc.schedules_windows import read_windows
+
+    file = settings.maintenance_file
+    if file is None:
+        return ()
+    try:
+        text = file.read_bytes()
+    except OSError as error:
+        raise UserMistake.of(
+            f"the file of maintenance windows cannot be read: {error}",
+            "correct the setting CONTRACTS_MAINTENANCE_FILE",
+        ) from None
+    return read_windows(text, str(file))
+
+
+def check_table(settings: Settings) -> CheckTable:
+    """Checks tables where their servers keep them."""
+    from contracts_svc.flows.check import check
+    from contracts_svc.model import Contract, Server, Table
+    from contracts_svc.quality.kind import TargetOf
+    from contracts_svc.runs import Run
+
+    def run(contract: Contract, table: Table, server: Server, target_of: TargetOf) -> Run:
+        access = s3_access(settings) if server.type == "s3" else None
+        files = storage(access)
+        return check(
+            contract,
+            table,
+            server,
+            storage=files,
+            engine=engine(settings, access),
+            clock=SystemClock(),
+            target_of=target_of,
+            custom=custom_checks(settings.checks_directory, files),
+            samples=settings.samples,
+        )
+
+    return run

@@ -53,6 +53,19 @@ class Settings(BaseSettings):
     keep_measurements_days: int = Field(
         400, ge=1, description="Days that figures of checks are kept for drawing and for thresholds"
     )
+    worker_slots: int = Field(4, ge=1, le=256, description="Checks that one worker does at once")
+    runs_per_bucket: int = Field(
+        16, ge=1, description="Scheduled checks of one bucket at once, in all workers"
+    )
+    runs_per_tenant: int = Field(
+        64, ge=1, description="Scheduled checks of one tenant at once, in all workers"
+    )
+    run_attempts: int = Field(
+        3, ge=1, le=20, description="How often a scheduled check is begun before it is given up and told"
+    )
+    maintenance_file: Path | None = Field(
+        None, description="YAML file of `time_intervals`, in which no check is begun by itself"
+    )
     memory_limit: str = Field("512MB", description="Most memory a check run may use in the engine")
     temp_directory: str = Field("", description="Where the engine spills; empty: the system's folder")
     timeout_seconds: int = Field(600, ge=1, description="Most seconds one query of a check may take")

@@ -69,6 +69,12 @@ class Postgres:
         with self._admin.connect() as connection:
             connection.execute(text(f'DROP DATABASE "{name}" WITH (FORCE)'))
 
+    def restart(self) -> None:
+        """Stop it, which ends every connection, and start it again."""
+        self._admin.dispose()
+        self._server.stop()
+        self._server.ensure_postgres_running()
+
     def stop(self) -> None:
         self._admin.dispose()
         self._server.cleanup()

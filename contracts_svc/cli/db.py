@@ -12,14 +12,18 @@ from contracts_svc.errors import ExitCode
 
 def upgrade(format: str) -> ExitCode:
     """Bring the tables up to date."""
-    database = app.database(settings.load())
+    loaded = settings.load()
+    database = app.database(loaded)
     before = schema.upgrade(database)
+    queue_made = app.prepare_queue(loaded)
     if format == "json":
         body = {"database": database.name, "before": before.current, "now": before.wanted}
         print_json(ExitCode.OK, {**body, "applied": list(before.pending)})
         return ExitCode.OK
     for step in before.pending:
         print(f"applied {step}")
+    if queue_made:
+        print("made the tables of the job queue")
     print(f"{database.name} is at revision {before.wanted}")
     return ExitCode.OK
 

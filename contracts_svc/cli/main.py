@@ -16,7 +16,9 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperCommand
 
+from contracts_svc.cli import commands_worker
 from contracts_svc.cli.commands_github import github_app
+from contracts_svc.cli.formats import Format, FormatOption
 from contracts_svc.errors import ExitCode
 
 EXIT_CODES = (
@@ -48,13 +50,7 @@ db_app = typer.Typer(
 )
 app.add_typer(db_app)
 app.add_typer(github_app)
-
-
-class Format(StrEnum):
-    """How results are printed."""
-
-    text = "text"
-    json = "json"
+commands_worker.add_to(app)
 
 
 class ReportFormat(StrEnum):
@@ -89,7 +85,6 @@ class ModeName(StrEnum):
     NONE = "NONE"
 
 
-FormatOption = Annotated[Format, typer.Option("--format", "-f", help="How to print the result.")]
 ReportOption = Annotated[
     ReportFormat,
     typer.Option(

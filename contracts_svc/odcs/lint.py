@@ -131,6 +131,13 @@ LINT_RULES: tuple[LintRule, ...] = (
         rules.quality_arguments,
     ),
     LintRule(
+        "lint-schedule",
+        "Checks that schedules without another scheduler are cron expressions",
+        Severity.WARNING,
+        "The checks do not run then, but when the contract's other schedules or service levels say.",
+        rules.schedules,
+    ),
+    LintRule(
         "lint-owner",
         "Checks that a team owns the contract",
         Severity.WARNING,

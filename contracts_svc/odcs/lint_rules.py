@@ -17,6 +17,7 @@ import jsonschema_rs
 from contracts_svc.errors import Location
 from contracts_svc.model import Column, Contract, Element, Json, QualityRule, Relationship, Table
 from contracts_svc.odcs.references import is_local, resolve
+from contracts_svc.schedule import ScheduleError, cron
 
 E = TypeVar("E", bound=Element)
 
@@ -215,6 +216,23 @@ def quality_arguments(contract: Contract) -> Iterator[Remark]:
                     f"nothing says which values of '{column.path}' are valid",
                     "add 'arguments:' with validValues or pattern",
                 )
+
+
+def schedules(contract: Contract) -> Iterator[Remark]:
+    rules = ((r, r.schedule, r.scheduler) for r in _rules(contract))
+    levels = ((s, s.schedule, s.extra.get("scheduler")) for s in contract.sla)
+    for element, text, scheduler in (*rules, *levels):
+        # Another scheduler has expressions of its own, and runs them itself.
+        if text is None or str(scheduler or "cron").strip().lower() != "cron":
+            continue
+        try:
+            cron(text)
+        except ScheduleError as error:
+            yield Remark(
+                element.place("schedule"),
+                f"the schedule cannot be run: {error}",
+                "write for instance '0 20 * * *', or name the scheduler that it is for: 'scheduler: airflow'",
+            )
 
 
 # -- people and places ------------------------------------------------------------------------------

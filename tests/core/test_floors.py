@@ -28,6 +28,7 @@ FLOORS = (
         "incidents",
         "routing",
         "schedule",
+        "schedules",
         "odcs.",
         "compat.",
         "lineage.",
@@ -38,7 +39,7 @@ FLOORS = (
     ),
     ("ports", "flows."),
     ("adapters.",),
-    ("settings", "app", "api.", "cli.", "demo."),
+    ("settings", "app", "scheduler", "api.", "cli.", "demo."),
 )
 ONE_ADAPTER = ("adapters.store.", "adapters.github.")
 # What floors 0 and 1 must not touch: clocks, networks, environments, files, logs.

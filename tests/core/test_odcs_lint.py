@@ -176,6 +176,27 @@ BAD: dict[str, list[tuple[str, list[tuple[str, str]]]]] = {
             [("11:29", "nothing says which values of 'a' are valid")],
         ),
     ],
+    "lint-schedule": [
+        (
+            TABLE + "    quality:\n      - {type: text, schedule: every day}\n",
+            [
+                (
+                    "11:22",
+                    "the schedule cannot be run: 'every day' has 2 fields; cron has five: minute, hour, day of month, month, day of week",
+                )
+            ],
+        ),
+        (
+            OWNED
+            + "slaProperties:\n  - {property: frequency, value: 1, unit: d, scheduler: Cron, schedule: 0 25 * * *}\n",
+            [
+                (
+                    "9:63",
+                    "the schedule cannot be run: '0 25 * * *' is no cron expression: [0 25 * * *] is not acceptable, out of range",
+                )
+            ],
+        ),
+    ],
     "lint-owner": [
         (OWNED.replace("team: {name: a}\n", ""), [("1:1", "no team owns this contract")]),
         (OWNED.replace("{name: a}", "{description: a}"), [("6:1", "no team owns this contract")]),
@@ -247,6 +268,15 @@ GOOD: dict[str, list[str]] = {
         columns("{name: a, quality: [{metric: invalidValues, arguments: {validValues: [1]}, mustBe: 0}]}"),
     ],
     "lint-owner": [OLD],
+    "lint-schedule": [
+        TABLE + f"    quality:\n      - {{type: text, {written}}}\n"
+        for written in (
+            "schedule: 0 20 * * *",
+            "schedule: '@daily', scheduler: cron",
+            "schedule: CRON_TZ=Europe/Berlin 0 20 * * 7",
+            "schedule: rate(5 minutes), scheduler: eventbridge",
+        )
+    ],
     "lint-server-location": [
         OWNED + f"servers: [{{server: s, type: s3, location: '{location}'}}]\n"
         for location in ("s3://b/x/*.parquet", "s3a://b/x", "s3://b", "s3://b/{model}/*.json")

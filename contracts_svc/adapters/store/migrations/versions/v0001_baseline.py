@@ -220,6 +220,65 @@ def upgrade() -> None:
         ),
     )
     op.create_index(op.f("ix_edges_target_id"), "edges", ["target_id"], unique=False)
+    op.create_table(
+        "scheduled_runs",
+        sa.Column("id", ID, nullable=False),
+        sa.Column("key", sa.LargeBinary(), nullable=False),
+        sa.Column("tenant", TEXT, nullable=False),
+        sa.Column("contract", TEXT, nullable=False),
+        sa.Column("table", TEXT, nullable=False),
+        sa.Column("bucket", TEXT, nullable=False),
+        sa.Column("scheduled_for", INSTANT, nullable=False),
+        sa.Column("reason", sa.String(length=16), nullable=False),
+        sa.Column("priority", sa.Integer(), nullable=False),
+        sa.Column("state", sa.String(length=16), nullable=False),
+        sa.Column("attempts", sa.Integer(), nullable=False),
+        sa.Column("not_before", INSTANT, nullable=True),
+        sa.Column("handed", INSTANT, nullable=True),
+        sa.Column("worker", TEXT, nullable=False),
+        sa.Column("heartbeat", INSTANT, nullable=True),
+        sa.Column("finished", INSTANT, nullable=True),
+        sa.Column("run_id", sa.String(length=32), nullable=False),
+        sa.Column("error", TEXT, nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_scheduled_runs")),
+        sa.UniqueConstraint("key", name=op.f("uq_scheduled_runs_key")),
+    )
+    op.create_index(
+        op.f("ix_scheduled_runs_contract_scheduled_for"),
+        "scheduled_runs",
+        ["contract", "scheduled_for"],
+        unique=False,
+    )
+    op.create_index(
+        op.f("ix_scheduled_runs_state_priority_scheduled_for"),
+        "scheduled_runs",
+        ["state", "priority", "scheduled_for"],
+        unique=False,
+    )
+    op.create_table(
+        "publish_events",
+        sa.Column("id", ID, nullable=False),
+        sa.Column("key", sa.LargeBinary(), nullable=False),
+        sa.Column("tenant", TEXT, nullable=False),
+        sa.Column("contract", TEXT, nullable=False),
+        sa.Column("table", TEXT, nullable=False),
+        sa.Column("at", INSTANT, nullable=False),
+        sa.Column("scheduled_run_id", ID, nullable=True),
+        sa.ForeignKeyConstraint(
+            ["scheduled_run_id"], ["scheduled_runs.id"], name=op.f("fk_publish_events_scheduled_run_id")
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_publish_events")),
+        sa.UniqueConstraint("key", name=op.f("uq_publish_events_key")),
+    )
+    op.create_index(
+        op.f("ix_publish_events_scheduled_run_id"), "publish_events", ["scheduled_run_id"], unique=False
+    )
+    op.create_table(
+        "paused_contracts",
+        sa.Column("contract", TEXT, nullable=False),
+        sa.Column("since", INSTANT, nullable=False),
+        sa.PrimaryKeyConstraint("contract", name=op.f("pk_paused_contracts")),
+    )
     _lineage_reports()
 
 

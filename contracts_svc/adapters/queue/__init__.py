@@ -1,0 +1,1 @@
+"""Queues that carry scheduled runs to workers: within one process, and over PostgreSQL."""
