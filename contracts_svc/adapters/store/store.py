@@ -9,16 +9,29 @@ from contracts_svc.adapters.store.contracts import Contracts, ReadContract
 from contracts_svc.adapters.store.database import MEMORY, Database
 from contracts_svc.adapters.store.incidents import Incidents
 from contracts_svc.adapters.store.lineage import LineageEdges
+from contracts_svc.adapters.store.outbox import Outbox, Silences
 from contracts_svc.adapters.store.people import Audit, Subscriptions, Tokens, Waivers
 from contracts_svc.adapters.store.runs import Runs
 from contracts_svc.adapters.store.tables import metadata
+from contracts_svc.ports_outbox import OutboxStore
 from contracts_svc.ports_store import Store
 
 T = TypeVar("T")
 
 
-class DatabaseStore(Contracts, LineageEdges, Incidents, Runs, Waivers, Subscriptions, Tokens, Audit):
-    """:class:`contracts_svc.ports_store.Store` on SQLite or PostgreSQL."""
+class DatabaseStore(
+    Contracts,
+    LineageEdges,
+    Incidents,
+    Runs,
+    Waivers,
+    Subscriptions,
+    Tokens,
+    Audit,
+    Outbox,
+    Silences,
+):
+    """:class:`contracts_svc.ports_store.Store`, with an outbox, on SQLite or PostgreSQL."""
 
     def atomically(self, work: Callable[[], T]) -> T:
         """Run ``work``, all of whose changes are kept together, or none is."""
@@ -42,3 +55,4 @@ def in_memory(read: ReadContract) -> DatabaseStore:
 if TYPE_CHECKING:
     # The type checker sees here that nothing of the port is missing.
     _port: type[Store] = DatabaseStore
+    _outbox: type[OutboxStore] = DatabaseStore
