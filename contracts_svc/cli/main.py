@@ -16,6 +16,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperCommand
 
+from contracts_svc.cli.commands_alerts import outbox_app, silence_app
 from contracts_svc.errors import ExitCode
 
 EXIT_CODES = (
@@ -46,6 +47,8 @@ db_app = typer.Typer(
     name="db", help="Look after the service's database.", no_args_is_help=True, rich_markup_mode="rich"
 )
 app.add_typer(db_app)
+app.add_typer(outbox_app)
+app.add_typer(silence_app)
 
 
 class Format(StrEnum):

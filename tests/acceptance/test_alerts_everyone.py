@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -84,6 +85,7 @@ def fed_by(symptom: int) -> set[int]:
     return {symptom % CAUSES, symptom * 7 % CAUSES, (symptom + 13) % CAUSES}
 
 
+@pytest.mark.slow
 def test_ten_thousand_results_at_once_are_one_message_for_each_squad_and_root_cause() -> None:
     owners = {f"cause{n}": f"squad{n}" for n in range(CAUSES)} | {
         f"symptom{n}": f"squad{n}" for n in range(SYMPTOMS)

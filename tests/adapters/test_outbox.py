@@ -184,7 +184,7 @@ inhibit_rules:
 """
     from contracts_svc.findings import Severity
 
-    office = Office(store, read(text.encode(), "routes.yaml", []))
+    office = Office(store, read(text.encode(), "routes.yaml", {}))
     office.hear(note("w", severity=Severity.WARNING), note("e"))
     office.after(minutes=10)
     assert [n.incidents for _, n in office.taken] == [("e",)]

@@ -50,7 +50,7 @@ time_intervals:
 
 
 def routes(text: str = FILE) -> RouteFile:
-    return read(text.encode(), "routes.yaml", ["pagerduty"])
+    return read(text.encode(), "routes.yaml", {"pagerduty": ()})
 
 
 def muting(*matchers: str, minutes: float = 60, now: datetime = NOON) -> Silence:
