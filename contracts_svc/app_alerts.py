@@ -31,9 +31,8 @@ def routes(settings: Settings) -> RouteFile:
     try:
         return read(path.read_bytes(), str(path), KINDS)
     except OSError as error:
-        raise UserMistake.of(
-            f"{path} cannot be read: {error.strerror}", "see the setting CONTRACTS_ROUTES"
-        ) from None
+        hint = "see the setting CONTRACTS_ROUTES"
+        raise UserMistake.of(f"{path} cannot be read: {error.strerror}", hint) from None
 
 
 class Receivers:

@@ -85,14 +85,8 @@ def silence_add(matchers: Sequence[str], reason: str, lasts: str, author: str, f
     length = duration(lasts)
     if length is None:
         raise UserMistake.of(f"{lasts!r} is no duration", "write for instance 2h, 1d or 1w")
-    made = silence(
-        matchers,
-        author=author or _me(),
-        reason=reason,
-        begins=now,
-        ends=now + min(length, timedelta(days=9999)),
-        now=now,
-    )
+    who, ends = author or _me(), now + min(length, timedelta(days=9_999))
+    made = silence(matchers, author=who, reason=reason, begins=now, ends=ends, now=now)
     app.store(settings.load()).put_silence(made, now, _actor(author))
     if format == "json":
         print_json(ExitCode.OK, _silence_json(made))

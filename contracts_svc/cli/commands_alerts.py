@@ -71,9 +71,7 @@ def outbox_send(format: FormatOption = Format.text) -> None:
     raise typer.Exit(command.outbox_send(format))
 
 
-@silence_app.command(
-    "add", epilog="Example: contracts silence add dataset=flights --for 4h --reason backfill"
-)
+@silence_app.command("add", epilog="Example: contracts silence add dataset=flights --reason backfill")
 def silence_add(
     matchers: Annotated[list[str], typer.Argument(help="Labels that an alert must have, all of them.")],
     reason: Annotated[str, typer.Option("--reason", help="Why; others will read it.")],

@@ -51,9 +51,7 @@ _PASSING = frozenset(
 )
 
 # https://docs.slack.dev/reference/methods/chat.update
-_HEAD_IS_GONE = frozenset(
-    {"message_not_found", "cant_update_message", "edit_window_closed", "channel_not_found"}
-)
+_HEAD_IS_GONE = frozenset({"message_not_found", "cant_update_message", "edit_window_closed"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
