@@ -18,7 +18,7 @@ from typing import Any
 from contracts_svc.adapters.receivers.http import TIMEOUT, Http
 from contracts_svc.alerts import Notification
 from contracts_svc.ports import Delivery
-from contracts_svc.routing_text import shortened, visible
+from contracts_svc.routing_text import plain, shortened, visible
 
 LASTS = timedelta(hours=24)
 _LONGEST_LABEL = 1_000
@@ -62,10 +62,9 @@ def alerts(notification: Notification, lasts: timedelta = LASTS) -> list[dict[st
 def _alerts(notification: Notification, lasts: timedelta) -> Iterator[dict[str, Any]]:
     now = notification.created or datetime.now(UTC)
     before = _before(notification)
-    lines = [line for s in notification.sections for line in (s.heading, *(f"- {x}" for x in s.lines))]
     annotations = {
         "summary": shortened(visible(notification.title), _LONGEST_LABEL),
-        "description": shortened("\n".join(map(visible, lines)), _LONGEST_TEXT),
+        "description": plain(notification.sections, _LONGEST_TEXT),
     }
     for incident in notification.incidents:
         severity = notification.severity.value

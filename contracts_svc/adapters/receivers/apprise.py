@@ -13,12 +13,11 @@ from contracts_svc.alerts import IncidentState, Notification
 from contracts_svc.errors import UserMistake
 from contracts_svc.findings import Severity
 from contracts_svc.ports import Delivery
-from contracts_svc.routing_text import shortened, table, visible
+from contracts_svc.routing_text import plain, shortened, visible
 
 LONGEST_TITLE = 250
 LONGEST_BODY = 8_000
 """Characters; apprise cuts further where a service takes less."""
-_LONGEST_LINE = 1_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,13 +64,7 @@ class AppriseReceiver:
 
 def text(notification: Notification) -> str:
     """The notification as plain text."""
-    lines: list[str] = []
-    for section in notification.sections:
-        lines += ["", visible(section.heading)]
-        lines += [f"- {shortened(visible(line), _LONGEST_LINE)}" for line in section.lines]
-        if section.rows:
-            lines += table(section.rows, width=90)
-    return shortened("\n".join(lines).strip() or visible(notification.title), LONGEST_BODY)
+    return plain(notification.sections, LONGEST_BODY) or shortened(visible(notification.title), LONGEST_BODY)
 
 
 def make(options: dict[str, str]) -> AppriseReceiver:

@@ -22,7 +22,7 @@ URL = "https://events.pagerduty.com"
 LONGEST_SUMMARY = 1_024
 LONGEST_EVENT = 512_000
 """Bytes that an event may have."""
-_LONGEST_LINE = 1_000
+_LONGEST_LINE = 500
 _SEVERITIES = {Severity.ERROR: "error", Severity.WARNING: "warning"}
 
 
@@ -73,12 +73,7 @@ def event_of(notification: Notification) -> dict[str, Any]:
     if action != "trigger":
         return event
     at = notification.created or datetime.now(UTC)
-    details = {
-        shortened(visible(s.heading), _LONGEST_LINE): [
-            shortened(visible(x), _LONGEST_LINE) for x in s.lines[:20]
-        ]
-        for s in notification.sections[:20]
-    }
+    details = {_cut(s.heading): [_cut(x) for x in s.lines[:10]] for s in notification.sections[:10]}
     return event | {
         "payload": {
             "summary": shortened(visible(notification.title), LONGEST_SUMMARY),

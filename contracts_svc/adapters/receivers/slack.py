@@ -166,7 +166,7 @@ def _refused(error: SlackApiError) -> Delivery:
 def fallback(notification: Notification) -> str:
     """What a notification of the device shows: the title, escaped."""
     title = shortened(visible(notification.title), LONGEST_BLOCK // 5)
-    return title.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    return title.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;") or "contracts"
 
 
 def blocks(notification: Notification) -> list[dict[str, Any]]:

@@ -28,6 +28,8 @@ PREFIX = "whsec_"
 TOLERANCE = 300
 """Seconds that a signature's time may be off."""
 LONGEST_TEXT = 2_000
+LARGEST_SECTIONS = 200_000
+"""Bytes that the sections may have together: many servers take no more than some hundred KB."""
 _MOST = {"sections": 50, "lines": 100, "rows": 20, "incidents": 1_000}
 
 
@@ -83,6 +85,7 @@ def body(notification: Notification) -> dict[str, Any]:
             "still_open",
         )
     }
+    data["sections"] = _fitting(data["sections"])
     data["state"] = notification.labels.get("state", "open")
     return {"type": "contracts.alert", "version": VERSION, "timestamp": found["created"], "data": data}
 
@@ -93,8 +96,24 @@ def _bounded(value: Any, name: str) -> Any:
     if isinstance(value, list):
         return [_bounded(v, name) for v in value[: _MOST.get(name, 1_000)]]
     if isinstance(value, dict):
-        return {k[:LONGEST_TEXT]: _bounded(v, k) for k, v in value.items()}
+        return {k[:LONGEST_TEXT]: _bounded(v, k) for k, v in list(value.items())[:1_000]}
     return value
+
+
+def _fitting(sections: list[Any]) -> list[Any]:
+    """As many of the sections as fit; rows go first, since they are the largest."""
+    kept: list[Any] = []
+    left = LARGEST_SECTIONS
+    for section in sections:
+        for shown in (section, {**section, "rows": []}, {**section, "rows": [], "lines": []}):
+            size = len(json.dumps(shown))
+            if size <= left:
+                kept.append(shown)
+                left -= size
+                break
+        else:
+            return kept
+    return kept
 
 
 def key(secret: str) -> bytes:
