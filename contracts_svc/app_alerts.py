@@ -1,4 +1,4 @@
-"""Wires alerting: the route file, the receivers that it names, and the sender of the outbox."""
+"""Wires alerting: the route file, its receivers, and the sender of the outbox."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from contracts_svc.adapters.receivers import KINDS, RECEIVERS
 from contracts_svc.app import SystemClock
 from contracts_svc.errors import Problem, UserMistake
 from contracts_svc.flows.deliver import Sender
+from contracts_svc.odcs.yaml_text import MAX_BYTES
 from contracts_svc.ports import Receiver
 from contracts_svc.routes.groups import Message
 from contracts_svc.routes.options import SECRET
@@ -25,44 +26,74 @@ if TYPE_CHECKING:
 
 def routes(settings: Settings) -> RouteFile:
     """The route file of the settings; the defaults where none is set. Raises UserMistake."""
-    if not settings.routes:
-        return DEFAULT_ROUTES
-    path = Path(settings.routes)
-    try:
-        return read(path.read_bytes(), str(path), KINDS)
-    except OSError as error:
-        hint = "see the setting CONTRACTS_ROUTES"
-        raise UserMistake.of(f"{path} cannot be read: {error.strerror}", hint) from None
+    return Alerting(settings, os.environ).routes()
 
 
-class Receivers:
-    """Finds who sends a message: a receiver of the route file, or one for the contract's own channels."""
+class Alerting:
+    """The route file as it is now, with its receivers. What is changed into a file with mistakes does
+    not count: the one before stays, and :attr:`mistake` says what is wrong."""
 
-    def __init__(self, file: RouteFile, settings: Settings, environment: Mapping[str, str]) -> None:
-        """Raises UserMistake with every secret that is not in the environment."""
+    def __init__(self, settings: Settings, environment: Mapping[str, str]) -> None:
+        """Raises UserMistake with every mistake, and every secret that is not in the environment."""
+        self._path = Path(settings.routes) if settings.routes else None
+        self._environment = environment
+        self._by_kind: dict[str, Receiver] = {}
+        self.mistake: UserMistake | None = None
+        token = settings.slack_token.get_secret_value()
+        if token:
+            self._by_kind["slack"] = RECEIVERS["slack"].make({"token": token})
+        self._stamp = self._looked_at()
+        self._file, self._named = self._read()
+
+    def routes(self) -> RouteFile:
+        """The routes, read again when the file has changed."""
+        stamp = self._looked_at()
+        if stamp != self._stamp:
+            self._stamp = stamp
+            try:
+                self._file, self._named = self._read()
+                self.mistake = None
+            except UserMistake as error:
+                self.mistake = error
+        return self._file
+
+    def find(self, message: Message) -> Receiver | None:
+        """Who sends a message: a receiver of the file, or one for the contract's own channels."""
+        return self._named.get(message.receiver) or self._by_kind.get(message.notification.receiver)
+
+    def _looked_at(self) -> tuple[int, int]:
+        try:
+            found = self._path.stat() if self._path else None
+        except OSError:
+            return (0, 0)
+        return (found.st_mtime_ns, found.st_size) if found else (0, 0)
+
+    def _read(self) -> tuple[RouteFile, dict[str, Receiver]]:
+        if self._path is None:
+            return DEFAULT_ROUTES, {}
+        try:
+            with self._path.open("rb") as stream:
+                file = read(stream.read(MAX_BYTES + 1), str(self._path), KINDS)
+        except OSError as error:
+            hint = "see the setting CONTRACTS_ROUTES"
+            raise UserMistake.of(f"{self._path} cannot be read: {error.strerror}", hint) from None
         problems: list[Problem] = []
-        self._named: dict[str, Receiver] = {}
+        named: dict[str, Receiver] = {}
         for spec in file.receivers.values():
             if spec.kind != CONTRACT:
                 try:
-                    self._named[spec.name] = _made(spec, environment)
+                    named[spec.name] = _made(spec, self._environment)
                 except UserMistake as error:
                     problems += error.problems
         if problems:
             raise UserMistake(problems)
-        self._by_kind: dict[str, Receiver] = {}
-        token = settings.slack_token.get_secret_value()
-        if token:
-            self._by_kind["slack"] = RECEIVERS["slack"].make({"token": token})
-
-    def __call__(self, message: Message) -> Receiver | None:
-        return self._named.get(message.receiver) or self._by_kind.get(message.notification.receiver)
+        return file, named
 
 
 def sender(settings: Settings, store: DatabaseStore) -> Sender:
     """What sends the outbox of a store. Raises UserMistake."""
-    file = routes(settings)
-    return Sender(store, Receivers(file, settings, os.environ), SystemClock(), routes=lambda: file)
+    alerting = Alerting(settings, os.environ)
+    return Sender(store, alerting.find, SystemClock(), routes=alerting.routes)
 
 
 def _made(spec: ReceiverSpec, environment: Mapping[str, str]) -> Receiver:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import getpass
 from collections.abc import Sequence
-from datetime import timedelta
 from typing import Any
 
 from contracts_svc import app, app_alerts, settings
@@ -85,7 +84,7 @@ def silence_add(matchers: Sequence[str], reason: str, lasts: str, author: str, f
     length = duration(lasts)
     if length is None:
         raise UserMistake.of(f"{lasts!r} is no duration", "write for instance 2h, 1d or 1w")
-    who, ends = author or _me(), now + min(length, timedelta(days=9_999))
+    who, ends = author or _me(), now + length
     made = silence(matchers, author=who, reason=reason, begins=now, ends=ends, now=now)
     app.store(settings.load()).put_silence(made, now, _actor(author))
     if format == "json":

@@ -33,6 +33,9 @@ from contracts_svc.routes.tree import (
 CONTRACT = "contract"
 """The receiver that every file has: where the contract's own ``support`` channels say."""
 
+LONGEST = timedelta(days=3_650)
+"""A time that is waited for."""
+
 _FILE_KEYS = ("route", "receivers", "inhibit_rules", "time_intervals", "global", "templates")
 _ROUTE_KEYS = (
     "receiver", "match", "match_re", "matchers", "continue", "group_by", "group_wait", "group_interval",
@@ -57,11 +60,16 @@ def read(text: bytes, file: str, kinds: Kinds) -> RouteFile:
 
 
 def duration(text: str) -> timedelta | None:
-    """``30s``, ``5m``, ``1h30m``, ``4h``, ``2d``, ``1w``, as Prometheus writes them; None for others."""
+    """``30s``, ``5m``, ``1h30m``, ``4h``, ``2d``, ``1w``, as Prometheus writes them; None for others,
+    and for more than :data:`LONGEST`."""
     found = _DURATION.fullmatch(text)
     if not found or not text or any(len(part or "") > 9 for part in found.groups()):
         return None
-    return timedelta(**{u: int(n) for u, n in zip(_UNITS, found.groups(), strict=True) if n})
+    try:
+        span = timedelta(**{u: int(n) for u, n in zip(_UNITS, found.groups(), strict=True) if n})
+    except OverflowError:
+        return None
+    return span if span <= LONGEST else None
 
 
 class _Reader:

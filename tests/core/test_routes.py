@@ -254,7 +254,9 @@ def test_durations(text: str, seconds: float) -> None:
     assert found.total_seconds() == seconds
 
 
-@pytest.mark.parametrize("text", ["", "5", "m", "5 m", "-5m", "1m1h", "5min", "9999999999w", "٣s"])
+@pytest.mark.parametrize(
+    "text", ["", "5", "m", "5 m", "-5m", "1m1h", "5min", "9999999999w", "999999999w", "522w", "٣s"]
+)
 def test_what_is_no_duration(text: str) -> None:
     assert duration(text) is None
 
