@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
+from contracts_svc.alerts import Notification
 from contracts_svc.errors import UserMistake
 from contracts_svc.ports import Clock, Delivery, Receiver
 from contracts_svc.ports_outbox import Kept, MessageState, OutboxStore
-from contracts_svc.routes.dispatch import joined
+from contracts_svc.routes.dispatch import joined, targets
 from contracts_svc.routes.flush import World, asked_again, failed, flush, given_up, sent
-from contracts_svc.routes.groups import Group, Message
+from contracts_svc.routes.groups import Group, Message, digest
 from contracts_svc.routes.read import CONTRACT
 from contracts_svc.routes.retry import GIVE_UP_AFTER, UNSURE_ATTEMPTS, Breaker, pause
 from contracts_svc.routes.timing import DEFAULT_ROUTES
@@ -210,6 +211,37 @@ class Sender:
         self._store.atomically(work)
 
 
+def post(
+    store: OutboxStore,
+    notifications: Iterable[Notification],
+    now: datetime,
+    routes: RouteFile = DEFAULT_ROUTES,
+) -> int:
+    """Put what belongs to no incident (digests, announcements) into the outbox; how many messages.
+
+    Receivers are picked by the routes; there is no waiting and no repeating. The same notification
+    again changes nothing.
+    """
+    given = tuple(notifications)
+
+    def work() -> int:
+        store.lock_outbox()
+        made = 0
+        for notification in given:
+            for target in targets(notification, routes):
+                key = digest([notification.key, target.key])
+                if store.message(key) is None:
+                    said = replace(notification, key=key)
+                    message = Message(
+                        key=key, group="", receiver=target.receiver, notification=said, created=now
+                    )
+                    store.put_message(message)
+                    made += 1
+        return made
+
+    return store.atomically(work)
+
+
 def resend(store: OutboxStore, key: str, clock: Clock, routes: RouteFile = DEFAULT_ROUTES) -> Kept:
     """Send a dead letter again; ``key`` is how its key begins. What is said is what is so now.
 
@@ -226,7 +258,9 @@ def resend(store: OutboxStore, key: str, clock: Clock, routes: RouteFile = DEFAU
             )
         now = clock.now()
         found = store.groups([kept.message.group])
-        if found:
+        if not kept.message.group:
+            store.put_message(replace(kept.message, attempts=0))
+        elif found:
             group = asked_again(found[0], now, routes)
             if not any(e.is_news for e in group.entries):
                 raise UserMistake.of("all that it says was told since", "there is nothing to send")

@@ -15,7 +15,7 @@ from contracts_svc.adapters.store.database import Database
 from contracts_svc.adapters.store.store import DatabaseStore
 from contracts_svc.alerts import Notification
 from contracts_svc.errors import UserMistake
-from contracts_svc.flows.deliver import Report, Sender, resend
+from contracts_svc.flows.deliver import Report, Sender, post, resend
 from contracts_svc.ports import Delivery
 from contracts_svc.ports_outbox import MessageState
 from contracts_svc.ports_store import SERVICE
@@ -188,6 +188,24 @@ inhibit_rules:
     office.hear(note("w", severity=Severity.WARNING), note("e"))
     office.after(minutes=10)
     assert [n.incidents for _, n in office.taken] == [("e",)]
+
+
+def test_what_belongs_to_no_incident_is_posted_once(office: Office) -> None:
+    from dataclasses import replace
+
+    letter = replace(note(), key="digest of monday", labels={"state": "digest", "squad": "finance"})
+    assert post(office.store, [letter], NOON) == 1
+    assert post(office.store, [letter], NOON) == 0
+    office.answer = lambda n: DOWN
+    assert office.after(seconds=1).later == 1
+    office.answer = lambda n: Delivery(sent=False, reason="is_archived")
+    assert office.after(minutes=1).dead == 1
+    (dead,) = office.store.messages(MessageState.DEAD)
+    resend(office.store, dead.message.key, office)
+    office.answer = lambda n: Delivery(sent=True)
+    assert office.after(minutes=1) == Report(sent=1)
+    assert post(office.store, [letter], NOON) == 0
+    assert office.after(hours=10) == Report()
 
 
 # --- receivers that fail --------------------------------------------------------------------------
