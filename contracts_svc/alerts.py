@@ -112,3 +112,11 @@ class Notification:
     incidents: tuple[str, ...] = ()
     """Fingerprints of the incidents it tells of."""
     created: datetime | None = None
+    group: str = ""
+    """What is told together has the same group, from the first message to the last."""
+    thread: str = ""
+    """What the receiver said of the message before this one of its group (see ``Delivery.thread``)."""
+    resolved: tuple[str, ...] = ()
+    """Those of the incidents that are over."""
+    still_open: int = 0
+    """How many incidents of its group are wrong now."""

@@ -202,6 +202,12 @@ class Delivery:
     sent: bool
     retry: bool = False
     reason: str = ""
+    retry_after: float = 0.0
+    """Seconds that the receiver asks to be left alone for."""
+    unsure: bool = False
+    """Nobody knows whether it arrived, so that it is tried again a few times only."""
+    thread: str = ""
+    """Where it stands, for the receiver alone: given back with the next message of its group."""
 
 
 class Receiver(Protocol):

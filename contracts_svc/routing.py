@@ -95,7 +95,7 @@ class _Routes:
         first = moved[0].incident
         contract = self.contracts.get(first.contract)
         dataset = self.dataset_of(first.contract, first.table)
-        owner = _owner(contract, first, self.default_receiver)
+        owner = owner_of(contract, first.contract, self.default_receiver)
         names = {t.incident.fingerprint for t in moved}
         others = tuple(
             i
@@ -210,9 +210,10 @@ def _worst_first(transition: Transition) -> tuple[int, int, str]:
 # --- whom to tell, and where --------------------------------------------------------------------
 
 
-def _owner(contract: Contract | None, incident: Incident, default_receiver: str) -> Recipient:
+def owner_of(contract: Contract | None, contract_id: str, default_receiver: str) -> Recipient:
+    """The team that a contract names, and where it says that it is reached."""
     if contract is None:
-        return Recipient(team=f"owner of {incident.contract}", receiver=UNROUTED, channel="")
+        return Recipient(team=f"owner of {contract_id}", receiver=UNROUTED, channel="")
     team = contract.team
     name = (team.custom_value("squad") or team.name or team.owner) if team else None
     by_scope = {(c.scope or "").lower(): c for c in reversed(contract.support)}

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
+from contracts_svc.alerts import Section
 from contracts_svc.model import Json
 
+LONGEST_LINE = 1_000
+"""Characters of one line of plain text."""
 WIDEST_CELL = 28
 _NARROWEST_CELL = 8
 _GAP = "  "
@@ -34,6 +37,28 @@ def visible(text: str, longest: int = _LONGEST) -> str:
 def shortened(text: str, most: int) -> str:
     """At most so many characters, with an ellipsis where something is missing."""
     return text if len(text) <= most else text[: most - 1] + "…"
+
+
+def plain(sections: Iterable[Section], most: int, *, width: int = 90) -> str:
+    """Sections as plain text of at most so many characters: headings, bullets, and small tables."""
+    lines: list[str] = []
+    left = most
+    for section in sections:
+        for line in _lines(section, width):
+            lines.append(line)
+            left -= len(line) + 1
+            if left <= 0:
+                return shortened("\n".join(lines).strip(), most)
+    return shortened("\n".join(lines).strip(), most)
+
+
+def _lines(section: Section, width: int) -> Iterator[str]:
+    yield ""
+    yield visible(section.heading)
+    for line in section.lines:
+        yield f"- {shortened(visible(line), LONGEST_LINE)}"
+    if section.rows:
+        yield from table(section.rows, width=width)
 
 
 def table(

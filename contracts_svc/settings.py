@@ -66,6 +66,10 @@ class Settings(BaseSettings):
     maintenance_file: Path | None = Field(
         None, description="YAML file of `time_intervals`, in which no check is begun by itself"
     )
+    routes: str = Field("", description="Route file of alerts; empty: contracts' own channels decide")
+    slack_token: SecretStr = Field(
+        SecretStr(""), description="Bot token (xoxb-...) for the Slack channels that contracts name"
+    )
     memory_limit: str = Field("512MB", description="Most memory a check run may use in the engine")
     temp_directory: str = Field("", description="Where the engine spills; empty: the system's folder")
     timeout_seconds: int = Field(600, ge=1, description="Most seconds one query of a check may take")

@@ -17,6 +17,7 @@ import typer
 from typer.core import TyperCommand
 
 from contracts_svc.cli import commands_worker
+from contracts_svc.cli.commands_alerts import outbox_app, silence_app
 from contracts_svc.cli.commands_github import github_app
 from contracts_svc.cli.formats import Format, FormatOption
 from contracts_svc.errors import ExitCode
@@ -49,6 +50,8 @@ db_app = typer.Typer(
     name="db", help="Look after the service's database.", no_args_is_help=True, rich_markup_mode="rich"
 )
 app.add_typer(db_app)
+app.add_typer(outbox_app)
+app.add_typer(silence_app)
 app.add_typer(github_app)
 commands_worker.add_to(app)
 

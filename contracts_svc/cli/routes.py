@@ -7,7 +7,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from contracts_svc.adapters.receivers import RECEIVERS
+from contracts_svc.adapters.receivers import KINDS
 from contracts_svc.app import SystemClock
 from contracts_svc.cli.output import count, paint, print_json
 from contracts_svc.cli.workspace import content
@@ -61,7 +61,7 @@ def test(file: Path, labels: Sequence[str], at: str, format: str) -> ExitCode:
 
 
 def _read(file: Path) -> RouteFile:
-    return read(content(file), str(file), RECEIVERS)
+    return read(content(file), str(file), KINDS)
 
 
 def _labels(given: Sequence[str]) -> dict[str, str]:

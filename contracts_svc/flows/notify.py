@@ -1,10 +1,15 @@
-"""Tell people what a run found: the owner of the data and every stakeholder it reaches."""
+"""Tell people what a run found: the owner of the data and every stakeholder it reaches.
+
+With an outbox, what is to be told is stored in the transaction that made it necessary, and sent after
+it by :mod:`.deliver`; without one (a single command) it is sent at once.
+"""
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from functools import partial
 
 from contracts_svc.alerts import Incident, IncidentState, Notification, Transition
@@ -13,7 +18,11 @@ from contracts_svc.incidents_cause import Place, causes, grouped
 from contracts_svc.lineage.graph import Consumer, Graph
 from contracts_svc.model import Contract
 from contracts_svc.ports import Clock, Delivery, Receiver
+from contracts_svc.ports_outbox import OutboxStore
 from contracts_svc.ports_store import IncidentStore
+from contracts_svc.routes.dispatch import acknowledged, receive, targets
+from contracts_svc.routes.timing import DEFAULT_ROUTES
+from contracts_svc.routes.tree import RouteFile
 from contracts_svc.routing import DatasetOf, notifications, stored_path
 from contracts_svc.runs import Run
 
@@ -23,10 +32,13 @@ DEFAULT = "default"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """What a run changed, and how each message that came of it was delivered."""
+    """What a run changed, and what became of each message that came of it."""
 
     transitions: tuple[Transition, ...]
-    sent: tuple[tuple[Notification, Delivery], ...]
+    sent: tuple[tuple[Notification, Delivery], ...] = ()
+    """Without an outbox: how each was delivered."""
+    queued: tuple[Notification, ...] = ()
+    """With an outbox: what went into it, to be grouped and routed."""
 
     @property
     def unsent(self) -> tuple[tuple[Notification, Delivery], ...]:
@@ -38,26 +50,67 @@ def notify(
     run: Run,
     *,
     store: IncidentStore,
-    receivers: Mapping[str, Receiver],
+    receivers: Mapping[str, Receiver] = {},
     contracts: Mapping[str, Contract],
     dataset_of: DatasetOf,
     graph: Graph,
     consumers: Sequence[Consumer],
     clock: Clock,
     handling: Handling = USUAL,
+    outbox: OutboxStore | None = None,
+    routes: RouteFile = DEFAULT_ROUTES,
 ) -> Outcome:
-    """Move the incidents on by this run, store them, then send what has to be said.
+    """Move the incidents on by this run, store them, and see that what has to be said is said.
 
-    ``receivers`` is by name, with ``default`` for the messages whose receiver is not there. Storing
-    comes first: a message is never sent about something that was then forgotten. A send that fails
-    stops no other and is reported. What an open incident upstream explains is not told by itself.
+    With ``outbox`` (over the same database as ``store``) all is stored in one transaction, by
+    ``routes``. Without, ``receivers`` is by name, with ``default`` for the messages whose receiver is
+    not there; storing comes first: a message is never sent about something that was then forgotten, and
+    a send that fails stops no other and is reported. What an open incident upstream explains is not
+    told by itself.
     """
     now = clock.now()
+
+    def work() -> _Moved:
+        if outbox is not None:
+            outbox.lock_outbox()
+        moved = _advance(run, store, contracts, dataset_of, graph, consumers, handling, now)
+        if outbox is not None:
+            _queue(moved, outbox, routes, now)
+        return moved
+
+    if outbox is not None:
+        moved = outbox.atomically(work)
+        return Outcome(transitions=moved.transitions, queued=moved.messages)
+    moved = work()
+    sent = tuple((message, _send(message, receivers)) for message in moved.messages)
+    return Outcome(transitions=moved.transitions, sent=sent)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Moved:
+    """What happened to incidents, what is to be told of it, and which are told with their cause."""
+
+    transitions: tuple[Transition, ...]
+    messages: tuple[Notification, ...]
+    explained: frozenset[str] = frozenset()
+
+
+def _advance(
+    run: Run,
+    store: IncidentStore,
+    contracts: Mapping[str, Contract],
+    dataset_of: DatasetOf,
+    graph: Graph,
+    consumers: Sequence[Consumer],
+    handling: Handling,
+    now: datetime,
+) -> _Moved:
+    """Move the incidents on and store them."""
     known = {i.fingerprint: i for i in store.incidents(resolved_since=now - handling.reopen_within)}
     moved = step(tuple(known.values()), run, now, handling)
     known |= {i.fingerprint: i for i in moved.incidents}
-    place_of = partial(_place, contracts, dataset_of)
-    after = _announced(grouped(tuple(known.values()), causes(tuple(known.values()), place_of, graph)), moved)
+    found = causes(tuple(known.values()), partial(_place, contracts, dataset_of), graph)
+    after = _announced(grouped(tuple(known.values()), found), moved)
     transitions = tuple(replace(t, incident=after[t.incident.fingerprint]) for t in moved.transitions)
     changed = [i for i in after.values() if i != known[i.fingerprint] or i in moved.incidents]
     store.put_incidents(changed, transitions)
@@ -73,8 +126,67 @@ def notify(
         still_open=[i for i in open_now if i.fingerprint not in told],
         explained=_explained(open_now),
     )
-    sent = tuple((message, _send(message, receivers)) for message in messages)
-    return Outcome(transitions=transitions, sent=sent)
+    explained = frozenset(i.fingerprint for i in changed if i.cause)
+    return _Moved(transitions=transitions, messages=messages, explained=explained)
+
+
+def acted(
+    transition: Transition,
+    *,
+    store: IncidentStore,
+    outbox: OutboxStore,
+    contracts: Mapping[str, Contract],
+    dataset_of: DatasetOf,
+    graph: Graph,
+    consumers: Sequence[Consumer],
+    clock: Clock,
+    routes: RouteFile = DEFAULT_ROUTES,
+) -> tuple[Notification, ...]:
+    """Keep what a person or the passing of time did to an incident, and see that it is told.
+
+    ``transition`` comes from :mod:`contracts_svc.incidents_people`. Acknowledging is not told: it ends
+    repeats and escalation. Who was told of an incident hears that it was resolved by hand.
+    """
+
+    def work() -> tuple[Notification, ...]:
+        outbox.lock_outbox()
+        incident = transition.incident
+        store.put_incidents([incident], [transition])
+        messages = notifications(
+            [transition] if incident.announced else [],
+            contracts=contracts,
+            dataset_of=dataset_of,
+            graph=graph,
+            consumers=consumers,
+            now=clock.now(),
+        )
+        lapsed = transition.before is IncidentState.ACKNOWLEDGED
+        if lapsed or incident.state is IncidentState.ACKNOWLEDGED:
+            value = incident.state is IncidentState.ACKNOWLEDGED
+            groups = outbox.groups(incidents=[incident.fingerprint])
+            outbox.put_groups(acknowledged(g, incident.fingerprint, value, routes) for g in groups)
+        _queue(_Moved(transitions=(transition,), messages=messages), outbox, routes, clock.now())
+        return messages
+
+    return outbox.atomically(work)
+
+
+def _queue(moved: _Moved, outbox: OutboxStore, routes: RouteFile, now: datetime) -> None:
+    """Put what is to be told into its groups."""
+    names = {t.incident.fingerprint for t in moved.transitions}
+    over = {t.incident.fingerprint for t in moved.transitions if t.incident.state is IncidentState.RESOLVED}
+    named = names | moved.explained | {i for m in moved.messages for i in m.incidents}
+    keys = {t.key for m in moved.messages for t in targets(m, routes)}
+    outbox.put_groups(
+        receive(
+            outbox.groups(keys, named),
+            moved.messages,
+            now=now,
+            routes=routes,
+            over=over,
+            explained=moved.explained,
+        )
+    )
 
 
 def _place(contracts: Mapping[str, Contract], dataset_of: DatasetOf, incident: Incident) -> Place:

@@ -10,7 +10,7 @@ import calendar
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, tzinfo
+from datetime import UTC, datetime, timedelta, tzinfo
 from zoneinfo import ZoneInfo
 
 Range = tuple[int, int]
@@ -70,6 +70,23 @@ def _within(ranges: Sequence[Range], value: int) -> bool:
 def any_contains(intervals: Sequence[TimeInterval], at: datetime) -> bool:
     """Whether one of them contains the moment ``at``."""
     return any(i.contains(at) for i in intervals)
+
+
+def next_change(intervals: Sequence[TimeInterval], now: datetime) -> datetime:
+    """The first moment after ``now`` at which one of them may begin or end: at most an hour away.
+
+    They begin and end at the times of the day that they name, or at midnight, where they are; no later
+    than an hour so that clocks which are put forward or back are never missed by more.
+    """
+    found = now + timedelta(hours=1)
+    for interval in intervals:
+        local = now.astimezone(zone(interval.location))
+        passed = local.hour * 60 + local.minute
+        for minute in {0, *(m % 1440 for times in interval.times for m in times)}:
+            ahead = (minute - passed - 1) % 1440 + 1
+            at = now.replace(second=0, microsecond=0) + timedelta(minutes=ahead)
+            found = min(found, at)
+    return found
 
 
 def zone(name: str) -> tzinfo:

@@ -18,6 +18,7 @@ from contracts_svc.routes.fields import Fields
 from contracts_svc.routes.intervals import IntervalError, TimeInterval
 from contracts_svc.routes.matchers import Matcher, MatcherError, Op, matcher
 from contracts_svc.routes.matchers import parse as parse_matchers
+from contracts_svc.routes.options import Kinds, check_options
 from contracts_svc.routes.tree import (
     GROUP_INTERVAL,
     GROUP_WAIT,
@@ -31,6 +32,9 @@ from contracts_svc.routes.tree import (
 
 CONTRACT = "contract"
 """The receiver that every file has: where the contract's own ``support`` channels say."""
+
+LONGEST = timedelta(days=3_650)
+"""A time that is waited for."""
 
 _FILE_KEYS = ("route", "receivers", "inhibit_rules", "time_intervals", "global", "templates")
 _ROUTE_KEYS = (
@@ -46,25 +50,30 @@ _DURATION = re.compile(r"(?:(\d+)w)?(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m(?!s))?(?:(\d
 _UNITS = ("weeks", "days", "hours", "minutes", "seconds", "milliseconds")
 
 
-def read(text: bytes, file: str, kinds: Iterable[str]) -> RouteFile:
-    """The routes in ``text``. ``kinds`` are the kinds of receivers that there are.
+def read(text: bytes, file: str, kinds: Kinds) -> RouteFile:
+    """The routes in ``text``. ``kinds`` are the kinds of receivers that there are, with their options.
 
     Raises UserMistake with every problem: a name that is not defined, a receiver that escalates to
     itself in the end, a route that nothing can reach, a matcher that is none.
     """
-    return _Reader(Fields(parse(text, file), file), frozenset(kinds)).read()
+    return _Reader(Fields(parse(text, file), file), kinds).read()
 
 
 def duration(text: str) -> timedelta | None:
-    """``30s``, ``5m``, ``1h30m``, ``4h``, ``2d``, ``1w``, as Prometheus writes them; None for others."""
+    """``30s``, ``5m``, ``1h30m``, ``4h``, ``2d``, ``1w``, as Prometheus writes them; None for others,
+    and for more than :data:`LONGEST`."""
     found = _DURATION.fullmatch(text)
     if not found or not text or any(len(part or "") > 9 for part in found.groups()):
         return None
-    return timedelta(**{u: int(n) for u, n in zip(_UNITS, found.groups(), strict=True) if n})
+    try:
+        span = timedelta(**{u: int(n) for u, n in zip(_UNITS, found.groups(), strict=True) if n})
+    except OverflowError:
+        return None
+    return span if span <= LONGEST else None
 
 
 class _Reader:
-    def __init__(self, root: Fields, kinds: frozenset[str]) -> None:
+    def __init__(self, root: Fields, kinds: Kinds) -> None:
         self._root = root
         self._kinds = kinds
         self._receivers: dict[str, ReceiverSpec] = {}
@@ -103,7 +112,8 @@ class _Reader:
 
     def _receiver(self, name: str, entry: Fields) -> ReceiverSpec:
         kind = entry.text("type") or CONTRACT
-        if kind != CONTRACT and kind not in self._kinds:
+        known_kind = kind == CONTRACT or kind in self._kinds
+        if not known_kind:
             known = ", ".join(sorted(self._kinds))
             entry.problem("type", f"no kind of receiver is called {kind!r}", f"known: {known}")
         escalation = entry.mapping("escalate")
@@ -111,7 +121,7 @@ class _Reader:
         return ReceiverSpec(
             name=name,
             kind=kind,
-            options={k: entry.text(k) for k in entry if k not in others},
+            options=check_options(entry, self._kinds.get(kind, ()), others) if known_kind else {},
             escalation=self._escalation(escalation) if escalation else None,
         )
 

@@ -10,10 +10,17 @@ from hypothesis import strategies as st
 
 from contracts_svc.errors import UserMistake
 from contracts_svc.routes.matchers import Matcher, MatcherError, Op, parse, parse_one
+from contracts_svc.routes.options import Option, seconds, url
 from contracts_svc.routes.read import duration, read
 from contracts_svc.routes.tree import RouteFile
 
-KINDS = ("slack", "webhook")
+KINDS = {
+    "slack": (Option(name="channel", purpose="where to"), Option(name="token", purpose="t", secret=True)),
+    "webhook": (
+        Option(name="url", purpose="where it is", required=True, wrong=url),
+        Option(name="timeout", purpose="s", wrong=seconds),
+    ),
+}
 
 FILE = """\
 route:
@@ -165,6 +172,46 @@ MISTAKES = [
         "routes.yaml:2:67",
         "couldn't parse timestamp 9",
     ),
+    (
+        "route: {receiver: contract}\nreceivers: [{name: a, type: slack, chanel: x}]",
+        "routes.yaml:2:36",
+        "did you mean 'channel'?",
+    ),
+    (
+        "route: {receiver: contract}\nreceivers: [{name: a, type: slack, token: xoxb-1}]",
+        "routes.yaml:2:43",
+        "does not belong into this file",
+    ),
+    (
+        "route: {receiver: contract}\nreceivers: [{name: a, type: slack, token: 'env:a b'}]",
+        "routes.yaml:2:43",
+        "does not belong into this file",
+    ),
+    (
+        "route: {receiver: contract}\nreceivers: [{name: a, type: webhook}]",
+        "routes.yaml:2:13",
+        "'url' is missing: where it is",
+    ),
+    (
+        "route: {receiver: contract}\nreceivers: [{name: a, type: webhook, url: 'file:///etc'}]",
+        "routes.yaml:2:43",
+        "begins with http",
+    ),
+    (
+        "route: {receiver: contract}\nreceivers: [{name: a, type: webhook, url: 'http://u:p@h'}]",
+        "routes.yaml:2:43",
+        "no user and password",
+    ),
+    (
+        "route: {receiver: contract}\nreceivers: [{name: a, type: webhook, url: 'http://h:99999'}]",
+        "routes.yaml:2:43",
+        "no address",
+    ),
+    (
+        "route: {receiver: contract}\nreceivers: [{name: a, type: webhook, url: 'http://h', timeout: 61}]",
+        "routes.yaml:2:64",
+        "1 to 60",
+    ),
     ("route: [", "routes.yaml:2:1", ""),
     ("route: {receiver: [a]}", "routes.yaml:1:19", "must be text"),
     ("route: contract", "routes.yaml:1:8", "must be a mapping"),
@@ -207,7 +254,9 @@ def test_durations(text: str, seconds: float) -> None:
     assert found.total_seconds() == seconds
 
 
-@pytest.mark.parametrize("text", ["", "5", "m", "5 m", "-5m", "1m1h", "5min", "9999999999w", "٣s"])
+@pytest.mark.parametrize(
+    "text", ["", "5", "m", "5 m", "-5m", "1m1h", "5min", "9999999999w", "999999999w", "522w", "٣s"]
+)
 def test_what_is_no_duration(text: str) -> None:
     assert duration(text) is None
 

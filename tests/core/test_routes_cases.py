@@ -177,15 +177,15 @@ def test_alerts_are_inhibited_when_alertmanager_says_they_are() -> None:
 def read_routes(row: Row) -> RouteFile:
     """The row's file; a bare tree of routes gets the receivers that it names."""
     if "config_yaml" in row:
-        return read(row["config_yaml"].encode(), "routes.yaml", [])
+        return read(row["config_yaml"].encode(), "routes.yaml", {})
     indented = row["route_yaml"].replace("\n", "\n  ")
     text = f"route:\n  {indented}\n"
     try:
-        return read(text.encode(), "routes.yaml", [])
+        return read(text.encode(), "routes.yaml", {})
     except UserMistake as error:
         names = {p.message.split("'")[1] for p in error.problems}
     receivers = "".join(f"- name: {name}\n" for name in sorted(names))
-    return read(f"{text}receivers:\n{receivers}".encode(), "routes.yaml", [])
+    return read(f"{text}receivers:\n{receivers}".encode(), "routes.yaml", {})
 
 
 def options(route: Route) -> Row:

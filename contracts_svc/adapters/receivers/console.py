@@ -80,3 +80,8 @@ def _wrapped(value: str, indent: str) -> Iterator[str]:
 def _words(value: str, room: int) -> Iterator[str]:
     for word in value.split():
         yield from chop_cells(word, room)
+
+
+def make(options: dict[str, str]) -> ConsoleReceiver:
+    """From the options of a route file, of which there are none."""
+    return ConsoleReceiver(print)

@@ -9,21 +9,33 @@ from contracts_svc.adapters.store.contracts import Contracts, ReadContract
 from contracts_svc.adapters.store.database import MEMORY, Database
 from contracts_svc.adapters.store.incidents import Incidents
 from contracts_svc.adapters.store.jobs import ScheduledRuns
+from contracts_svc.adapters.store.outbox import Outbox, Silences
 from contracts_svc.adapters.store.people import Audit, Subscriptions, Tokens, Waivers
 from contracts_svc.adapters.store.reports import LineageReports
 from contracts_svc.adapters.store.runs import Runs
 from contracts_svc.adapters.store.tables import metadata
 from contracts_svc.ports_jobs import JobStore
 from contracts_svc.ports_lineage import StoredGraph
+from contracts_svc.ports_outbox import OutboxStore
 from contracts_svc.ports_store import Store
 
 T = TypeVar("T")
 
 
 class DatabaseStore(
-    Contracts, LineageReports, Incidents, Runs, Waivers, Subscriptions, Tokens, Audit, ScheduledRuns
+    Contracts,
+    LineageReports,
+    Incidents,
+    Runs,
+    Waivers,
+    Subscriptions,
+    Tokens,
+    Audit,
+    ScheduledRuns,
+    Outbox,
+    Silences,
 ):
-    """:class:`contracts_svc.ports_store.Store` on SQLite or PostgreSQL, and its scheduled runs."""
+    """:class:`contracts_svc.ports_store.Store` on SQLite or PostgreSQL, with scheduled runs and an outbox."""
 
     def atomically(self, work: Callable[[], T]) -> T:
         """Run ``work``, all of whose changes are kept together, or none is."""
@@ -49,3 +61,4 @@ if TYPE_CHECKING:
     _port: type[Store] = DatabaseStore
     _lineage: type[StoredGraph] = DatabaseStore
     _jobs: type[JobStore] = DatabaseStore
+    _outbox: type[OutboxStore] = DatabaseStore

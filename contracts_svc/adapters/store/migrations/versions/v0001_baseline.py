@@ -279,6 +279,53 @@ def upgrade() -> None:
         sa.Column("since", INSTANT, nullable=False),
         sa.PrimaryKeyConstraint("contract", name=op.f("pk_paused_contracts")),
     )
+    op.create_table(
+        "outbox_groups",
+        sa.Column("key", sa.String(length=64), nullable=False),
+        sa.Column("recipient", sa.String(length=64), nullable=False),
+        sa.Column("due", INSTANT, nullable=True),
+        sa.Column("document", TEXT, nullable=False),
+        sa.PrimaryKeyConstraint("key", name=op.f("pk_outbox_groups")),
+    )
+    op.create_index(op.f("ix_outbox_groups_due"), "outbox_groups", ["due"], unique=False)
+    op.create_index(op.f("ix_outbox_groups_recipient"), "outbox_groups", ["recipient"], unique=False)
+    op.create_table(
+        "outbox_incidents",
+        sa.Column("group_key", sa.String(length=64), nullable=False),
+        sa.Column("incident", TEXT, nullable=False),
+        sa.ForeignKeyConstraint(
+            ["group_key"], ["outbox_groups.key"], name=op.f("fk_outbox_incidents_group_key")
+        ),
+        sa.PrimaryKeyConstraint("group_key", "incident", name=op.f("pk_outbox_incidents")),
+    )
+    op.create_index(op.f("ix_outbox_incidents_incident"), "outbox_incidents", ["incident"], unique=False)
+    op.create_table(
+        "outbox_messages",
+        sa.Column("id", ID, nullable=False),
+        sa.Column("key", sa.String(length=64), nullable=False),
+        sa.Column("group_key", sa.String(length=64), nullable=False),
+        sa.Column("state", sa.String(length=16), nullable=False),
+        sa.Column("attempts", sa.Integer(), nullable=False),
+        sa.Column("created", INSTANT, nullable=False),
+        sa.Column("taken_until", INSTANT, nullable=True),
+        sa.Column("settled", INSTANT, nullable=True),
+        sa.Column("reason", TEXT, nullable=False),
+        sa.Column("document", TEXT, nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_outbox_messages")),
+        sa.UniqueConstraint("key", name=op.f("uq_outbox_messages_key")),
+    )
+    op.create_index(
+        op.f("ix_outbox_messages_group_key_state"), "outbox_messages", ["group_key", "state"], unique=False
+    )
+    op.create_index(op.f("ix_outbox_messages_state_id"), "outbox_messages", ["state", "id"], unique=False)
+    op.create_table(
+        "silences",
+        sa.Column("id", sa.String(length=32), nullable=False),
+        sa.Column("ends", INSTANT, nullable=False),
+        sa.Column("document", TEXT, nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_silences")),
+    )
+    op.create_index(op.f("ix_silences_ends"), "silences", ["ends"], unique=False)
     _lineage_reports()
 
 

@@ -1,0 +1,98 @@
+"""The PagerDuty receiver: Events API v2, one PagerDuty incident for each group of ours.
+
+Source: https://developer.pagerduty.com/docs/send-alert-event. What is told together is one page, known by
+``dedup_key``; it is resolved when nothing of it is wrong any more.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from contracts_svc.adapters.receivers.http import TIMEOUT, Http
+from contracts_svc.alerts import IncidentState, Notification
+from contracts_svc.errors import UserMistake
+from contracts_svc.findings import Severity
+from contracts_svc.ports import Delivery
+from contracts_svc.routing_text import shortened, visible
+
+URL = "https://events.pagerduty.com"
+LONGEST_SUMMARY = 1_024
+LONGEST_EVENT = 512_000
+"""Bytes that an event may have."""
+_LONGEST_LINE = 500
+_SEVERITIES = {Severity.ERROR: "error", Severity.WARNING: "warning"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PagerDutyConfig:
+    """The integration key of a service."""
+
+    routing_key: str = field(repr=False)
+    url: str = URL
+    timeout: float = TIMEOUT
+
+    def __post_init__(self) -> None:
+        if not (len(self.routing_key) == 32 and self.routing_key.isascii() and self.routing_key.isalnum()):
+            raise UserMistake.of(
+                "the PagerDuty routing key is not 32 letters and digits",
+                "copy the integration key of an 'Events API v2' integration again",
+            )
+
+
+class PagerDutyReceiver:
+    """Triggers, acknowledges and resolves. Sending an event again changes nothing there."""
+
+    def __init__(self, config: PagerDutyConfig) -> None:
+        self._config = config
+        self._http = Http("PagerDuty", timeout=config.timeout, secrets=(config.routing_key,))
+
+    def send(self, notification: Notification) -> Delivery:
+        """Send its event."""
+        event = {"routing_key": self._config.routing_key, **event_of(notification)}
+        url = f"{self._config.url.rstrip('/')}/v2/enqueue"
+        return self._http.judged(self._http.post(url, json.dumps(event).encode(), {}))
+
+
+def event_of(notification: Notification) -> dict[str, Any]:
+    """The event, without the key."""
+    state = notification.labels.get("state")
+    if state == IncidentState.RESOLVED.value and not notification.still_open:
+        action = "resolve"
+    elif state == IncidentState.ACKNOWLEDGED.value:
+        action = "acknowledge"
+    else:
+        action = "trigger"
+    event: dict[str, Any] = {
+        "event_action": action,
+        "dedup_key": (notification.group or notification.key)[:255],
+        "client": "contracts",
+    }
+    if action != "trigger":
+        return event
+    at = notification.created or datetime.now(UTC)
+    details = {_cut(s.heading): [_cut(x) for x in s.lines[:10]] for s in notification.sections[:10]}
+    return event | {
+        "payload": {
+            "summary": shortened(visible(notification.title), LONGEST_SUMMARY),
+            "source": shortened(visible(notification.labels.get("dataset", "") or "contracts"), 255),
+            "severity": _SEVERITIES.get(notification.severity, "info"),
+            "timestamp": at.isoformat(),
+            "component": shortened(visible(notification.labels.get("contract", "")), 255),
+            "group": shortened(visible(notification.team), 255),
+            "custom_details": details,
+        }
+    }
+
+
+def _cut(text: str) -> str:
+    return shortened(visible(text), _LONGEST_LINE)
+
+
+def make(options: dict[str, str]) -> PagerDutyReceiver:
+    """From the options of a route file."""
+    timeout = float(options.get("timeout", TIMEOUT))
+    url = options.get("url", URL)
+    return PagerDutyReceiver(PagerDutyConfig(routing_key=options["routing_key"], url=url, timeout=timeout))

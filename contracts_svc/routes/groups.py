@@ -1,0 +1,180 @@
+"""What is told together to one team by one receiver: its state, and the one message made of it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+
+from contracts_svc.alerts import Audience, IncidentState, Notification, Section
+
+MOST_TEXTS = 20
+"""Texts that one message is made of; of the others it gives the titles."""
+MOST_TITLES = 50
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """An incident in a group: how it is, and what was told of it."""
+
+    incident: str
+    """Its fingerprint."""
+    version: str
+    """Key of the notification that tells of it as it is now."""
+    firing: bool
+    acknowledged: bool = False
+    told: str = ""
+    """The version that was told, or given up, last."""
+    heard: bool = False
+    """Whether a message about it arrived."""
+    held: bool = False
+    """Whether it was due and could not be told: a quiet time, or a receiver that was down."""
+    tried: datetime | None = None
+    """When a message about it was first made."""
+    escalated: bool = False
+    moved: bool = False
+    """Its labels changed, and another group tells of it now; this one still tells its end."""
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it is wrong, is told of here, and nobody is on it."""
+        return self.firing and not self.acknowledged and not self.moved
+
+    @property
+    def is_news(self) -> bool:
+        """Whether there is something to tell (quiet times and silences aside)."""
+        if self.firing:
+            return not self.moved and self.told != self.version
+        return self.heard or self.held
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Group:
+    """Incidents that one team hears of together. Known by route, labels in common, receiver and team."""
+
+    key: str
+    route: str
+    """Key of the route."""
+    receiver: str
+    """Name of the receiver in the route file."""
+    audience: Audience
+    team: str
+    kind: str
+    """Where the contract's own channels decide: the kind of receiver."""
+    channel: str
+    labels: tuple[tuple[str, str], ...] = ()
+    """The labels in common."""
+    entries: tuple[Entry, ...] = ()
+    texts: Mapping[str, Notification] = field(default_factory=dict)
+    """Version -> what to say."""
+    ready: datetime | None = None
+    """When news may be told."""
+    due: datetime | None = None
+    """When to look at it next."""
+    told_at: datetime | None = None
+    """When a message was last sent, or given up."""
+    pending: str = ""
+    """Key of the message that is on its way."""
+    saying: Mapping[str, str] = field(default_factory=dict)
+    """What that message says: incident -> version."""
+    attempts: int = 0
+    """How often in a row a message could not be sent."""
+    failing_since: datetime | None = None
+    thread: str = ""
+    """What the receiver wants to be given with the next message (see Delivery)."""
+    escalation: bool = False
+
+    @property
+    def recipient(self) -> str:
+        """Who hears it, whatever the way."""
+        return recipient(self.audience, self.team)
+
+    def labels_of(self, entry: Entry) -> Mapping[str, str]:
+        """The labels of an incident, by which it is silenced or inhibited."""
+        return self.texts[entry.version].labels
+
+    def with_entries(self, entries: Iterable[Entry], texts: Mapping[str, Notification]) -> Group:
+        """These entries, and of the texts those that are needed."""
+        kept = tuple(sorted(entries, key=lambda e: e.incident))
+        needed = {e.version for e in kept}
+        return replace(self, entries=kept, texts={k: v for k, v in sorted(texts.items()) if k in needed})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Message:
+    """What is due to be sent."""
+
+    key: str
+    """Idempotency: the same key is the same message."""
+    group: str
+    receiver: str
+    """Name of the receiver in the route file."""
+    notification: Notification
+    created: datetime
+    attempts: int = 0
+
+
+def recipient(audience: Audience, team: str) -> str:
+    """The name of an audience and a team together."""
+    return f"{audience.value}\x1f{team}"
+
+
+def digest(parts: object) -> str:
+    """SHA-256 of what these values are as JSON, hexadecimal."""
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
+
+
+def message(group: Group, told: Sequence[Entry], now: datetime, labels: Mapping[str, str]) -> Message:
+    """The one message about these entries. ``labels`` are added by the route."""
+    said = sorted((e.incident, e.version, e.firing) for e in told)
+    # The time of the last message tells a repeat from a retry, which says the same with the same key.
+    key = digest([group.key, said, group.told_at.isoformat() if group.told_at else ""])
+    firing = any(e.firing for e in told)
+    texts = [group.texts[v] for v in dict.fromkeys(e.version for e in told)]
+    texts.sort(key=lambda t: (_is_over(t), t.severity.rank, t.created or now, t.key))
+    state = IncidentState.OPEN if firing else IncidentState.RESOLVED
+    first = texts[0]
+    common = {**first.labels, **labels, "state": state.value}
+    notification = replace(
+        first,
+        key=key,
+        receiver=group.kind,
+        channel=group.channel,
+        title=first.title if len(texts) == 1 else f"{first.title} (and {len(texts) - 1} more)",
+        sections=first.sections if len(texts) == 1 else tuple(_joined(texts)),
+        labels=common,
+        incidents=tuple(e.incident for e in told),
+        created=now,
+        group=group.key,
+        thread=group.thread,
+        resolved=tuple(e.incident for e in told if not e.firing),
+        still_open=sum(e.firing for e in group.entries),
+    )
+    return Message(
+        key=key,
+        group=group.key,
+        receiver=group.receiver,
+        notification=notification,
+        created=now,
+        attempts=group.attempts,
+    )
+
+
+def _is_over(text: Notification) -> bool:
+    return text.labels.get("state") == IncidentState.RESOLVED.value
+
+
+def _joined(texts: Sequence[Notification]) -> Iterable[Section]:
+    """Every text under its title; a part that several have in common comes once."""
+    seen: set[tuple[str, tuple[str, ...]]] = set()
+    for text in texts[:MOST_TEXTS]:
+        yield Section(text.title)
+        for section in text.sections:
+            if (section.heading, section.lines) not in seen:
+                seen.add((section.heading, section.lines))
+                yield section
+    if rest := [t.title for t in texts[MOST_TEXTS:]]:
+        more = [f"and {len(rest) - MOST_TITLES} more"] if len(rest) > MOST_TITLES else []
+        yield Section(f"And {len(rest)} more", (*rest[:MOST_TITLES], *more))
