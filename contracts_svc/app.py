@@ -11,12 +11,14 @@ from contracts_svc.adapters.engines.duckdb import DuckDBEngine
 from contracts_svc.adapters.pandera_checks import PanderaChecks
 from contracts_svc.adapters.pattern_process import PatternProcess
 from contracts_svc.adapters.storage import ArrowStorage
+from contracts_svc.errors import UserMistake
 from contracts_svc.ports import FileOpener, S3Access
 from contracts_svc.settings import Settings
 
 if TYPE_CHECKING:
     from contracts_svc.adapters.store.database import Database
     from contracts_svc.adapters.store.store import DatabaseStore
+    from contracts_svc.api.service import Service
 
 
 class SystemClock:
@@ -92,3 +94,35 @@ def store(settings: Settings) -> DatabaseStore:
     schema.ready(opened)
     schemas = PackagedSchemas()
     return DatabaseStore(opened, lambda text, file: odcs.read(text, file, schemas.schema))
+
+
+def service(settings: Settings, *, everyone_may: bool = False) -> Service:
+    """What the API works with. Raises UserMistake, CouldNotCheck.
+
+    ``everyone_may``: nobody has to say who they are. For a server that only this machine can reach.
+    """
+    from contracts_svc import odcs
+    from contracts_svc.adapters.odcs_schemas import PackagedSchemas
+    from contracts_svc.api.service import Service
+    from contracts_svc.policy import Policies
+    from contracts_svc.policy_read import read_policy
+
+    schemas = PackagedSchemas()
+    policies = Policies()
+    if settings.policy is not None:
+        try:
+            text = settings.policy.read_bytes()
+        except OSError as error:
+            raise UserMistake.of(
+                f"the policy file {settings.policy} cannot be read: {error.strerror}",
+                "name another one in the setting CONTRACTS_POLICY",
+            ) from error
+        policies = read_policy(text, str(settings.policy))
+    return Service(
+        store=store(settings),
+        read=lambda text, file: odcs.read(text, file, schemas.schema),
+        clock=SystemClock(),
+        everyone_may=everyone_may,
+        policies=policies,
+        patterns=pattern_inclusion,
+    )

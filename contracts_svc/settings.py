@@ -49,6 +49,13 @@ class Settings(BaseSettings):
     keep_measurements_days: int = Field(
         400, ge=1, description="Days that figures of checks are kept for drawing and for thresholds"
     )
+    host: str = Field("127.0.0.1", description="Address that `contracts serve` listens at")
+    port: int = Field(8080, ge=0, le=65535, description="Port that it listens at; 0: any that is free")
+    policy: Path | None = Field(
+        None, description="Policy file that registrations are judged by; empty: the defaults"
+    )
+    service_url: str = Field("", description="Where `contracts gate` asks: http(s)://host:port")
+    token: SecretStr = Field(SecretStr(""), description="Token for it, of `contracts token create`")
     memory_limit: str = Field("512MB", description="Most memory a check run may use in the engine")
     temp_directory: str = Field("", description="Where the engine spills; empty: the system's folder")
     timeout_seconds: int = Field(600, ge=1, description="Most seconds one query of a check may take")

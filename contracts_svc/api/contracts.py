@@ -13,7 +13,7 @@ from contracts_svc.api.access import Caller, Reader, Writer, must_own, squad_of
 from contracts_svc.api.badge import badge
 from contracts_svc.api.deps import ServiceOf
 from contracts_svc.api.pages import Cursor, Limit, Page, after, cursor_of
-from contracts_svc.api.problems import PREFIX, RESPONSES, Refused
+from contracts_svc.api.problems import PREFIX, RESPONSES, Refused, responses
 from contracts_svc.api.service import Service
 from contracts_svc.compat.diff import diff
 from contracts_svc.compat.modes import Mode
@@ -91,18 +91,18 @@ def list_contracts(
         retired=retired,
     )
     rows = service.store.list_contracts(wanted, after=after(cursor), limit=limit + 1)
-    items = [_summary(row) for row in rows[:limit]]
+    items = [summary(row) for row in rows[:limit]]
     return Page(items=items, next=cursor_of(items[-1].id) if len(rows) > limit else None)
 
 
-@router.get("/{contract_id:path}/versions", responses={404: {}})
+@router.get("/{contract_id:path}/versions", responses=responses(404))
 def list_versions(service: ServiceOf, caller: Reader, contract_id: str) -> Page[VersionSummary]:
     """Every version of a contract, oldest first."""
     versions = _versions(service, caller, contract_id)
     return Page(items=[VersionSummary(version=c.version, status=c.status or "") for c in versions])
 
 
-@router.get("/{contract_id:path}/changelog", responses={404: {}})
+@router.get("/{contract_id:path}/changelog", responses=responses(404))
 def changelog(
     service: ServiceOf,
     caller: Reader,
@@ -127,7 +127,7 @@ def changelog(
     )
 
 
-@router.post("/{contract_id:path}/retire", responses={404: {}, 412: {}})
+@router.post("/{contract_id:path}/retire", responses=responses(404, 412))
 def retire_contract(
     service: ServiceOf,
     caller: Writer,
@@ -141,17 +141,13 @@ def retire_contract(
     must_own(caller, squad_of(contract), f"contract {contract_id}")
     must_match(if_match, etag_of(text))
     service.store.retire_contract(contract_id, service.clock.now(), caller.actor(request))
-    row = _row(service, caller, contract_id)
-    assert row is not None
-    return _summary(row)
+    return summary(visible(service, caller, contract_id))
 
 
-@router.get("/{contract_id:path}/badge.svg", responses={404: {}})
+@router.get("/{contract_id:path}/badge.svg", responses=responses(404))
 def contract_badge(service: ServiceOf, caller: Reader, contract_id: str) -> Response:
     """A small picture for a README: is the data as promised?"""
-    row = _row(service, caller, contract_id)
-    if row is None:
-        raise not_found(contract_id)
+    row = visible(service, caller, contract_id)
     wrong = [i for i in service.store.incidents() if i.contract == contract_id]
     state = "retired" if row.retired else "not as promised" if wrong else "as promised"
     colour = {"retired": "#9f9f9f", "not as promised": "#c0392b", "as promised": "#2e8540"}[state]
@@ -163,7 +159,7 @@ def contract_badge(service: ServiceOf, caller: Reader, contract_id: str) -> Resp
 
 
 # Ids may hold slashes, so this one comes after those that end in a word of ours.
-@router.get("/{contract_id:path}", responses={404: {}, 406: {}})
+@router.get("/{contract_id:path}", responses=responses(404, 406))
 def get_contract(
     service: ServiceOf,
     caller: Reader,
@@ -229,17 +225,16 @@ def _one(versions: dict[str, Contract], version: str) -> Contract:
     return versions[version]
 
 
-def _row(service: Service, caller: Caller, contract_id: str) -> ContractRow | None:
-    for retired in (False, True):
-        wanted = ContractFilter(tenant=caller.tenant, text=contract_id, retired=retired)
-        rows = service.store.list_contracts(wanted, limit=1_000)
-        found = next((r for r in rows if r.id == contract_id), None)
-        if found is not None:
-            return found
-    return None
+def visible(service: Service, caller: Caller, contract_id: str) -> ContractRow:
+    """What lists show of a contract. Raises Refused (404)."""
+    found = service.store.contract_rows([contract_id]).get(contract_id)
+    if found is None or found.tenant != caller.tenant:
+        raise not_found(contract_id)
+    return found
 
 
-def _summary(row: ContractRow) -> ContractSummary:
+def summary(row: ContractRow) -> ContractSummary:
+    """What lists show of a contract."""
     return ContractSummary(
         id=row.id,
         version=row.version,

@@ -16,6 +16,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperCommand
 
+from contracts_svc.cli import commands_service
 from contracts_svc.errors import ExitCode
 
 EXIT_CODES = (
@@ -46,6 +47,7 @@ db_app = typer.Typer(
     name="db", help="Look after the service's database.", no_args_is_help=True, rich_markup_mode="rich"
 )
 app.add_typer(db_app)
+commands_service.add_to(app)
 
 
 class Format(StrEnum):

@@ -74,7 +74,7 @@ def gather(
     nodes = {c.dataset for c in readers}
     return Lineage(
         graph=graph,
-        consumers=_consumers(graph, identities, readers, datasets),
+        consumers=readers_in(graph, identities, readers, datasets),
         problems=tuple(dict.fromkeys((*problems, *said.heard.problems))),
         pins=said.pins,
         datasets=tuple(datasets.values()),
@@ -147,7 +147,7 @@ def _columns(
     return columns_of(found[1]) if found else {}
 
 
-def _consumers(
+def readers_in(
     graph: Graph, identities: Identities, told: Iterable[Consumer], datasets: Mapping[DatasetId, Described]
 ) -> tuple[Consumer, ...]:
     """Who is told to read, the contracts of what is fed, and a job for whatever else is fed."""

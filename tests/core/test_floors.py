@@ -28,6 +28,8 @@ FLOORS = (
         "incidents",
         "routing",
         "schedule",
+        "gate",
+        "publish",
         "odcs.",
         "compat.",
         "lineage.",

@@ -10,6 +10,7 @@ from contracts_svc.adapters.store.database import MEMORY, Database
 from contracts_svc.adapters.store.incidents import Incidents
 from contracts_svc.adapters.store.lineage import LineageEdges
 from contracts_svc.adapters.store.people import Audit, Subscriptions, Tokens, Waivers
+from contracts_svc.adapters.store.publish import HeardMessages
 from contracts_svc.adapters.store.runs import Runs
 from contracts_svc.adapters.store.tables import metadata
 from contracts_svc.ports_store import Store
@@ -17,7 +18,9 @@ from contracts_svc.ports_store import Store
 T = TypeVar("T")
 
 
-class DatabaseStore(Contracts, LineageEdges, Incidents, Runs, Waivers, Subscriptions, Tokens, Audit):
+class DatabaseStore(
+    Contracts, LineageEdges, Incidents, Runs, Waivers, Subscriptions, Tokens, Audit, HeardMessages
+):
     """:class:`contracts_svc.ports_store.Store` on SQLite or PostgreSQL."""
 
     def atomically(self, work: Callable[[], T]) -> T:

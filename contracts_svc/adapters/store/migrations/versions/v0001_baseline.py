@@ -218,3 +218,10 @@ def upgrade() -> None:
         ),
     )
     op.create_index(op.f("ix_edges_target_id"), "edges", ["target_id"], unique=False)
+    op.create_table(
+        "heard_messages",
+        sa.Column("key", sa.LargeBinary(), nullable=False),
+        sa.Column("at", INSTANT, nullable=False),
+        sa.PrimaryKeyConstraint("key", name=op.f("pk_heard_messages")),
+    )
+    op.create_index(op.f("ix_heard_messages_at"), "heard_messages", ["at"], unique=False)
