@@ -26,7 +26,9 @@ def run(hours: float, *outcomes: Outcome) -> Run:
                started=ended, finished=ended, results=results)  # fmt: skip
 
 
-def incident(severity: Severity, state: IncidentState = IncidentState.OPEN, table: str = "orders") -> Incident:
+def incident(
+    severity: Severity, state: IncidentState = IncidentState.OPEN, table: str = "orders"
+) -> Incident:
     return Incident(fingerprint=f"{severity}{state}{table}", contract="orders", table=table, check=CHECK.id,
                     columns=("amount",), severity=severity, state=state, opened=NOW, seen=NOW, since="month=12",
                     evidence=FAILED)  # fmt: skip
@@ -51,7 +53,13 @@ GOOD = {"orders": run(1, Outcome.PASSED)}
         ({"orders": None}, [incident(Severity.ERROR)], {}, 1, "error: orders"),
         ({"orders": run(3, Outcome.PASSED)}, [], {"max_age": timedelta(hours=2)}, 3, "too long ago"),
         ({"orders": run(2, Outcome.PASSED)}, [], {"max_age": timedelta(hours=2)}, 0, "as promised"),
-        ({"orders": run(1, Outcome.ERRORED, Outcome.SKIPPED)}, [], {}, 3, "could not be checked: access denied"),
+        (
+            {"orders": run(1, Outcome.ERRORED, Outcome.SKIPPED)},
+            [],
+            {},
+            3,
+            "could not be checked: access denied",
+        ),
         ({"orders": run(1, Outcome.ERRORED, Outcome.PASSED)}, [], {}, 0, "as promised"),
         ({**GOOD, "items": None}, [], {}, 3, "items was never checked"),
     ],
@@ -63,7 +71,11 @@ def test_it_is_open_closed_or_nobody_can_tell(last, incidents, options, code, sa
 
 
 def test_it_counts_what_is_open_and_tells_the_oldest_check() -> None:
-    every = [incident(Severity.ERROR), incident(Severity.WARNING), incident(Severity.ERROR, IncidentState.RESOLVED)]
+    every = [
+        incident(Severity.ERROR),
+        incident(Severity.WARNING),
+        incident(Severity.ERROR, IncidentState.RESOLVED),
+    ]
     found = gate("orders", {**GOOD, "items": run(5, Outcome.PASSED)}, every, now=NOW)
     assert found.incidents == {Severity.ERROR: 1, Severity.WARNING: 1, Severity.INFO: 0}
     assert found.checked == NOW - timedelta(hours=5)

@@ -35,9 +35,19 @@ def test_what_is_no_message_is_a_mistake(row: dict[str, Any]) -> None:
 
 
 def test_one_happening_has_one_id_whichever_way_it_came() -> None:
-    ways = ["S3, as it is", "SNS", "SNS to Lambda", "SQS to Lambda", "SNS in SQS", "EventBridge", "EventBridge in SQS"]
+    ways = [
+        "S3, as it is",
+        "SNS",
+        "SNS to Lambda",
+        "SQS to Lambda",
+        "SNS in SQS",
+        "EventBridge",
+        "EventBridge in SQS",
+    ]
     assert len({t.id for way in ways for t in notice(BY_NAME[way]).touched}) == 1
-    later = json.loads(json.dumps(BY_NAME["S3, as it is"]).replace("0055AED6DCD90281E5", "0055AED6DCD90281E6"))
+    later = json.loads(
+        json.dumps(BY_NAME["S3, as it is"]).replace("0055AED6DCD90281E5", "0055AED6DCD90281E6")
+    )
     assert notice(later).touched[0].id != notice(BY_NAME["SNS"]).touched[0].id
 
 
