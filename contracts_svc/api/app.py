@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from importlib.metadata import version
 
-from fastapi import FastAPI
+from fastapi import Depends, FastAPI
 from fastapi.routing import APIRoute
 from prometheus_client import CollectorRegistry
 
@@ -20,11 +20,13 @@ from contracts_svc.api import (
     registering,
     runs,
 )
+from contracts_svc.api.description import describe
 from contracts_svc.api.limits import Budget, Limits
 from contracts_svc.api.logs import Logged
 from contracts_svc.api.methods import Methods
 from contracts_svc.api.metrics import Metrics, Watched
 from contracts_svc.api.problems import PREFIX
+from contracts_svc.api.queries import known_only
 from contracts_svc.api.service import Service
 
 _DESCRIPTION = (
@@ -42,6 +44,7 @@ def create_app(service: Service, budget: Budget | None = None) -> FastAPI:
         openapi_url=f"{PREFIX}/openapi.json",
         docs_url=f"{PREFIX}/docs",
         redoc_url=None,
+        dependencies=[Depends(known_only)],
     )
     app.state.service = service
     registry = CollectorRegistry()
@@ -61,6 +64,7 @@ def create_app(service: Service, budget: Budget | None = None) -> FastAPI:
     ]
     for router in routers:
         app.include_router(router)
+    describe(app)
     routes = [route for router in routers for route in router.routes if isinstance(route, APIRoute)]
     app.add_middleware(Methods, known=[(r.path_regex, frozenset(r.methods or ())) for r in routes])
     app.add_middleware(Watched, metrics=Metrics(registry))

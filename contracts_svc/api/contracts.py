@@ -144,7 +144,11 @@ def retire_contract(
     return summary(visible(service, caller, contract_id))
 
 
-@router.get("/{contract_id:path}/badge.svg", responses=responses(404))
+@router.get(
+    "/{contract_id:path}/badge.svg",
+    response_class=Response,
+    responses={200: {"content": {"image/svg+xml": {"schema": {"type": "string"}}}}, **responses(404)},
+)
 def contract_badge(service: ServiceOf, caller: Reader, contract_id: str) -> Response:
     """A small picture for a README: is the data as promised?"""
     row = visible(service, caller, contract_id)
@@ -159,7 +163,20 @@ def contract_badge(service: ServiceOf, caller: Reader, contract_id: str) -> Resp
 
 
 # Ids may hold slashes, so this one comes after those that end in a word of ours.
-@router.get("/{contract_id:path}", responses=responses(404, 406))
+@router.get(
+    "/{contract_id:path}",
+    response_class=Response,
+    responses={
+        200: {
+            "content": {
+                YAML: {"schema": {"type": "string"}},
+                "application/json": {"schema": {"type": "object"}},
+            }
+        },
+        304: {"description": "It is what `If-None-Match` names"},
+        **responses(404, 406),
+    },
+)
 def get_contract(
     service: ServiceOf,
     caller: Reader,
