@@ -75,8 +75,11 @@ def _of_service(
         raise CouldNotCheck(what, f"{type(error).__name__}: {error}", "see CONTRACTS_SERVICE_URL") from error
     if answer.status_code == 200:
         return dict(body)
-    detail = str(body.get("detail", "")) if isinstance(body, dict) else ""
+    told = body if isinstance(body, dict) else {}
+    detail = str(told.get("detail", ""))
     if answer.status_code in (404, 422):
-        raise UserMistake.of(detail or f"no dataset {dataset!r}", "give a contract's id or a table's name")
+        hints = [str(m.get("hint", "")) for m in told.get("mistakes") or [] if isinstance(m, dict)]
+        hint = next((h for h in hints if h), "give a contract's id or a table's name")
+        raise UserMistake.of(detail or f"no dataset {dataset!r}", hint)
     hint = "set CONTRACTS_TOKEN" if answer.status_code in (401, 403) else ""
     raise CouldNotCheck(what, detail or f"status {answer.status_code}", hint)
