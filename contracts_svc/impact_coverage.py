@@ -80,7 +80,7 @@ def coverage_of(
     old = _unseen(leaving, ages)
     return Coverage(
         datasets_known=whole.datasets,
-        consumers=len(consumers),
+        consumers=len(consumers) if whole.consumers is None else whole.consumers,
         readers=len(readers),
         columns_unknown=tuple(sorted(blind)),
         quiet=tuple(sorted(old[Age.QUIET])),

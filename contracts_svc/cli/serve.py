@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import ipaddress
 import logging
+import signal
 import socket
+import sys
 
 import structlog
 
@@ -49,6 +51,10 @@ def run(host: str | None, port: int | None, demo: bool) -> ExitCode:
         url=f"http://{shown}:{listening.getsockname()[1]}",
         tokens="none needed" if demo else "required",
     )
+    # uvicorn ends gracefully, and then raises the signal that it was told to end with anew, for whoever
+    # handled it before: that is us, so that it is an end like any other.
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: sys.exit(int(ExitCode.OK)))
     try:
         server.run(sockets=[listening])
     finally:

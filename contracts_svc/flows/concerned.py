@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contracts_svc.alerts import Incident
-from contracts_svc.flows.stored_lineage import downstream_of
+from contracts_svc.flows.registered_lineage import downstream_of
 from contracts_svc.lineage.graph import ColumnRef
 from contracts_svc.lineage.identity import Identities
 from contracts_svc.ports_store import Store

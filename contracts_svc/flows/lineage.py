@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import PurePosixPath
@@ -16,6 +17,7 @@ from contracts_svc.lineage.graph import Consumer, ConsumerKind, DatasetId, Edge,
 from contracts_svc.lineage.heard import Described, Heard, Pin, links
 from contracts_svc.lineage.identity import Identities
 from contracts_svc.lineage.queries import follow
+from contracts_svc.lineage.reach import Extent
 from contracts_svc.lineage.resolve import resolved, settled
 from contracts_svc.lineage.sql import lineage_of
 from contracts_svc.model import Contract
@@ -36,6 +38,10 @@ class Lineage:
     """Datasets of the graph that no contract describes; ``identities`` knows what may have been meant."""
     identities: Identities = field(default_factory=lambda: Identities.of(()), repr=False, compare=False)
     """The names of all datasets, by contracts and by what was heard."""
+    extent: Extent | None = field(default=None, repr=False, compare=False)
+    """What is known of the whole, where the graph is only a part of it."""
+    contracts: tuple[Contract, ...] = ()
+    """Contracts of datasets of the graph that are known where the lineage comes from."""
 
 
 def gather(
@@ -70,11 +76,12 @@ def gather(
     graph = Graph.of(sorted(settled(edges), key=_order))
     readers = [replace(c, dataset=identities.resolve(c.dataset)) for h in heard for c in h.consumers]
     readers += [*said.heard.consumers, *keys.consumers]
+    fed = {e.target.dataset for e in graph.edges}
     # A dashboard, a subscription or a job is a reader's node, and needs no contract.
     nodes = {c.dataset for c in readers}
     return Lineage(
         graph=graph,
-        consumers=readers_in(graph, identities, readers, datasets),
+        consumers=consumers_in(fed, identities, readers, datasets),
         problems=tuple(dict.fromkeys((*problems, *said.heard.problems))),
         pins=said.pins,
         datasets=tuple(datasets.values()),
@@ -147,12 +154,14 @@ def _columns(
     return columns_of(found[1]) if found else {}
 
 
-def readers_in(
-    graph: Graph, identities: Identities, told: Iterable[Consumer], datasets: Mapping[DatasetId, Described]
+def consumers_in(
+    fed: AbstractSet[DatasetId],
+    identities: Identities,
+    told: Iterable[Consumer],
+    datasets: Mapping[DatasetId, Described],
 ) -> tuple[Consumer, ...]:
     """Who is told to read, the contracts of what is fed, and a job for whatever else is fed."""
     consumers: dict[tuple[DatasetId, ConsumerKind], Consumer] = {}
-    fed = {e.target.dataset for e in graph.edges}
     for consumer in told:
         # A job that came to name its outputs is told by these.
         if consumer.kind is not ConsumerKind.JOB or consumer.dataset in fed:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
+from typing import Protocol
 
 from contracts_svc.compat.modes import Mode
 from contracts_svc.errors import Problem, UserMistake
@@ -12,11 +13,10 @@ from contracts_svc.findings import Finding, ordered
 from contracts_svc.flows.history import Earlier, Judged, judge_change
 from contracts_svc.flows.lineage import Lineage
 from contracts_svc.flows.register import Reader
-from contracts_svc.impact import assess, starts_of
-from contracts_svc.impact_age import assess_by_age
+from contracts_svc.flows.stored_lineage import assess_part
+from contracts_svc.impact import starts_of
 from contracts_svc.lineage.graph import ColumnRef, DatasetId
 from contracts_svc.lineage.identity import Identities
-from contracts_svc.lineage.reach import Extent
 from contracts_svc.model import Contract
 from contracts_svc.policy import Policies, old_is_alive
 from contracts_svc.ports import PatternInclusion
@@ -42,22 +42,6 @@ class Preflight:
     verdict: Verdict
     changed: tuple[ContractChange, ...]
     against: Mapping[str, tuple[str, ...]]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Part:
-    """The part of a large lineage that some changes can reach, and what is known of the whole.
-
-    ``could_not_check`` says what stood in the way of all of it.
-    """
-
-    lineage: Lineage
-    extent: Extent
-    could_not_check: tuple[str, ...] = ()
-
-
-PartOf = Callable[[Identities, Sequence[ColumnRef]], Part]
-"""The names of datasets, and the columns where effects begin -> what they reach."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -171,9 +155,20 @@ def _emptied(contract: Contract) -> Contract:
     return replace(contract, tables=())
 
 
+class LineageParts(Protocol):
+    """Where the part of a lineage comes from that a change set needs: a running service."""
+
+    def part(
+        self, starts: Sequence[ColumnRef], names: Iterable[DatasetId], fingerprints: Iterable[str]
+    ) -> tuple[Lineage, tuple[Waiver, ...]]:
+        """What is downstream of ``starts``, and the waivers of these changes. The datasets ``names`` keep
+        their names. Raises CouldNotCheck."""
+        ...
+
+
 def preflight(
     sides: Sides,
-    lineage: Lineage | PartOf,
+    lineage: Lineage | LineageParts,
     *,
     now: datetime,
     mode: Mode | None = None,
@@ -193,7 +188,7 @@ def preflight(
     A contract is under the policy that its *old* version matches, in the mode of that policy unless
     ``mode`` is given. Findings that are among ``on_base``, those of what the base branch has changed
     since, are told and count no more.
-    ``lineage`` is the whole, or gives the part of it that is reached.
+    Of a ``lineage`` that comes in parts, only what the findings need is asked for.
     ``jobs`` are the findings on changed jobs (see :mod:`contracts_svc.flows.jobs`).
     ``earlier`` is where a ``_TRANSITIVE`` mode, or whoever still reads an earlier version, finds it.
     """
@@ -216,30 +211,19 @@ def preflight(
 
     # A table that moves with this change is still the one that today's lineage names.
     promises = {placed.get((c.id, t.name), dataset): (c, t) for dataset, (c, t) in promised.known.items()}
-    extent = None
     if not isinstance(lineage, Lineage):
-        part = lineage(named, starts_of(findings, dataset_of=dataset_of, promises=promises))
-        lineage, extent = part.lineage, part.extent
-        could_not_check = (*could_not_check, *part.could_not_check)
-    consumers = lineage.consumers
+        starts = starts_of(findings, dataset_of=dataset_of, promises=promises)
+        lineage, more = lineage.part(starts, promises, [f.fingerprint for f in findings])
+        waivers = (*waivers, *more)
+        local = {c.id for c, _ in promises.values()}
+        others = Identities.of(c for c in lineage.contracts if c.id not in local)
+        promises = {**others.known, **promises}
     ages = policies.organisation.ages(now)
-    assessment = assess_by_age(
-        lambda graph: assess(
-            findings,
-            dataset_of=dataset_of,
-            graph=graph,
-            consumers=consumers,
-            promises=promises,
-            ages=ages,
-            extent=extent,
-        ),
-        lineage.graph,
-        ages,
-    )
+    assessment = assess_part(lineage, findings, dataset_of=dataset_of, promises=promises, ages=ages)
     unresolved = tuple(map(str, lineage.problems))
     unknown = (*assessment.coverage.unknown, *sides.left_out, *unresolved)
     unknown += tuple(u for found in contracts for u in found.unknown)
-    if not (extent.datasets if extent else lineage.graph.flowing):
+    if not (lineage.extent.datasets if lineage.extent else lineage.graph.flowing):
         unknown = (*unknown, "no lineage is known, so nobody can say who reads what is changed")
     assessment = replace(
         assessment, coverage=replace(assessment.coverage, unknown=unknown, unresolved=unresolved)

@@ -13,7 +13,7 @@ from contracts_svc.errors import CouldNotCheck, UserMistake
 from contracts_svc.flows.history import Earlier
 from contracts_svc.flows.preflight import ContractChange, Preflight, Sides, preflight
 from contracts_svc.flows.register import Reader
-from contracts_svc.flows.stored_lineage import stored_lineage
+from contracts_svc.flows.registered_lineage import RegisteredLineage
 from contracts_svc.model import Contract
 from contracts_svc.policy import Policies
 from contracts_svc.ports import FileVersion, PatternInclusion
@@ -114,7 +114,13 @@ class Registry:
         with self.patterns() as inclusion:
             return preflight(
                 sides,
-                stored_lineage(self.store, base, head, subscriptions, tenant),
+                RegisteredLineage(
+                    store=self.store,
+                    contracts=base,
+                    promised=head,
+                    subscriptions=subscriptions,
+                    tenant=tenant,
+                ),
                 now=now,
                 mode=mode,
                 earlier=None if old is None else self._earlier(old, head, subscriptions),

@@ -39,6 +39,8 @@ class Extent:
     named: Callable[[DatasetId], bool]
     fed: Callable[[DatasetId], bool]
     leaving: Callable[[DatasetId], Sequence[Edge]] = lambda dataset: ()
+    consumers: int | None = None
+    """How many there are, where not all of them are given."""
 
     @classmethod
     def of(cls, graph: Graph) -> Extent:
