@@ -51,6 +51,11 @@ class Settings(BaseSettings):
     )
     host: str = Field("127.0.0.1", description="Address that `contracts serve` listens at")
     port: int = Field(8080, ge=0, le=65535, description="Port that it listens at; 0: any that is free")
+    rate_per_second: float = Field(
+        50,
+        gt=0,
+        description="Requests a second that each token may make on the average (in bursts four times)",
+    )
     policy: Path | None = Field(
         None, description="Policy file that registrations are judged by; empty: the defaults"
     )

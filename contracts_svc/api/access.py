@@ -151,7 +151,7 @@ def _must_be_local(request: Request) -> None:
         raise Refused(403, "without tokens, only programs on this machine are served, at 127.0.0.1")
 
 
-_LOCAL = frozenset({"127.0.0.1", "localhost", "::1", "testserver"})
+_LOCAL = frozenset({"127.0.0.1", "localhost", "::1"})
 
 
 class _Needs:

@@ -125,7 +125,7 @@ def put_subscription(
     must_own(caller, given.team, f"a subscription of {given.team}")
     if before is not None:
         must_own(caller, before.team, f"the subscription {consumer}")
-    must_match(if_match, _etag(before) if before else "")
+    must_match(if_match, _etag(before) if before else None)
     subscription = Subscription(
         consumer=consumer,
         contract=contract_id,

@@ -73,8 +73,7 @@ def register_contract(
 
     def allowed(new: Contract, latest: bytes | None) -> None:
         _may_register(service, caller, new, latest)
-        if if_match:
-            must_match(if_match, etag_of(latest) if latest is not None else "")
+        must_match(if_match, etag_of(latest) if latest is not None else None)
 
     done = registry(service).register(
         text,

@@ -12,6 +12,7 @@ import structlog
 
 from contracts_svc import app, settings
 from contracts_svc.api.app import create_app
+from contracts_svc.api.limits import Budget
 from contracts_svc.api.logs import log_as_json
 from contracts_svc.errors import ExitCode, UserMistake
 
@@ -36,7 +37,7 @@ def run(host: str | None, port: int | None, demo: bool) -> ExitCode:
     log_as_json()
     server = uvicorn.Server(
         uvicorn.Config(
-            create_app(service),
+            create_app(service, Budget(loaded.rate_per_second, max(1, round(4 * loaded.rate_per_second)))),
             log_config=None,
             access_log=False,
             server_header=False,

@@ -20,6 +20,8 @@ MANUAL = 30
 """Priority of what somebody waits for; the higher goes first."""
 PUBLISHED = 20
 """Priority of what was just published: it is most likely to be wrong."""
+HEARD_DAYS = 30
+"""How long a message is remembered; SQS delivers one for at most 14 days."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

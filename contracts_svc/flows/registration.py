@@ -82,6 +82,12 @@ class Registry:
                     "a version never changes: raise `version` in the contract",
                     at=new.place("version"),
                 )
+            if latest is not None and self.store.contract_rows([new.id])[new.id].retired is not None:
+                raise Taken.of(
+                    f"contract {new.id} is retired",
+                    "give the contract that follows it an id of its own",
+                    at=new.place("id"),
+                )
             old = None if latest is None else self.store.versions(new.id)[-1]
             judged = self.judge(old, new, now=now)
             passes = judged.verdict.outcome in (Outcome.PASS, Outcome.WARN)
@@ -125,7 +131,7 @@ class Registry:
                 mode=mode,
                 earlier=None if old is None else self._earlier(old, head, subscriptions),
                 policies=self.policies,
-                waivers=[w for w in self.store.waivers(now) if w.contract == new.id],
+                waivers=[w for w in self.store.waivers(now) if w.contract in ("", new.id)],
                 inclusion=inclusion,
             )
 

@@ -74,7 +74,7 @@ class World:
             jobs=jobs,
         )
         self.app = create_app(service, budget or Budget(1_000_000, 1_000_000))
-        self.client = TestClient(self.app, raise_server_exceptions=False)
+        self.client = TestClient(self.app, "http://127.0.0.1", raise_server_exceptions=False)
 
     def token(self, *scopes: str, tenant: str = "", expires: datetime = NOW + timedelta(days=1)) -> str:
         secret = new_secret()

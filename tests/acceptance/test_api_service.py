@@ -208,7 +208,9 @@ def test_a_version_never_changes_and_conditions_are_kept(world: World) -> None:
     assert (
         world.send("POST", CONTRACTS, token, orders("1.1.0", extra=AMOUNT), if_match=etag).status_code == 201
     )
+    is_problem(world.send("POST", CONTRACTS, token, orders(id="other"), if_match="*"), 412)
     world.store.retire_contract("orders", NOW, world.store.audit()[0].actor)
+    is_problem(world.send("POST", f"{CONTRACTS}?dry_run=true", token, orders("1.2.0", extra=AMOUNT)), 409)
     is_problem(world.send("POST", CONTRACTS, token, orders("1.2.0", extra=AMOUNT)), 409)
 
 
