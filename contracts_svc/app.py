@@ -12,6 +12,7 @@ from contracts_svc.adapters.pandera_checks import PanderaChecks
 from contracts_svc.adapters.pattern_process import PatternProcess
 from contracts_svc.adapters.state_file import StateFile
 from contracts_svc.adapters.storage import ArrowStorage
+from contracts_svc.errors import UserMistake
 from contracts_svc.ports import FileOpener, S3Access
 from contracts_svc.settings import Settings
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
     from contracts_svc.adapters.store.database import Database
     from contracts_svc.adapters.store.store import DatabaseStore
+    from contracts_svc.api.service import Service
     from contracts_svc.flows.register import Reader
     from contracts_svc.flows.run_check import CheckTable
     from contracts_svc.ports_jobs import Queue
@@ -111,6 +113,35 @@ def store(settings: Settings) -> DatabaseStore:
     opened = database(settings)
     schema.ready(opened)
     return DatabaseStore(opened, reader())
+
+
+def service(settings: Settings, *, everyone_may: bool = False) -> Service:
+    """What the API works with. Raises UserMistake, CouldNotCheck.
+
+    ``everyone_may``: nobody has to say who they are. For a server that only this machine can reach.
+    """
+    from contracts_svc.api.service import Service
+    from contracts_svc.policy import Policies
+    from contracts_svc.policy_read import read_policy
+
+    policies = Policies()
+    if settings.policy is not None:
+        try:
+            text = settings.policy.read_bytes()
+        except OSError as error:
+            raise UserMistake.of(
+                f"the policy file {settings.policy} cannot be read: {error.strerror}",
+                "name another one in the setting CONTRACTS_POLICY",
+            ) from error
+        policies = read_policy(text, str(settings.policy))
+    return Service(
+        store=store(settings),
+        read=reader(),
+        clock=SystemClock(),
+        everyone_may=everyone_may,
+        policies=policies,
+        patterns=pattern_inclusion,
+    )
 
 
 # --- scheduled runs -------------------------------------------------------------------------------

@@ -116,6 +116,10 @@ class ContractStore(Protocol):
         """Contracts by id, those that come after the id ``after``, at most ``limit``."""
         ...
 
+    def contract_rows(self, ids: Iterable[str]) -> Mapping[str, ContractRow]:
+        """What lists show of the contracts with these ids, retired ones too; unknown ones are left out."""
+        ...
+
     def retire_contract(self, contract_id: str, now: datetime, by: Actor) -> bool:
         """Take a contract out of use; False when it is already. UserMistake for an unknown id."""
         ...
@@ -157,6 +161,10 @@ class LineageStore(Protocol):
         """Those of these datasets that the lineage knows a source of."""
         ...
 
+    def dataset_count(self) -> int:
+        """How many datasets the lineage names."""
+        ...
+
 
 class IncidentStore(Protocol):
     """Keeps incidents as they are now, and how they came to be so."""
@@ -169,6 +177,11 @@ class IncidentStore(Protocol):
     def incidents(self, resolved_since: datetime | None = None) -> tuple[Incident, ...]:
         """Incidents that are not resolved, and those resolved since a moment where one is given,
         longest open first."""
+        ...
+
+    def incident(self, fingerprint: str, *, to_change: bool = False) -> Incident | None:
+        """The incident of that fingerprint. ``to_change``: nobody else changes it until the transaction
+        that this is part of ends (see :meth:`Store.atomically`)."""
         ...
 
     def transitions(self, fingerprint: str) -> tuple[Transition, ...]:
@@ -191,6 +204,10 @@ class RunStore(Protocol):
 
     def put_run(self, run: Run) -> str:
         """Keep a run; returns its id. The same run again changes nothing."""
+        ...
+
+    def id_of(self, run: Run) -> str:
+        """The id of a run, whether it is kept or not."""
         ...
 
     def run(self, run_id: str) -> Run | None:
@@ -299,6 +316,30 @@ class AuditStore(Protocol):
         """Changes, oldest first, those after the number ``after``."""
         ...
 
+    def note(
+        self,
+        now: datetime,
+        by: Actor,
+        action: str,
+        kind: str,
+        subject: str,
+        detail: Mapping[str, Json] | None = None,
+    ) -> None:
+        """Write down a change that no other method writes down; with it, in one transaction."""
+        ...
+
+
+class PublishStore(Protocol):
+    """Remembers which messages about published data were heard."""
+
+    def hear(self, messages: Iterable[str], now: datetime) -> frozenset[str]:
+        """Remember messages by their ids; those that were not known before."""
+        ...
+
+    def prune_heard(self, before: datetime, *, batch: int = 1_000) -> int:
+        """Forget messages from before that moment, in small transactions; how many there were."""
+        ...
+
 
 class Store(
     ContractStore,
@@ -309,6 +350,7 @@ class Store(
     SubscriptionStore,
     TokenStore,
     AuditStore,
+    PublishStore,
     Protocol,
 ):
     """All that the service must remember. Raises CouldNotCheck when it cannot be reached."""
@@ -316,4 +358,8 @@ class Store(
     def atomically(self, work: Callable[[], T]) -> T:
         """Run ``work``, all of whose changes are kept together, or none is. It may run more than once
         (when another change was in the way), so it must do nothing that cannot be repeated."""
+        ...
+
+    def close(self) -> None:
+        """Let go of the database; the store cannot be used afterwards."""
         ...

@@ -70,6 +70,16 @@ class Settings(BaseSettings):
     slack_token: SecretStr = Field(
         SecretStr(""), description="Bot token (xoxb-...) for the Slack channels that contracts name"
     )
+    host: str = Field("127.0.0.1", description="Address that `contracts serve` listens at")
+    port: int = Field(8080, ge=0, le=65535, description="Port that it listens at; 0: any that is free")
+    rate_per_second: float = Field(
+        50,
+        gt=0,
+        description="Requests a second that each token may make on the average (in bursts four times)",
+    )
+    policy: Path | None = Field(
+        None, description="Policy file that registrations are judged by; empty: the defaults"
+    )
     memory_limit: str = Field("512MB", description="Most memory a check run may use in the engine")
     temp_directory: str = Field("", description="Where the engine spills; empty: the system's folder")
     timeout_seconds: int = Field(600, ge=1, description="Most seconds one query of a check may take")

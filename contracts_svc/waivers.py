@@ -20,13 +20,14 @@ class Waiver:
     """An approval of one change, bound to its fingerprint: a changed change needs a new one.
 
     ``approver`` is a person or a team. ``expires`` carries its zone; from that moment on the waiver
-    counts no more.
+    counts no more. ``contract`` is the id of the contract that is changed, where it is known.
     """
 
     fingerprint: str
     approver: str
     reason: str
     expires: datetime
+    contract: str = ""
 
 
 def read_waivers(text: bytes, file: str, *, now: datetime, most_days: int) -> tuple[Waiver, ...]:

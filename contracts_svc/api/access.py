@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import Annotated, Any
+from urllib.parse import urlsplit
 
 from fastapi import Depends, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
@@ -126,6 +127,7 @@ def authenticated(
     service = request.app.state.service
     if credentials is None:
         if service.everyone_may:
+            _must_be_local(request)
             return EVERYONE
         raise unauthenticated("send the header 'Authorization: Bearer TOKEN'")
     if not credentials.credentials.startswith(PREFIX):
@@ -136,6 +138,20 @@ def authenticated(
     request.state.caller = caller.name
     request.state.token = hash_
     return caller
+
+
+def _must_be_local(request: Request) -> None:
+    """Raises Refused (403) for what a web page of somebody else makes a browser on this machine send.
+
+    Such a page may have any name lead to loopback, so that the Host header counts too.
+    """
+    origin = request.headers.get("origin")
+    hosts = [urlsplit(origin).hostname] if origin is not None else []
+    if any(host not in _LOCAL for host in [request.url.hostname, *hosts]):
+        raise Refused(403, "without tokens, only programs on this machine are served, at 127.0.0.1")
+
+
+_LOCAL = frozenset({"127.0.0.1", "localhost", "::1"})
 
 
 class _Needs:

@@ -4,15 +4,32 @@ from __future__ import annotations
 
 from importlib.metadata import version
 
-from fastapi import FastAPI
+from fastapi import Depends, FastAPI
+from fastapi.routing import APIRoute
 from prometheus_client import CollectorRegistry
 
 from contracts_svc.adapters import openlineage
 from contracts_svc.adapters.sql_process import SqlProcess
-from contracts_svc.api import contracts, health, lineage, problems
+from contracts_svc.api import (
+    audit,
+    contracts,
+    gate,
+    health,
+    incidents,
+    lineage,
+    people,
+    problems,
+    publish,
+    registering,
+    runs,
+)
+from contracts_svc.api.description import describe
 from contracts_svc.api.limits import Budget, Limits
+from contracts_svc.api.logs import Logged
+from contracts_svc.api.methods import Methods
 from contracts_svc.api.metrics import Metrics, Watched
 from contracts_svc.api.problems import PREFIX
+from contracts_svc.api.queries import known_only
 from contracts_svc.api.service import Service
 from contracts_svc.flows.stored_lineage import StoredLineage
 
@@ -31,15 +48,32 @@ def create_app(service: Service, budget: Budget | None = None) -> FastAPI:
         openapi_url=f"{PREFIX}/openapi.json",
         docs_url=f"{PREFIX}/docs",
         redoc_url=None,
+        dependencies=[Depends(known_only)],
     )
     app.state.service = service
     app.state.lineage = StoredLineage(service.store, openlineage.take, openlineage.read_parsed, SqlProcess())
     registry = CollectorRegistry()
     problems.install(app)
-    app.include_router(contracts.router)
-    app.include_router(lineage.router)
-    app.include_router(health.router)
-    app.include_router(health.metrics_endpoint(registry))
+    # The contracts' own router is the last of those under /contracts: an id may hold slashes.
+    routers = [
+        registering.router,
+        people.router,
+        runs.router,
+        contracts.router,
+        incidents.router,
+        gate.router,
+        publish.router,
+        audit.router,
+        lineage.router,
+        health.router,
+        health.metrics_endpoint(registry),
+    ]
+    for router in routers:
+        app.include_router(router)
+    describe(app)
+    routes = [route for router in routers for route in router.routes if isinstance(route, APIRoute)]
+    app.add_middleware(Methods, known=[(r.path_regex, frozenset(r.methods or ())) for r in routes])
     app.add_middleware(Watched, metrics=Metrics(registry))
+    app.add_middleware(Logged)
     app.add_middleware(Limits, budget=budget or Budget(per_second=50, burst=200))
     return app

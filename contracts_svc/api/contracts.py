@@ -9,11 +9,11 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Header, Query, Request, Response
 from pydantic import BaseModel, Field
 
-from contracts_svc.api.access import Caller, Reader, Writer, must_own, squad_of
+from contracts_svc.api.access import Caller, Reader, Writer, must_own
 from contracts_svc.api.badge import badge
 from contracts_svc.api.deps import ServiceOf
 from contracts_svc.api.pages import Cursor, Limit, Page, after, cursor_of
-from contracts_svc.api.problems import PREFIX, RESPONSES, Refused
+from contracts_svc.api.problems import PREFIX, RESPONSES, Refused, responses
 from contracts_svc.api.service import Service
 from contracts_svc.compat.diff import diff
 from contracts_svc.compat.modes import Mode
@@ -91,18 +91,18 @@ def list_contracts(
         retired=retired,
     )
     rows = service.store.list_contracts(wanted, after=after(cursor), limit=limit + 1)
-    items = [_summary(row) for row in rows[:limit]]
+    items = [summary(row) for row in rows[:limit]]
     return Page(items=items, next=cursor_of(items[-1].id) if len(rows) > limit else None)
 
 
-@router.get("/{contract_id:path}/versions", responses={404: {}})
+@router.get("/{contract_id:path}/versions", responses=responses(404))
 def list_versions(service: ServiceOf, caller: Reader, contract_id: str) -> Page[VersionSummary]:
     """Every version of a contract, oldest first."""
     versions = _versions(service, caller, contract_id)
     return Page(items=[VersionSummary(version=c.version, status=c.status or "") for c in versions])
 
 
-@router.get("/{contract_id:path}/changelog", responses={404: {}})
+@router.get("/{contract_id:path}/changelog", responses=responses(404))
 def changelog(
     service: ServiceOf,
     caller: Reader,
@@ -127,7 +127,7 @@ def changelog(
     )
 
 
-@router.post("/{contract_id:path}/retire", responses={404: {}, 412: {}})
+@router.post("/{contract_id:path}/retire", responses=responses(404, 412))
 def retire_contract(
     service: ServiceOf,
     caller: Writer,
@@ -136,22 +136,21 @@ def retire_contract(
     if_match: Annotated[str, Header()] = "",
 ) -> ContractSummary:
     """Take a contract out of use. Its versions stay readable; a second time changes nothing."""
-    text = _text(service, caller, contract_id, None)
-    contract = service.read(text, contract_id)
-    must_own(caller, squad_of(contract), f"contract {contract_id}")
-    must_match(if_match, etag_of(text))
+    row = visible(service, caller, contract_id)
+    must_own(caller, row.squad, f"contract {contract_id}")
+    must_match(if_match, etag_of_hash(row.hash))
     service.store.retire_contract(contract_id, service.clock.now(), caller.actor(request))
-    row = _row(service, caller, contract_id)
-    assert row is not None
-    return _summary(row)
+    return summary(visible(service, caller, contract_id))
 
 
-@router.get("/{contract_id:path}/badge.svg", responses={404: {}})
+@router.get(
+    "/{contract_id:path}/badge.svg",
+    response_class=Response,
+    responses={200: {"content": {"image/svg+xml": {"schema": {"type": "string"}}}}, **responses(404)},
+)
 def contract_badge(service: ServiceOf, caller: Reader, contract_id: str) -> Response:
     """A small picture for a README: is the data as promised?"""
-    row = _row(service, caller, contract_id)
-    if row is None:
-        raise not_found(contract_id)
+    row = visible(service, caller, contract_id)
     wrong = [i for i in service.store.incidents() if i.contract == contract_id]
     state = "retired" if row.retired else "not as promised" if wrong else "as promised"
     colour = {"retired": "#9f9f9f", "not as promised": "#c0392b", "as promised": "#2e8540"}[state]
@@ -163,7 +162,20 @@ def contract_badge(service: ServiceOf, caller: Reader, contract_id: str) -> Resp
 
 
 # Ids may hold slashes, so this one comes after those that end in a word of ours.
-@router.get("/{contract_id:path}", responses={404: {}, 406: {}})
+@router.get(
+    "/{contract_id:path}",
+    response_class=Response,
+    responses={
+        200: {
+            "content": {
+                YAML: {"schema": {"type": "string"}},
+                "application/json": {"schema": {"type": "object"}},
+            }
+        },
+        304: {"description": "It is what `If-None-Match` names"},
+        **responses(404, 406),
+    },
+)
 def get_contract(
     service: ServiceOf,
     caller: Reader,
@@ -191,13 +203,21 @@ def get_contract(
 
 def etag_of(text: bytes) -> str:
     """A strong validator (RFC 9110, section 8.8.3) of a contract's bytes."""
-    return f'"{hashlib.sha256(text).hexdigest()}"'
+    return etag_of_hash(hashlib.sha256(text).hexdigest())
 
 
-def must_match(if_match: str, etag: str) -> None:
-    """Raises Refused (412) when a condition was given that does not hold (RFC 9110, section 13.1.1)."""
+def etag_of_hash(hash: str) -> str:
+    """The same, of a version whose SHA-256 is known."""
+    return f'"{hash}"'
+
+
+def must_match(if_match: str, etag: str | None) -> None:
+    """Raises Refused (412) when a condition was given that does not hold (RFC 9110, section 13.1.1).
+
+    ``etag`` is None where there is nothing yet: then none holds.
+    """
     given = [e.strip() for e in if_match.split(",") if e.strip()]
-    if given and "*" not in given and etag not in given:
+    if given and (etag is None or ("*" not in given and etag not in given)):
         raise Refused(412, "it was changed since you read it: read it again")
 
 
@@ -207,12 +227,10 @@ def not_found(contract_id: str) -> Refused:
 
 
 def _text(service: Service, caller: Caller, contract_id: str, version: str | None) -> bytes:
+    visible(service, caller, contract_id)
     text = service.store.contract_text(contract_id, version)
-    if text is None or (service.read(text, contract_id).tenant or "") != caller.tenant:
-        if text is None and version and service.store.contract_text(contract_id) is not None:
-            _versions(service, caller, contract_id)  # refuses strangers before it tells more
-            raise Refused(404, f"contract {contract_id!r} has no version {version!r}")
-        raise not_found(contract_id)
+    if text is None:
+        raise Refused(404, f"contract {contract_id!r} has no version {version!r}")
     return text
 
 
@@ -229,17 +247,16 @@ def _one(versions: dict[str, Contract], version: str) -> Contract:
     return versions[version]
 
 
-def _row(service: Service, caller: Caller, contract_id: str) -> ContractRow | None:
-    for retired in (False, True):
-        wanted = ContractFilter(tenant=caller.tenant, text=contract_id, retired=retired)
-        rows = service.store.list_contracts(wanted, limit=1_000)
-        found = next((r for r in rows if r.id == contract_id), None)
-        if found is not None:
-            return found
-    return None
+def visible(service: Service, caller: Caller, contract_id: str) -> ContractRow:
+    """What lists show of a contract. Raises Refused (404)."""
+    found = service.store.contract_rows([contract_id]).get(contract_id)
+    if found is None or found.tenant != caller.tenant:
+        raise not_found(contract_id)
+    return found
 
 
-def _summary(row: ContractRow) -> ContractSummary:
+def summary(row: ContractRow) -> ContractSummary:
+    """What lists show of a contract."""
     return ContractSummary(
         id=row.id,
         version=row.version,
@@ -251,5 +268,5 @@ def _summary(row: ContractRow) -> ContractSummary:
         tribe=row.tribe,
         tags=list(row.tags),
         retired=row.retired is not None,
-        etag=f'"{row.hash}"',
+        etag=etag_of_hash(row.hash),
     )

@@ -42,7 +42,11 @@ def metrics_endpoint(registry: CollectorRegistry) -> APIRouter:
     """``/metrics`` of a registry."""
     endpoint = APIRouter(tags=["operations"])
 
-    @endpoint.get("/metrics")
+    @endpoint.get(
+        "/metrics",
+        response_class=Response,
+        responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}}},
+    )
     def metrics() -> Response:
         """Figures in the text format of Prometheus."""
         return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)

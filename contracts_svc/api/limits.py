@@ -14,13 +14,17 @@ from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from contracts_svc.api.access import hash_of
-from contracts_svc.api.problems import answer
+from contracts_svc.api.problems import PREFIX, answer
 
 log = logging.getLogger("contracts.api")
 
 MAX_BODY = 8 * 1024 * 1024
 """Bytes of a body, where nothing else is said."""
-MAX_BODY_OF: Mapping[str, int] = {"/api/v1/lineage": 10_000_000, "/api/v1/lineage/batch": 10_000_000}
+MAX_BODY_OF: Mapping[str, int] = {
+    "/api/v1/lineage": 10_000_000,
+    "/api/v1/lineage/batch": 10_000_000,
+    "/api/v1/events/publish": 1_000_000,
+}
 """Path -> bytes, where it is more or less."""
 _MOST_CALLERS = 10_000
 """Callers whose budget is kept in mind; who was not seen longest begins with a full one."""
@@ -61,7 +65,7 @@ class Limits:
         headers = Headers(scope=scope)
         request_id = uuid.uuid4().hex[:16]
         scope.setdefault("state", {})["request_id"] = request_id
-        started = _Started(send, request_id)
+        started = _Started(send, request_id, scope["path"])
         refused = self._refused(scope, headers, request_id)
         if refused is None:
             refused = await self._served(scope, receive, started, request_id)
@@ -83,6 +87,7 @@ class Limits:
     ) -> ASGIApp | None:
         """Serve it; the answer that is still to be given when that did not work."""
         body = _Body(receive, _most(scope))
+        started.held_back = lambda: body.too_large
         try:
             await self._app(scope, body.receive, started.send)
         except Exception as error:
@@ -91,7 +96,9 @@ class Limits:
             log.exception("a defect", extra={"request_id": request_id, "path": scope["path"]})
             detail = f"{type(error).__name__}; tell us the request id {request_id}"
             return answer(scope["path"], request_id, 500, detail)
-        return None
+        finally:
+            started.held_back = _never
+        return _too_large(scope, request_id, _most(scope)) if body.too_large else None
 
 
 def _most(scope: Scope) -> int:
@@ -119,27 +126,46 @@ class _Body:
         return message
 
 
+def _never() -> bool:
+    return False
+
+
 class _Started:
-    def __init__(self, send: Send, request_id: str) -> None:
+    def __init__(self, send: Send, request_id: str, path: str) -> None:
+        self._path = path
         self._send = send
         self._id = request_id
         self.begun = False
+        self.held_back = _never
+        """Whether an answer is not to be sent: another one takes its place."""
 
     async def send(self, message: Message) -> None:
+        if not self.begun and self.held_back():
+            return
         if message["type"] == "http.response.start":
             self.begun = True
             message.setdefault("headers", [])
-            message["headers"] = [*message["headers"], (b"x-request-id", self._id.encode()), *_STRICT]
+            given = {name.lower() for name, _ in message["headers"]}
+            strict = [h for h in _STRICT if h[0] not in given and not _may_load(h[0], self._path)]
+            message["headers"] = [*message["headers"], (b"x-request-id", self._id.encode()), *strict]
         await self._send(message)
 
 
+_POLICY = b"content-security-policy"
 _STRICT = [
     (b"x-content-type-options", b"nosniff"),
     (b"referrer-policy", b"no-referrer"),
     (b"x-frame-options", b"DENY"),
     (b"cross-origin-resource-policy", b"same-origin"),
+    (b"cache-control", b"no-store"),
+    (_POLICY, b"default-src 'none'; frame-ancestors 'none'"),
 ]
 """Headers of every answer. See https://owasp.org/www-project-secure-headers/."""
+
+
+def _may_load(header: bytes, path: str) -> bool:
+    """The page of the API's description loads its scripts."""
+    return header == _POLICY and path == f"{PREFIX}/docs"
 
 
 def _caller(scope: Scope, headers: Headers) -> str:

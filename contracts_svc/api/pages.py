@@ -17,7 +17,9 @@ MOST = 500
 T = TypeVar("T")
 
 Limit = Annotated[int, Query(ge=1, le=MOST, description="Most entries of the page")]
-Cursor = Annotated[str, Query(max_length=2_000, description="`next` of the page before")]
+Cursor = Annotated[
+    str, Query(max_length=2_000, pattern=r"^[A-Za-z0-9_=-]*$", description="`next` of the page before")
+]
 
 
 class Page(BaseModel, Generic[T]):

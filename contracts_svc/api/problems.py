@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -69,11 +70,18 @@ TITLES: Mapping[int, tuple[str, str]] = {
 }
 """Status -> the end of the problem's ``type``, and its title."""
 
-RESPONSES: dict[int | str, dict[str, Any]] = {
-    status: {"model": ProblemDetails, "description": title, "content": {MEDIA_TYPE: {}}}
-    for status, (_, title) in TITLES.items()
-    if status in (400, 401, 403, 413, 422, 429, 503)
-}
+
+def responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """What an endpoint may answer when it does not work, for the OpenAPI document."""
+    return {s: {"model": ProblemDetails, "description": TITLES[s][1]} for s in statuses}
+
+
+def also(status: int, model: type[BaseModel], description: str) -> dict[int | str, dict[str, Any]]:
+    """Another answer of an endpoint that works, for the OpenAPI document."""
+    return {status: {"model": model, "description": description}}
+
+
+RESPONSES = responses(400, 401, 403, 413, 422, 429, 503)
 """What any endpoint may answer, for the OpenAPI document."""
 
 
@@ -128,7 +136,15 @@ def answer(
         mistakes=[_mistake(p) for p in mistakes[:_LONGEST]],
         findings=(findings or [])[:_LONGEST],
     )
-    return JSONResponse(body.model_dump(), status, dict(headers or {}), media_type=MEDIA_TYPE)
+    return Json(body.model_dump(), status, dict(headers or {}), media_type=MEDIA_TYPE)
+
+
+class Json(JSONResponse):
+    """JSON in ASCII: what somebody sent may hold half characters, which UTF-8 cannot write."""
+
+    def render(self, content: Any) -> bytes:
+        """The body."""
+        return json.dumps(content, allow_nan=False, separators=(",", ":")).encode("ascii")
 
 
 def request_id(request: Request) -> str:
@@ -163,7 +179,7 @@ async def _user_mistake(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, UserMistake)
     count = len(error.problems)
     detail = error.problems[0].message if count == 1 else f"{count} mistakes"
-    return _of(request, 422, detail, mistakes=tuple(error.problems))
+    return _of(request, error.http_status, detail, mistakes=tuple(error.problems))
 
 
 async def _could_not_check(request: Request, error: Exception) -> JSONResponse:

@@ -111,9 +111,9 @@ def facts(report: DemoReport) -> dict[str, Any]:
 
 def report_json(report: DemoReport) -> dict[str, Any]:
     """Everything the demo measured, for programs."""
-    from contracts_svc.cli.check import run_json
     from contracts_svc.cli.preflight import change_json
     from contracts_svc.render.json import verdict_json
+    from contracts_svc.render.run import run_json
 
     return {
         "facts": facts(report),

@@ -16,7 +16,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperCommand
 
-from contracts_svc.cli import commands_worker
+from contracts_svc.cli import commands_service, commands_worker
 from contracts_svc.cli.commands_alerts import outbox_app, silence_app
 from contracts_svc.cli.commands_github import github_app
 from contracts_svc.cli.formats import Format, FormatOption
@@ -54,6 +54,7 @@ app.add_typer(outbox_app)
 app.add_typer(silence_app)
 app.add_typer(github_app)
 commands_worker.add_to(app)
+commands_service.add_to(app)
 
 
 class ReportFormat(StrEnum):

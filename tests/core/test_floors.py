@@ -29,6 +29,8 @@ FLOORS = (
         "routing",
         "schedule",
         "schedules",
+        "gate",
+        "publish",
         "odcs.",
         "compat.",
         "lineage.",

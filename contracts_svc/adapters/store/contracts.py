@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from threading import Lock
 from typing import Any
@@ -71,6 +71,17 @@ class Contracts(Part):
             rows = connection.execute(query.order_by(_CONTRACTS.c.contract).limit(limit)).all()
             tags = _tags(connection, [r.id for r in rows])
             return tuple(_row(r, tags.get(r.id, ())) for r in rows)
+
+        return self.database.read(work)
+
+    def contract_rows(self, ids: Iterable[str]) -> Mapping[str, ContractRow]:
+        """What lists show of the contracts with these ids, retired ones too; unknown ones are left out."""
+        wanted = tuple(dict.fromkeys(ids))
+
+        def work(connection: Connection) -> Mapping[str, ContractRow]:
+            rows = list(rows_with(connection, _rows(), _CONTRACTS.c.contract, wanted))
+            tags = _tags(connection, [r.id for r in rows])
+            return {r.contract: _row(r, tags.get(r.id, ())) for r in rows}
 
         return self.database.read(work)
 

@@ -36,6 +36,14 @@ class Incidents(Part):
         found = self.database.read(lambda c: c.scalars(query).all())
         return tuple(loads(Incident, text) for text in found)
 
+    def incident(self, fingerprint: str, *, to_change: bool = False) -> Incident | None:
+        """The incident of that fingerprint; with ``to_change`` its row is locked."""
+        table = tables.incidents
+        query = select(table.c.document).where(table.c.fingerprint == fingerprint)
+        query = query.with_for_update() if to_change else query
+        found = self.database.read(lambda c: c.scalar(query))
+        return None if found is None else loads(Incident, found)
+
     def transitions(self, fingerprint: str) -> tuple[Transition, ...]:
         """All that happened to an incident, oldest first."""
         table = tables.transitions

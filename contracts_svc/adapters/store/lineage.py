@@ -12,7 +12,7 @@ from datetime import datetime
 from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import Connection, Row, Table, and_, case, exists, or_, select
+from sqlalchemy import Connection, Row, Table, and_, case, exists, func, or_, select
 
 from contracts_svc.adapters.store import tables
 from contracts_svc.adapters.store.part import Insert, Part, add, batches, digest, ids_of, rows_with
@@ -76,6 +76,11 @@ class LineageEdges(Part):
             return frozenset(keys[bytes(row.key)] for row in found)
 
         return self.database.read(work)
+
+    def dataset_count(self) -> int:
+        """How many datasets the lineage names."""
+        query = select(func.count()).select_from(tables.datasets)
+        return self.database.read(lambda c: c.scalar(query) or 0)
 
     def _reached(self, starts: Iterable[ColumnRef], wanted: Wanted, limit: int) -> Reached:
         refs = tuple(dict.fromkeys(starts))

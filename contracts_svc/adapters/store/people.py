@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -13,6 +14,7 @@ from contracts_svc.adapters.store import tables
 from contracts_svc.adapters.store.codec import dumps, encode, loads
 from contracts_svc.adapters.store.part import Part, digest, insert, note
 from contracts_svc.errors import UserMistake
+from contracts_svc.model import Json
 from contracts_svc.ports_store import Actor, AuditEntry, Subscription, Token
 from contracts_svc.verdict import Waiver
 
@@ -86,7 +88,8 @@ class Subscriptions(Part):
                 return False
             ended = _SUBSCRIPTIONS.update().where(_SUBSCRIPTIONS.c.id == there.id).values(ended=now)
             connection.execute(ended)
-            note(connection, now, by, "ended", "subscription", f"{consumer} of {contract_id}")
+            subject = f"{consumer} of {contract_id}"
+            note(connection, now, by, "ended", "subscription", subject, {"contract": contract_id})
             return True
 
         return self.database.write(work)
@@ -179,3 +182,15 @@ class Audit(Part):
             )
             for r in rows
         )
+
+    def note(
+        self,
+        now: datetime,
+        by: Actor,
+        action: str,
+        kind: str,
+        subject: str,
+        detail: Mapping[str, Json] | None = None,
+    ) -> None:
+        """Write down a change that no other part of the store writes down."""
+        self.database.write(lambda c: note(c, now, by, action, kind, subject, detail))

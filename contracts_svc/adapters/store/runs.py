@@ -26,6 +26,10 @@ class Runs(Part):
         """Keep a run; returns its id, the same for the same contract, table, scope and start."""
         return self.database.write(lambda c: _put(c, run))
 
+    def id_of(self, run: Run) -> str:
+        """The id of a run, whether it is kept or not."""
+        return _id(run)
+
     def run(self, run_id: str) -> Run | None:
         """The run of that id."""
         found = self._runs(select(_RUNS).where(_RUNS.c.id == run_id))
@@ -73,9 +77,13 @@ class Runs(Part):
         return self.database.read(work)
 
 
-def _put(connection: Connection, run: Run) -> str:
+def _id(run: Run) -> str:
     started = run.started.timestamp()
-    run_id = digest(run.contract, run.version, run.table, run.server, run.scope, str(started)).hex()
+    return digest(run.contract, run.version, run.table, run.server, run.scope, str(started)).hex()
+
+
+def _put(connection: Connection, run: Run) -> str:
+    run_id = _id(run)
     row = {"id": run_id, "table_key": digest(run.contract, run.table), "started": run.started}
     row |= {"finished": run.finished, "document": dumps(replace(run, results=()))}
     added = connection.execute(

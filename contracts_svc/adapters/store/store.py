@@ -11,6 +11,7 @@ from contracts_svc.adapters.store.incidents import Incidents
 from contracts_svc.adapters.store.jobs import ScheduledRuns
 from contracts_svc.adapters.store.outbox import Outbox, Silences
 from contracts_svc.adapters.store.people import Audit, Subscriptions, Tokens, Waivers
+from contracts_svc.adapters.store.publish import HeardMessages
 from contracts_svc.adapters.store.reports import LineageReports
 from contracts_svc.adapters.store.runs import Runs
 from contracts_svc.adapters.store.tables import metadata
@@ -34,6 +35,7 @@ class DatabaseStore(
     ScheduledRuns,
     Outbox,
     Silences,
+    HeardMessages,
 ):
     """:class:`contracts_svc.ports_store.Store` on SQLite or PostgreSQL, with scheduled runs and an outbox."""
 

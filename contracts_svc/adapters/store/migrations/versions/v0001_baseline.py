@@ -326,6 +326,13 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_silences")),
     )
     op.create_index(op.f("ix_silences_ends"), "silences", ["ends"], unique=False)
+    op.create_table(
+        "heard_messages",
+        sa.Column("key", sa.LargeBinary(), nullable=False),
+        sa.Column("at", INSTANT, nullable=False),
+        sa.PrimaryKeyConstraint("key", name=op.f("pk_heard_messages")),
+    )
+    op.create_index(op.f("ix_heard_messages_at"), "heard_messages", ["at"], unique=False)
     _lineage_reports()
 
 

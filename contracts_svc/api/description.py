@@ -1,0 +1,33 @@
+"""The API's own description (OpenAPI), with its errors as what they are."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import FastAPI
+
+from contracts_svc.api.problems import MEDIA_TYPE
+
+
+def describe(app: FastAPI) -> None:
+    """Give the application a description in which errors are of the media type that they have."""
+    usual = app.openapi
+
+    def described() -> dict[str, Any]:
+        if app.openapi_schema is None:
+            document = usual()
+            for path in document["paths"].values():
+                for operation in path.values():
+                    _correct(operation["responses"])
+            app.openapi_schema = document
+        return app.openapi_schema
+
+    app.openapi = described  # type: ignore[method-assign]
+
+
+def _correct(responses: dict[str, dict[str, Any]]) -> None:
+    for status, response in responses.items():
+        content = response.get("content", {})
+        schema = content.get("application/json", {}).get("schema", {})
+        if int(status) >= 400 and schema.get("$ref", "").endswith("/ProblemDetails"):
+            response["content"] = {MEDIA_TYPE: content["application/json"]}

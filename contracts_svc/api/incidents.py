@@ -1,0 +1,280 @@
+"""``/incidents``: what is wrong now, who is on it, and how it came to be so."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Header, Request, Response
+from pydantic import BaseModel, ConfigDict, Field
+
+from contracts_svc.alerts import Incident, IncidentState, Transition
+from contracts_svc.api.access import Caller, Reader, Writer
+from contracts_svc.api.contracts import must_match
+from contracts_svc.api.deps import ServiceOf
+from contracts_svc.api.fields import Maybe, Moment, Text
+from contracts_svc.api.pages import Cursor, Limit, Page, after, cursor_of
+from contracts_svc.api.problems import PREFIX, RESPONSES, Refused, responses
+from contracts_svc.api.service import Service
+from contracts_svc.findings import Severity
+from contracts_svc.flows.concerned import squads_downstream
+from contracts_svc.incidents_people import acknowledge, resolve
+from contracts_svc.ports_store import ContractRow
+from contracts_svc.render.run import result_json
+
+router = APIRouter(prefix=f"{PREFIX}/incidents", tags=["incidents"], responses=RESPONSES)
+
+
+class IncidentShown(BaseModel):
+    """What is wrong with one table, by one check."""
+
+    id: str = Field(description="Its fingerprint: the same for the same contract, table and check")
+    contract: str
+    table: str
+    check: str
+    columns: list[str]
+    severity: Severity
+    state: IncidentState
+    opened: Moment
+    seen: Moment = Field(description="When a run last saw it")
+    since: str = Field(description="The first partition or file that shows it, or what was checked")
+    owner: str | None = Field(description="Who acknowledged it")
+    acknowledged_until: Moment | None
+    resolved: Moment | None
+    resolution: str
+    flapping: bool
+    cause: str = Field(description="The id of the incident upstream that explains it")
+    squad: str = Field(description="Whose the contract is")
+    etag: str
+
+
+class TransitionShown(BaseModel):
+    """A change of an incident."""
+
+    at: Moment
+    before: IncidentState | None
+    after: IncidentState
+    severity: Severity
+    reason: str
+
+
+class IncidentWhole(IncidentShown):
+    """An incident, with the evidence and all that happened to it."""
+
+    evidence: dict[str, Any] = Field(description="The last result that showed it")
+    transitions: list[TransitionShown]
+
+
+class Acknowledgement(BaseModel):
+    """That somebody is on it."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    until: Moment | None = Field(None, description="When it counts as open again; null: never")
+
+
+class Resolution(BaseModel):
+    """That it is over."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    reason: Text = Field(examples=["the December files were published again"])
+
+
+@router.get("")
+def list_incidents(
+    service: ServiceOf,
+    caller: Reader,
+    contract: Maybe = None,
+    table: Maybe = None,
+    severity: Severity | None = None,
+    state: IncidentState | None = None,
+    squad: Maybe = None,
+    resolved_since: Moment | None = None,
+    cursor: Cursor = "",
+    limit: Limit = 100,
+) -> Page[IncidentShown]:
+    """Incidents that are not over (or were not at a moment), the one that is open longest first."""
+    begin = after(cursor)
+    found = [
+        i
+        for i in service.store.incidents(resolved_since)
+        if contract in (None, i.contract)
+        and table in (None, i.table)
+        and severity in (None, i.severity)
+        and state in (None, i.state)
+        and _key(i) > begin
+    ]
+    rows = service.store.contract_rows({i.contract for i in found})
+    mine = [
+        (i, rows[i.contract])
+        for i in sorted(found, key=_key)
+        if i.contract in rows
+        and rows[i.contract].tenant == caller.tenant
+        and squad in (None, rows[i.contract].squad)
+    ]
+    more = len(mine) > limit
+    return Page(
+        items=[_shown(i, row) for i, row in mine[:limit]],
+        next=cursor_of(_key(mine[limit - 1][0])) if more else None,
+    )
+
+
+@router.get("/{incident_id}", responses=responses(404))
+def get_incident(service: ServiceOf, caller: Reader, incident_id: str, response: Response) -> IncidentWhole:
+    """One incident, with its evidence and its history."""
+    incident, row = _visible(service, caller, incident_id)
+    shown = _whole(service, incident, row)
+    response.headers["ETag"] = shown.etag
+    return shown
+
+
+@router.post("/{incident_id}/acknowledge", responses=responses(404, 412))
+def acknowledge_incident(
+    service: ServiceOf,
+    caller: Writer,
+    incident_id: str,
+    given: Acknowledgement,
+    request: Request,
+    if_match: Annotated[str, Header()] = "",
+) -> IncidentWhole:
+    """Say that one is on it. For whose contract it is, and for those downstream whom it concerns."""
+    incident, row = _visible(service, caller, incident_id)
+    if not caller.owns(row.squad) and not _is_concerned(service, caller, incident):
+        raise Refused(403, f"this incident concerns no squad that {caller.name} acts for")
+    return _moved(
+        service,
+        caller,
+        request,
+        incident_id,
+        "acknowledged",
+        if_match,
+        lambda i: acknowledge(i, caller.name, given.until, service.clock.now()),
+    )
+
+
+@router.post("/{incident_id}/resolve", responses=responses(404, 412))
+def resolve_incident(
+    service: ServiceOf,
+    caller: Writer,
+    incident_id: str,
+    given: Resolution,
+    request: Request,
+    if_match: Annotated[str, Header()] = "",
+) -> IncidentWhole:
+    """Say that it is over, and why. For whose contract it is; the next run that fails opens it again."""
+    _, row = _visible(service, caller, incident_id)
+    if not caller.owns(row.squad):
+        raise Refused(403, f"contract {row.id} belongs to squad {row.squad!r}, which {caller.name} is not of")
+    return _moved(
+        service,
+        caller,
+        request,
+        incident_id,
+        "resolved",
+        if_match,
+        lambda i: resolve(i, caller.name, given.reason, service.clock.now()),
+    )
+
+
+def _moved(
+    service: Service,
+    caller: Caller,
+    request: Request,
+    incident_id: str,
+    action: str,
+    if_match: str,
+    move: Callable[[Incident], Transition],
+) -> IncidentWhole:
+    """Change an incident, as it is at that moment, and keep who did."""
+
+    def work() -> None:
+        incident = service.store.incident(incident_id, to_change=True)
+        if incident is None:
+            raise _unknown(incident_id)
+        must_match(if_match, _etag(incident))
+        transition = move(incident)
+        service.store.put_incidents([transition.incident], [transition])
+        service.store.note(
+            service.clock.now(),
+            caller.actor(request),
+            action,
+            "incident",
+            incident_id,
+            {"contract": incident.contract, "reason": transition.reason},
+        )
+
+    service.store.atomically(work)
+    incident, row = _visible(service, caller, incident_id)
+    return _whole(service, incident, row)
+
+
+def _visible(service: Service, caller: Caller, incident_id: str) -> tuple[Incident, ContractRow]:
+    incident = service.store.incident(incident_id)
+    row = service.store.contract_rows([incident.contract]).get(incident.contract) if incident else None
+    if incident is None or row is None or row.tenant != caller.tenant:
+        raise _unknown(incident_id)
+    return incident, row
+
+
+def _unknown(incident_id: str) -> Refused:
+    return Refused(404, f"there is no incident {incident_id!r}")
+
+
+def _is_concerned(service: Service, caller: Caller, incident: Incident) -> bool:
+    if any(s.team in caller.squads for s in service.store.subscriptions(incident.contract)):
+        return True
+    return bool(caller.squads & squads_downstream(service.store, incident, caller.tenant))
+
+
+def _key(incident: Incident) -> str:
+    return f"{incident.opened.timestamp():020.6f} {incident.fingerprint}"
+
+
+def _etag(incident: Incident) -> str:
+    parts = (incident.state, incident.severity, incident.seen.timestamp(), incident.owner or "")
+    return '"' + "-".join(str(p) for p in parts).encode().hex() + '"'
+
+
+def _fields(incident: Incident, row: ContractRow) -> dict[str, Any]:
+    return {
+        "id": incident.fingerprint,
+        "contract": incident.contract,
+        "table": incident.table,
+        "check": incident.check,
+        "columns": list(incident.columns),
+        "severity": incident.severity,
+        "state": incident.state,
+        "opened": incident.opened,
+        "seen": incident.seen,
+        "since": incident.since,
+        "owner": incident.owner,
+        "acknowledged_until": incident.acknowledged_until,
+        "resolved": incident.resolved,
+        "resolution": incident.resolution,
+        "flapping": incident.flapping,
+        "cause": incident.cause,
+        "squad": row.squad,
+        "etag": _etag(incident),
+    }
+
+
+def _shown(incident: Incident, row: ContractRow) -> IncidentShown:
+    return IncidentShown(**_fields(incident, row))
+
+
+def _whole(service: Service, incident: Incident, row: ContractRow) -> IncidentWhole:
+    return IncidentWhole(
+        **_fields(incident, row),
+        evidence=result_json(incident.evidence),
+        transitions=[
+            TransitionShown(
+                at=t.at,
+                before=t.before,
+                after=t.incident.state,
+                severity=t.incident.severity,
+                reason=t.reason,
+            )
+            for t in service.store.transitions(incident.fingerprint)
+        ],
+    )

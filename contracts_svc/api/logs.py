@@ -1,0 +1,92 @@
+"""Logs: one JSON object a line, on stderr, with the id of the request (or run) that it is about.
+
+What is logged of a request is its method, its route and how it ended: no header, no query and no body,
+so that no token and no data gets there.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+import time
+from typing import TextIO
+
+import structlog
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+log = logging.getLogger("contracts.api")
+
+_QUIET = frozenset({"/health", "/ready", "/metrics"})
+"""Asked every few seconds: logged only when they fail."""
+
+
+def log_as_json(stream: TextIO | None = None) -> None:
+    """Make every log of this process, those of libraries too, JSON of one shape."""
+    shared: list[structlog.types.Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_logger_name,
+        structlog.stdlib.add_log_level,
+        structlog.stdlib.ExtraAdder(),
+        structlog.processors.TimeStamper(fmt="iso", utc=True, key="at"),
+        structlog.processors.format_exc_info,
+    ]
+    structlog.configure(
+        processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        wrapper_class=structlog.stdlib.BoundLogger,
+        cache_logger_on_first_use=False,
+    )
+    handler = logging.StreamHandler(stream or sys.stderr)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=shared,
+            processors=[
+                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                structlog.processors.JSONRenderer(),
+            ],
+        )
+    )
+    root = logging.getLogger()
+    root.handlers = [handler]
+    root.setLevel(logging.INFO)
+    # sqlglot tells what it cannot read; what matters of it is told in our own answers.
+    quiet = logging.getLogger("sqlglot")
+    quiet.propagate = False
+    quiet.setLevel(logging.CRITICAL)
+    for name in ("httpx", "alembic"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+
+
+class Logged:
+    """Middleware: a line for every request, and its id in every line that is written on its way."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        status = 500
+
+        async def watched(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+            await send(message)
+
+        state = scope.setdefault("state", {})
+        began = time.perf_counter()
+        with structlog.contextvars.bound_contextvars(request_id=state.get("request_id", "")):
+            try:
+                await self._app(scope, receive, watched)
+            finally:
+                if scope["path"] not in _QUIET or status >= 500:
+                    told = {
+                        "method": scope["method"],
+                        "route": getattr(scope.get("route"), "path", "none"),
+                        "status": status,
+                        "milliseconds": round((time.perf_counter() - began) * 1000, 1),
+                        "caller": state.get("caller", ""),
+                    }
+                    log.info("request", extra=told)
