@@ -75,7 +75,7 @@ def test_a_widening_that_a_reader_cannot_read_is_an_error_backward_only() -> Non
 
 
 @pytest.mark.parametrize(
-    ("old", "new"), [("fixed(4)", "bytes"), ("enum", "string"), ("int", "decimal(12,2)")]
+    ("old", "new"), [("fixed(4)", "bytes"), ("enum", "string"), ("int", "decimal(12,2)"), ("null", "string")]
 )
 def test_what_avro_does_not_promote_is_an_error(old: str, new: str) -> None:
     found = told(old, new, "avro", server="kafka")
