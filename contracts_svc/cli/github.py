@@ -192,8 +192,10 @@ class _Action:
         try:
             with _connected(token, self._environment) as client:
                 return self._check(client, pull, told)
-        except CouldNotCheck as error:
-            emit(f"::warning title=contracts::{_one_line(f'the check run was not written: {error.cause}')}")
+        except (CouldNotCheck, UserMistake) as error:
+            cause = error.cause if isinstance(error, CouldNotCheck) else error.problems[0].message
+            said = _one_line(f"the check run was not written: {cause}").replace("%", "%25")
+            emit(f"::warning title=contracts::{said}")
             return False
 
     def _check(self, client: GitHubClient, pull: PullRequest, told: Callable[[PullRequest], Told]) -> bool:

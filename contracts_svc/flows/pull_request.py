@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from contracts_svc.errors import CouldNotCheck, UserMistake
@@ -138,6 +138,31 @@ def check_pull_request(
         asked=wanted,
         signed=signed,
     )
+
+
+def check_group(
+    host: PullRequestHost,
+    head: str,
+    judge: Callable[[], Told],
+    *,
+    manner: Manner | None = None,
+    last_try: bool = True,
+) -> Checked:
+    """Check what a merge queue is about to merge. There is nobody left to ask: a block fails it."""
+    manner = manner or Manner()
+    check = host.start_check(head, f"merge-group-{head}")
+    try:
+        report = _report(judge(), None, manner)
+    except UserMistake as error:
+        report = check_of_error(error)
+    except CouldNotCheck as error:
+        if error.retryable and not last_try:
+            raise
+        report = check_of_error(error, could_not_check=manner.could_not_check)
+    if report.conclusion is Conclusion.ACTION_REQUIRED:
+        report = replace(report, conclusion=Conclusion.FAILURE)
+    host.complete_check(check, report)
+    return Checked(end=End.COMPLETED, head=head, conclusion=report.conclusion)
 
 
 def _signed(

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import pytest
@@ -17,19 +19,31 @@ from contracts_svc.adapters.github.tokens import GivenToken
 from contracts_svc.cli.preflight import Request, judge
 from contracts_svc.demo import files
 from contracts_svc.errors import CouldNotCheck
-from contracts_svc.flows.pull_request import Checked, End, Heard, Manner, Told, check_pull_request
+from contracts_svc.flows.pull_request import (
+    Checked,
+    End,
+    Heard,
+    Manner,
+    Told,
+    check_group,
+    check_pull_request,
+)
 from contracts_svc.github.check_run import Conclusion
 from contracts_svc.github.comment import MARKER
-from contracts_svc.github.events import PullRequest
+from contracts_svc.github.events import PullRequest, read_event
 from contracts_svc.github.names import RepositoryName
+from contracts_svc.github.signature import is_signed, signature
 from contracts_svc.github.signoff import Override, People
+from contracts_svc.github.work import Work, work_of
 from tests.acceptance.test_preflight import BROKEN, FILES, READER, SOURCE
 from tests.fixtures_github import *  # noqa: F403
 from tests.fixtures_github import SHOP, TOKEN
 from tests.github_stand_in import NOW, Repository, StandIn
+from tests.support import shared
 
 NAME = RepositoryName.parse(SHOP)
 US = "github-actions[bot]"
+PAYLOAD = "cases/github/payloads/api.github.com__pull_request__synchronize.payload.json"
 SECOND = READER.replace("revenue", "stock").replace("finance", "logistics")
 TWO = {**FILES, "stock.odcs.yaml": SECOND, "stock.sql": "CREATE TABLE stock AS SELECT id, amount FROM orders"}
 TWO_BROKEN = {**TWO, "orders.odcs.yaml": BROKEN["orders.odcs.yaml"]}
@@ -421,6 +435,72 @@ class Deadly(list[float]):
 
     def append(self, seconds: float) -> None:
         raise Killed
+
+
+def delivery(world: World, number: int, action: str, before: str = "") -> bytes:
+    """A webhook about a pull request, as GitHub sends it."""
+    payload = json.loads(shared(PAYLOAD).read_text())
+    pull = world.shop.pulls[number]
+    payload |= {"action": action, "number": number, "repository": payload["repository"] | {"full_name": SHOP}}
+    payload["pull_request"] |= {"number": number, "state": pull.state}
+    payload["pull_request"]["head"] |= {"sha": pull.head_sha}
+    payload["pull_request"]["base"] |= {"sha": pull.base_sha, "ref": pull.base_ref}
+    return json.dumps(payload | ({"before": before} if before else {})).encode()
+
+
+def test_a_storm_of_a_thousand_deliveries(world: World) -> None:
+    """In any order, with duplicates, and GitHub failing at times: the end state is that of the last push."""
+    random = Random(7)
+    start = world.main(FILES)
+    sent: list[bytes] = []
+    for turn in range(5):
+        number = world.shop.open_pull(world.shop.commit({**FILES, "README.md": f"{turn}"}, start))
+        sent.append(delivery(world, number, "opened"))
+        for push in range(9):
+            text = BROKEN if (turn + push) % 2 else FILES
+            before = world.push(number, {**text, "README.md": f"{turn}.{push}"})
+            sent.append(delivery(world, number, "synchronize", before))
+    storm = [random.choice(sent) for _ in range(1_000 - len(sent))] + sent
+    random.shuffle(storm)
+    checks = 0
+    for begin in range(0, 1_000, 100):
+        waiting: dict[str, Work] = {}
+        for body in storm[begin : begin + 100]:
+            signed = signature(body, "secret")
+            assert is_signed(body, signed, ["older", "secret"])
+            for work in work_of(read_event("pull_request", body)):
+                waiting[work.key] = work
+        for work in waiting.values():
+            if random.random() < 0.3:
+                world.hub.fault(" ", 502, times=2, executed=random.random() < 0.5)
+            assert work.number
+            world.check(work.number, before=work.before)
+            checks += 1
+    assert checks == 50
+    for number, pull in world.shop.pulls.items():
+        *_, run = world.shop.runs_on(pull.head_sha)
+        broken = number % 2 == 0
+        assert (run["status"], run["conclusion"]) == ("completed", "action_required" if broken else "success")
+        said = [
+            c["body"] for c in world.shop.comments.values() if c["issue_url"].endswith(f"/issues/{number}")
+        ]
+        assert [("revenue" in text) for text in said] == ([True] if broken else [])
+    assert all(r["status"] == "completed" for r in world.shop.runs.values())
+
+
+def test_a_merge_group(world: World) -> None:
+    start = world.main(FILES)
+    head = world.shop.commit(BROKEN, start)
+    with GitHubClient(GivenToken(TOKEN), world.hub.base_url) as client:
+        code = GitHubCode(client, NAME)
+
+        def judged() -> Told:
+            request = Request(repository=Path(), base=start, head=head, dialect="duckdb", format="json")
+            return Told(verdict=judge(request, code, NOW).done.verdict, touched=True)
+
+        done = check_group(GitHubPulls(client, NAME), head, judged)
+    assert (done.conclusion, world.run(head)["conclusion"]) == (Conclusion.FAILURE, "failure")
+    assert world.shop.comments == {}
 
 
 def test_three_hundred_contracts_in_one_pull_request(world: World) -> None:

@@ -114,6 +114,25 @@ def test_where_a_pull_request_has_left_its_base(code: GitHubCode, shop: Reposito
     assert code.merge_base(tip, head) == start
 
 
+@pytest.mark.parametrize("branch", ["fix/#12-ü", "a%2e%2e/b", "x&y=z", "v1+2"])
+def test_a_branch_may_be_called_anything_that_git_allows(
+    branch: str, code: GitHubCode, shop: Repository
+) -> None:
+    start = shop.commit({"a": "1"}, branch="main")
+    shop.git.refs[f"refs/heads/{branch}".encode()] = start.encode()  # type: ignore[index,assignment]
+    assert code.parting(branch, shop.commit({"a": "2"}, start)).tip == start
+
+
+def test_all_files_together_are_bounded(
+    code: GitHubCode, shop: Repository, hub: StandIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("contracts_svc.adapters.github.content.MAX_BYTES", 1_000)
+    commit = shop.commit({f"{n}.odcs.yaml": f"{n}" * 300 for n in range(4)})
+    with pytest.raises(CouldNotCheck, match="4 such files of 1,200 bytes"):
+        code.texts(commit, YAML)
+    assert hub.count("/git/blobs/") == 0
+
+
 def test_commits_without_a_common_one(code: GitHubCode, shop: Repository) -> None:
     one, other = shop.commit({"a": "1"}), shop.commit({"a": "2"})
     with pytest.raises(CouldNotCheck, match="No common ancestor"):

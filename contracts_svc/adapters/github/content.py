@@ -28,6 +28,8 @@ MAX_FILE_BYTES = 50_000_000
 """Larger text files are a mistake: no contract, SQL or lineage file is."""
 MAX_FILES = 10_000
 """Files that are read of one commit."""
+MAX_BYTES = 500_000_000
+"""Bytes of all files that are read of one commit."""
 MAX_TREES = 500
 """Requests for the folders of a commit that is too large for one."""
 _FILES = frozenset({"100644", "100755", "100664"})
@@ -102,16 +104,17 @@ class GitHubCode:
         """
         endings = tuple(suffixes)
         wanted = [f for f in self._files(commit_id(commit)) if f.path.endswith(endings)]
-        if len(wanted) > MAX_FILES:
-            raise CouldNotCheck(
-                f"{self._repository} at {commit[:12]}",
-                f"it holds {len(wanted):,} such files, and at most {MAX_FILES:,} are read",
-                retryable=False,
-            )
         large = [f for f in wanted if f.size > MAX_FILE_BYTES]
         if large:
             hint = f"at most {MAX_FILE_BYTES:,} are read"
             raise UserMistake(Problem(None, f"{f.path} has {f.size:,} bytes", hint) for f in large)
+        if len(wanted) > MAX_FILES or sum(f.size for f in wanted) > MAX_BYTES:
+            raise CouldNotCheck(
+                f"{self._repository} at {commit[:12]}",
+                f"it holds {len(wanted):,} such files of {sum(f.size for f in wanted):,} bytes, and at most "
+                f"{MAX_FILES:,} of {MAX_BYTES:,} are read",
+                retryable=False,
+            )
         contents = self._contents({f.blob for f in wanted})
         return {f.path: contents[f.blob] for f in sorted(wanted, key=lambda f: f.path)}
 
