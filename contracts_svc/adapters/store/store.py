@@ -11,13 +11,14 @@ from contracts_svc.adapters.store.incidents import Incidents
 from contracts_svc.adapters.store.lineage import LineageEdges
 from contracts_svc.adapters.store.people import Audit, Subscriptions, Tokens, Waivers
 from contracts_svc.adapters.store.runs import Runs
+from contracts_svc.adapters.store.states import States
 from contracts_svc.adapters.store.tables import metadata
 from contracts_svc.ports_store import Store
 
 T = TypeVar("T")
 
 
-class DatabaseStore(Contracts, LineageEdges, Incidents, Runs, Waivers, Subscriptions, Tokens, Audit):
+class DatabaseStore(Contracts, LineageEdges, Incidents, Runs, Waivers, Subscriptions, Tokens, Audit, States):
     """:class:`contracts_svc.ports_store.Store` on SQLite or PostgreSQL."""
 
     def atomically(self, work: Callable[[], T]) -> T:

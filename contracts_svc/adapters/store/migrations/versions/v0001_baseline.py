@@ -218,3 +218,10 @@ def upgrade() -> None:
         ),
     )
     op.create_index(op.f("ix_edges_target_id"), "edges", ["target_id"], unique=False)
+    op.create_table(
+        "states",
+        sa.Column("place", sa.LargeBinary(), nullable=False),
+        sa.Column("unit", sa.String(length=32), nullable=False),
+        sa.Column("document", TEXT, nullable=False),
+        sa.PrimaryKeyConstraint("place", "unit", name=op.f("pk_states")),
+    )
