@@ -17,6 +17,7 @@ from contracts_svc.files import DataFile as DataFile
 from contracts_svc.files import Footer as Footer
 from contracts_svc.files import StoredColumn as StoredColumn
 from contracts_svc.model import Json, Table
+from contracts_svc.ports_store import StateStore as StateStore
 from contracts_svc.ports_store import Store as Store
 from contracts_svc.runs import Check, Measurement
 
@@ -110,24 +111,6 @@ class Session(Protocol):
 
     def add(self, source: Source) -> None:
         """Make one more source known. Its files are some of those of the sources that are open."""
-        ...
-
-
-class StateStore(Protocol):
-    """Keeps figures of files, so that files that did not change are not read again.
-
-    What is kept may be forgotten at any time. Raises CouldNotCheck.
-    """
-
-    def states(self, place: str, units: Collection[str]) -> Mapping[str, Mapping[str, Json]]:
-        """Unit -> figure -> value, of those of these units that are kept. A unit is a file, or some files,
-        as they were; ``place`` says whose they are."""
-        ...
-
-    def put_states(
-        self, place: str, states: Mapping[str, Mapping[str, Json]], keep: Collection[str] | None = None
-    ) -> None:
-        """Keep these; where ``keep`` is given, forget the place's units that are not in it."""
         ...
 
 

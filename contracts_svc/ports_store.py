@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol, TypeVar
@@ -341,6 +341,24 @@ class PublishStore(Protocol):
         ...
 
 
+class StateStore(Protocol):
+    """Keeps figures of files, so that files that did not change are not read again.
+
+    What is kept may be forgotten at any time. Raises CouldNotCheck.
+    """
+
+    def states(self, place: str, units: Collection[str]) -> Mapping[str, Mapping[str, Json]]:
+        """Unit -> figure -> value, of those of these units that are kept. A unit is a file, or some files,
+        as they were; ``place`` says whose they are."""
+        ...
+
+    def put_states(
+        self, place: str, states: Mapping[str, Mapping[str, Json]], keep: Collection[str] | None = None
+    ) -> None:
+        """Keep these; where ``keep`` is given, forget the place's units that are not in it."""
+        ...
+
+
 class Store(
     ContractStore,
     LineageStore,
@@ -351,6 +369,7 @@ class Store(
     TokenStore,
     AuditStore,
     PublishStore,
+    StateStore,
     Protocol,
 ):
     """All that the service must remember. Raises CouldNotCheck when it cannot be reached."""

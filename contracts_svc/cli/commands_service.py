@@ -111,8 +111,8 @@ def gate(
 ) -> None:
     """May a pipeline read this dataset now? Ends with 0: yes, 1: no, 3: nobody can tell.
 
-    Asks the service at CONTRACTS_SERVICE_URL with the token CONTRACTS_SERVICE_TOKEN; without them, the database of
-    CONTRACTS_DATABASE_URL itself. A dataset that was never checked is "nobody can tell".
+    Asks the service at CONTRACTS_SERVICE_URL with the token CONTRACTS_SERVICE_TOKEN; without them, the
+    database of CONTRACTS_DATABASE_URL itself. A dataset that was never checked is "nobody can tell".
     """
     from contracts_svc.cli import gate as command
 

@@ -333,6 +333,13 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("key", name=op.f("pk_heard_messages")),
     )
     op.create_index(op.f("ix_heard_messages_at"), "heard_messages", ["at"], unique=False)
+    op.create_table(
+        "states",
+        sa.Column("place", sa.LargeBinary(), nullable=False),
+        sa.Column("unit", sa.String(length=32), nullable=False),
+        sa.Column("document", TEXT, nullable=False),
+        sa.PrimaryKeyConstraint("place", "unit", name=op.f("pk_states")),
+    )
     _lineage_reports()
 
 
