@@ -185,8 +185,10 @@ def _lineage(
         base, (*sources.SUFFIXES, sources.CATALOG) if not (given or service) else (".sql",)
     )
     found = sources.from_texts(texts, now)
-    changed = sources.sql_texts(code_host.texts(head, (".sql",)))
-    jobs = job_findings(found.sql, changed.sql, sides.base.values(), dialect=request.dialect)
+    on_head = code_host.texts(head, (".sql",))
+    changed = sources.sql_texts(on_head)
+    on_base = {path: text for path, text in texts.items() if path.endswith(".sql")}
+    jobs = job_findings(on_base, on_head, sides.base.values(), dialect=request.dialect)
     if service:
         token = request.token or set_.service_token.get_secret_value()
         return ServiceLineage(service, token, problems), jobs
