@@ -251,8 +251,10 @@ def _lineage(
     """
     texts = code_host.texts(base, (*sources.SUFFIXES, sources.CATALOG) if asking == REPOSITORY else (".sql",))
     found = sources.from_texts(texts, now)
-    changed = sources.sql_texts(code_host.texts(head, (".sql",)))
-    jobs = job_findings(found.sql, changed.sql, sides.base.values(), dialect=dialect)
+    on_head = code_host.texts(head, (".sql",))
+    changed = sources.sql_texts(on_head)
+    on_base = {path: text for path, text in texts.items() if path.endswith(".sql")}
+    jobs = job_findings(on_base, on_head, sides.base.values(), dialect=dialect)
     if asking.service:
         return ServiceLineage(asking.service, asking.token, pins_of(sides.head.values())[1]), jobs
     if asking.files:

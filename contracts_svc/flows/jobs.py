@@ -23,7 +23,8 @@ def job_findings(
     """What becomes of the columns and rows that the SQL files (path -> text) make.
 
     ``contracts`` are those of the base, by which today's readers find the data. A file that is the
-    same on both sides, or only on the head, takes nothing from anybody. A SELECT without a target
+    same on both sides, or only on the head, takes nothing from anybody; one that went to another folder
+    under its name is the same file. A SELECT without a target
     makes the table that its file is named after.
     """
     identities = Identities.of(contracts)
@@ -34,7 +35,7 @@ def job_findings(
     }
     found: list[Finding] = []
     for path, old in sorted(base.items()):
-        new = head.get(path, b"")
+        new = head[path] if path in head else _moved(path, base, head)
         if new == old:
             continue
         changes = changes_of(
@@ -48,3 +49,10 @@ def job_findings(
         )
         found += sql_findings(changes, identities.known.get)
     return ordered(found)
+
+
+def _moved(path: str, base: Mapping[str, bytes], head: Mapping[str, bytes]) -> bytes:
+    """The text of a file that went to another folder under the same name; empty where it is gone."""
+    name = PurePosixPath(path).name
+    found = [p for p in head if p not in base and PurePosixPath(p).name == name]
+    return head[found[0]] if len(found) == 1 else b""

@@ -31,7 +31,7 @@ from typing import TypeAlias
 from contracts_svc.errors import Location, Problem, UserMistake
 from contracts_svc.lineage.graph import Channel
 from contracts_svc.model import NOWHERE
-from contracts_svc.odcs.yaml_nodes import Node, parse
+from contracts_svc.odcs.yaml_nodes import Form, Node, parse
 
 ODPS_VERSIONS = ("v0.9.0", "v1.0.0")
 """Values of ``apiVersion`` of a data product that can be read."""
@@ -85,6 +85,8 @@ class Subscription:
 
 Declaration: TypeAlias = DataProduct | Subscription
 
+_FORM = Form(noun="declaration", start="kind: DataProduct, or kind: Subscription")
+
 _PRODUCT_KEYS = frozenset(
     {
         "apiVersion", "kind", "id", "name", "version", "status", "domain", "tenant",
@@ -108,7 +110,7 @@ def read_declarations(text: bytes, file: str) -> tuple[Declaration, ...]:
     """
     if not text.strip():
         raise UserMistake.of(f"{file} is empty", "write a data product or a subscription in it")
-    root = parse(text, file)
+    root = parse(text, file, _FORM)
     reader = _Reader(file)
     kind = root.child("kind")
     if kind is not None and kind.value == "DataProduct":

@@ -154,6 +154,17 @@ def _typed(
     return replace(change, columns=columns)
 
 
+def _counts(name: str, before: int, after: int) -> str:
+    if not after:
+        return (
+            f"nothing in this file makes {name} any more, so it is as it last was unless another job makes it"
+        )
+    if not before:
+        return f"this file begins to write {name}, so what was there may be replaced or added to"
+    here = f"{before} statement{'s' if before > 1 else ''} wrote {name}"
+    return f"{here}, {after} {'do' if after > 1 else 'does'} now, so they cannot be compared one by one"
+
+
 def _change(dataset: DatasetId, old: _Side, new: _Side, origin: str) -> SqlChange:
     befores, afters = ([m for m in side[0] if m.dataset == dataset] for side in (old, new))
     at = _place(afters[0].query if afters else None, origin)
@@ -161,7 +172,7 @@ def _change(dataset: DatasetId, old: _Side, new: _Side, origin: str) -> SqlChang
         return SqlChange(dataset=dataset)
     unknown = _not_followed(dataset, old, new)
     if unknown or len(befores) != len(afters):
-        counts = f"{len(befores)} statements wrote {dataset.name}, {len(afters)} do now"
+        counts = _counts(dataset.name, len(befores), len(afters))
         return SqlChange(dataset=dataset, unknown=unknown or (counts,), at=at)
     columns: list[ColumnChange] = []
     rows: list[RowChange] = []

@@ -46,6 +46,12 @@ _MOVES_DATA = {
 _RUNS = {"CALL", "EXEC", "EXECUTE", "EXPORT", "IMPORT", "LOAD", "REPLACE"}
 """Statements that run others, or move data as a whole."""
 _TAKES_OVER = {"APPEND", "EXCHANGE", "SWAP"}
+_NO_NAMES = {
+    "AND", "AS", "CASE", "CROSS", "DISTINCT", "FROM", "FULL", "GROUP", "HAVING", "INNER", "INSERT",
+    "INTO", "JOIN", "LEFT", "LIMIT", "MERGE", "NATURAL", "ON", "OR", "ORDER", "OUTER", "QUALIFY",
+    "RIGHT", "SELECT", "SET", "THEN", "UNION", "UPDATE", "USING", "VALUES", "WHEN", "WHERE", "WITH",
+}  # fmt: skip
+"""Words that name no table unless they are quoted, in any dialect."""
 _BETWEEN = {"IF", "NOT", "EXISTS", "ONLY", "OVERWRITE", "TABLE"}
 
 
@@ -240,6 +246,8 @@ def _name_at(tokens: Sequence[Token], at: int) -> str | None:
     call of a function."""
     while at < len(tokens) and tokens[at].text.upper() in _BETWEEN:
         at += 1
+    if at < len(tokens) and _is_key_word(tokens[at]):
+        return None
     parts: list[str] = []
     while at < len(tokens) and _is_word(tokens[at]):
         parts.append(tokens[at].text)
@@ -248,6 +256,11 @@ def _name_at(tokens: Sequence[Token], at: int) -> str | None:
         at += 2
     called = _opens(tokens, at + 1) and tokens[at + 1].start == tokens[at].end + 1
     return None if called else ".".join(parts) or None
+
+
+def _is_key_word(token: Token) -> bool:
+    quoted = token.token_type in (TokenType.IDENTIFIER, TokenType.STRING)
+    return not quoted and token.text.upper() in _NO_NAMES
 
 
 def _is_word(token: Token) -> bool:

@@ -296,7 +296,7 @@ class _Reader:
                 node.line,
                 node.column,
                 f"up to here this mapping holds more than {MAX_KEYS:,} keys",
-                "no part of a contract has so many: make it a list",
+                f"no part of {_article(self._form)} has so many: make it a list",
             )
         mapping.keys[key] = (node.line, node.column)
         return key

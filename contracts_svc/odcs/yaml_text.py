@@ -105,7 +105,7 @@ def decode(text: bytes, file: str) -> str:
     if len(text) > MAX_BYTES:
         raise UserMistake.of(
             f"the file has {len(text):,} bytes; at most {MAX_BYTES:,} (16 MiB) are read",
-            "split the contract",
+            "split the file",
             Location(file, 1, 1),
         )
     for mark, name in _BOMS.items():
@@ -140,7 +140,7 @@ def _refuse_many_tag_directives(text: str, file: str) -> None:
         if count > MAX_TAG_DIRECTIVES:
             raise UserMistake.of(
                 f"more than {MAX_TAG_DIRECTIVES} lines begin with %TAG",
-                "remove them: a contract holds plain values only",
+                "remove them: only plain values are read",
                 _location(text[: found.start(1)], file),
             )
 

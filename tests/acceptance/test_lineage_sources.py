@@ -360,3 +360,13 @@ def test_warnings_of_the_sql_library_do_not_reach_the_user(
     done = subprocess.run(argv, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 0
     assert done.stderr == ""
+
+
+def test_a_file_of_sql_that_is_no_utf_8_is_told_with_its_place(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "orders.odcs.yaml").write_text(ORDERS)
+    (tmp_path / "r.sql").write_bytes("-- r\nSELECT 1 AS é".encode("latin-1"))
+    argv = ["lineage", "unmatched", "--contracts", str(tmp_path), "--lineage", str(tmp_path / "r.sql")]
+    assert main(argv) == 2
+    assert "r.sql:2:13: the file is not UTF-8" in capsys.readouterr().err

@@ -54,3 +54,14 @@ def test_text_that_is_no_utf_8_is_answered() -> None:
         {"t.sql": b"SELECT x AS v FROM a"}, {"t.sql": b"SELECT x AS v FROM a\xff"}, CONTRACTS
     )
     assert {f.rule for f in found} <= {"SQL_NOT_COMPARED", "SQL_COLUMN_REDEFINED", "SQL_ROWS_CHANGED"}
+
+
+def test_a_file_that_is_gone_is_told_and_one_that_moved_is_the_same() -> None:
+    old = {"sql/t.sql": b"SELECT x AS v FROM a"}
+    (gone,) = job_findings(old, {}, CONTRACTS)
+    assert "nothing in this file makes t any more" in gone.message
+    assert job_findings(old, {"models/t.sql": b"SELECT x AS v FROM a"}, CONTRACTS) == ()
+    moved = job_findings(old, {"models/t.sql": b"SELECT n AS v FROM a"}, CONTRACTS)
+    assert [f.rule for f in moved] == ["SQL_COLUMN_REDEFINED"]
+    two = {"one/t.sql": b"SELECT x AS v FROM a", "two/t.sql": b"SELECT x AS v FROM a"}
+    assert [f.rule for f in job_findings(old, two, CONTRACTS)] == ["SQL_NOT_COMPARED"]

@@ -148,3 +148,18 @@ def test_any_row_of_words_is_answered(words: list[str], dialect: str) -> None:
         assert any(e.source.column and e.source.column.lower() == "x" for e in found.edges)
     for edge in found.edges:
         assert edge.type is not EdgeType.UNKNOWN or edge.reason
+
+
+@pytest.mark.parametrize(
+    ("sql", "tables"),
+    [
+        ("SELECT x FROM WHERE a = 1 (((", set()),
+        ("INSERT INTO m SELECT FROM a JOIN WHERE ((", {"a"}),
+        ("UPDATE SET x = 1 FROM b WHERE ((", {"b"}),
+        ('SELECT * FROM "where" WHERE ((', {"where"}),
+    ],
+)
+def test_a_key_word_in_broken_sql_is_no_table(sql: str, tables: set[str]) -> None:
+    found = read(sql)
+    assert found.problems
+    assert {e.source.dataset.name for e in found.edges} == tables
