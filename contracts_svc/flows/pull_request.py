@@ -18,6 +18,7 @@ from contracts_svc.github.check_run import (
 )
 from contracts_svc.github.comment import brief, comment_body, mistake_body
 from contracts_svc.github.events import PullRequest, Review
+from contracts_svc.github.public import Visible, public_cause, public_check, public_comment
 from contracts_svc.github.signoff import Opinion, Override, People, SignOff, Stance, asked, sign_off
 from contracts_svc.ports_github import PullRequestHost
 from contracts_svc.verdict import Verdict
@@ -50,6 +51,8 @@ class Manner:
     could_not_check: Conclusion = Conclusion.FAILURE
     buttons: bool = False
     comments: bool = True
+    visible: Visible | None = None
+    """In a public repository: which consumers may be named. None: all."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,14 +118,14 @@ def check_pull_request(
         wanted = asked(told.verdict)
         signed = _signed(host, pull, told.verdict, heard, manner) if wanted and heard else None
         report = _report(told, signed, manner)
-        body = comment_body(told.verdict, signed, manner.link) if told.touched else None
+        body = _comment(told, signed, manner) if told.touched else None
     except UserMistake as error:
         report = check_of_error(error)
         body = mistake_body([n.message for n in report.annotations] or [report.title], manner.link)
     except CouldNotCheck as error:
         if error.retryable and not last_try:
             raise
-        report = check_of_error(error, could_not_check=manner.could_not_check)
+        report = _no_verdict(error, manner)
         speak = False  # what the comment says is still the last that is known
     now = host.pull(number)
     if now.head_sha != pull.head_sha:
@@ -158,7 +161,7 @@ def check_group(
     except CouldNotCheck as error:
         if error.retryable and not last_try:
             raise
-        report = check_of_error(error, could_not_check=manner.could_not_check)
+        report = _no_verdict(error, manner)
     if report.conclusion is Conclusion.ACTION_REQUIRED:
         report = replace(report, conclusion=Conclusion.FAILURE)
     host.complete_check(check, report)
@@ -191,12 +194,32 @@ def _opinion(review: Review, seen: Mapping[str, frozenset[str]]) -> Opinion | No
     )
 
 
+def _no_verdict(error: CouldNotCheck, manner: Manner) -> CheckReport:
+    said = public_cause(error) if manner.visible else error
+    return check_of_error(said, could_not_check=manner.could_not_check)
+
+
+def _comment(told: Told, signed: SignOff | None, manner: Manner) -> str:
+    if manner.visible:
+        return public_comment(told.verdict, manner.visible, signed, manner.link)
+    return comment_body(told.verdict, signed, manner.link)
+
+
 def _report(told: Told, signed: SignOff | None, manner: Manner) -> CheckReport:
+    buttons = (ACCEPT,) if manner.buttons and signed and signed.waiting else ()
+    if manner.visible:
+        return public_check(
+            told.verdict,
+            manner.visible,
+            signed=signed,
+            could_not_check=manner.could_not_check,
+            buttons=buttons,
+        )
     return check_of_verdict(
         told.verdict,
         summary=brief(told.verdict, signed),
         link=manner.link,
         conclusion=signed.conclusion if signed else None,
         could_not_check=manner.could_not_check,
-        buttons=(ACCEPT,) if manner.buttons and signed and signed.waiting else (),
+        buttons=buttons,
     )
