@@ -109,35 +109,58 @@ def check_pull_request(
     if before and before != pull.head_sha:
         host.cancel_checks(before, key, superseded(pull.head_sha))
     check = host.start_check(pull.head_sha, key)
-    signed: SignOff | None = None
-    wanted: frozenset[str] = frozenset()
-    body: str | None = None
-    speak = manner.comments
-    try:
-        told = judge(pull)
-        wanted = asked(told.verdict)
-        signed = _signed(host, pull, told.verdict, heard, manner) if wanted and heard else None
-        report = _report(told, signed, manner)
-        body = _comment(told, signed, manner) if told.touched else None
-    except UserMistake as error:
-        report = check_of_error(error)
-        body = mistake_body([n.message for n in report.annotations] or [report.title], manner.link)
-    except CouldNotCheck as error:
-        if error.retryable and not last_try:
-            raise
-        report = _no_verdict(error, manner)
-        speak = False  # what the comment says is still the last that is known
+    found = _outcome(host, pull, judge, heard, manner, last_try=last_try)
     now = host.pull(number)
     if now.head_sha != pull.head_sha:
         host.complete_check(check, superseded(now.head_sha))
         return Checked(end=End.SUPERSEDED, head=pull.head_sha, conclusion=Conclusion.CANCELLED)
-    host.complete_check(check, report)
-    if speak:
-        host.comment(number, body)
+    host.complete_check(check, found.report)
+    if manner.comments and found.speaks:
+        host.comment(number, found.body)
     return Checked(
         end=End.COMPLETED,
         head=pull.head_sha,
-        conclusion=report.conclusion,
+        conclusion=found.report.conclusion,
+        asked=found.asked,
+        signed=found.signed,
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Outcome:
+    """What is to be told. Where ``speaks`` is false, the comment says what is still the last that is known."""
+
+    report: CheckReport
+    body: str | None = None
+    speaks: bool = True
+    asked: frozenset[str] = frozenset()
+    signed: SignOff | None = None
+
+
+def _outcome(
+    host: PullRequestHost,
+    pull: PullRequest,
+    judge: Callable[[PullRequest], Told],
+    heard: Heard | None,
+    manner: Manner,
+    *,
+    last_try: bool,
+) -> _Outcome:
+    try:
+        told = judge(pull)
+        wanted = asked(told.verdict)
+        signed = _signed(host, pull, told.verdict, heard, manner) if wanted and heard else None
+    except UserMistake as error:
+        report = check_of_error(error)
+        said = [n.message for n in report.annotations] or [report.title]
+        return _Outcome(report=report, body=mistake_body(said, manner.link))
+    except CouldNotCheck as error:
+        if error.retryable and not last_try:
+            raise
+        return _Outcome(report=_no_verdict(error, manner), speaks=False)
+    return _Outcome(
+        report=_report(told, signed, manner),
+        body=_comment(told, signed, manner) if told.touched else None,
         asked=wanted,
         signed=signed,
     )
