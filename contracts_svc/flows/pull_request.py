@@ -128,7 +128,7 @@ def check_pull_request(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Outcome:
-    """What is to be told. Where ``speaks`` is false, the comment says what is still the last that is known."""
+    """What is to be told. Where ``speaks`` is false, the comment stays: it says the last that is known."""
 
     report: CheckReport
     body: str | None = None
