@@ -18,6 +18,7 @@ from contracts_svc.github.check_run import (
 )
 from contracts_svc.github.comment import brief, comment_body, mistake_body
 from contracts_svc.github.events import PullRequest, Review
+from contracts_svc.github.public import Visible, public_cause, public_check, public_comment
 from contracts_svc.github.signoff import Opinion, Override, People, SignOff, Stance, asked, sign_off
 from contracts_svc.ports_github import PullRequestHost
 from contracts_svc.verdict import Verdict
@@ -50,6 +51,8 @@ class Manner:
     could_not_check: Conclusion = Conclusion.FAILURE
     buttons: bool = False
     comments: bool = True
+    visible: Visible | None = None
+    """In a public repository: which consumers may be named. None: all."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,35 +109,58 @@ def check_pull_request(
     if before and before != pull.head_sha:
         host.cancel_checks(before, key, superseded(pull.head_sha))
     check = host.start_check(pull.head_sha, key)
-    signed: SignOff | None = None
-    wanted: frozenset[str] = frozenset()
-    body: str | None = None
-    speak = manner.comments
-    try:
-        told = judge(pull)
-        wanted = asked(told.verdict)
-        signed = _signed(host, pull, told.verdict, heard, manner) if wanted and heard else None
-        report = _report(told, signed, manner)
-        body = comment_body(told.verdict, signed, manner.link) if told.touched else None
-    except UserMistake as error:
-        report = check_of_error(error)
-        body = mistake_body([n.message for n in report.annotations] or [report.title], manner.link)
-    except CouldNotCheck as error:
-        if error.retryable and not last_try:
-            raise
-        report = check_of_error(error, could_not_check=manner.could_not_check)
-        speak = False  # what the comment says is still the last that is known
+    found = _outcome(host, pull, judge, heard, manner, last_try=last_try)
     now = host.pull(number)
     if now.head_sha != pull.head_sha:
         host.complete_check(check, superseded(now.head_sha))
         return Checked(end=End.SUPERSEDED, head=pull.head_sha, conclusion=Conclusion.CANCELLED)
-    host.complete_check(check, report)
-    if speak:
-        host.comment(number, body)
+    host.complete_check(check, found.report)
+    if manner.comments and found.speaks:
+        host.comment(number, found.body)
     return Checked(
         end=End.COMPLETED,
         head=pull.head_sha,
-        conclusion=report.conclusion,
+        conclusion=found.report.conclusion,
+        asked=found.asked,
+        signed=found.signed,
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Outcome:
+    """What is to be told. Where ``speaks`` is false, the comment stays: it says the last that is known."""
+
+    report: CheckReport
+    body: str | None = None
+    speaks: bool = True
+    asked: frozenset[str] = frozenset()
+    signed: SignOff | None = None
+
+
+def _outcome(
+    host: PullRequestHost,
+    pull: PullRequest,
+    judge: Callable[[PullRequest], Told],
+    heard: Heard | None,
+    manner: Manner,
+    *,
+    last_try: bool,
+) -> _Outcome:
+    try:
+        told = judge(pull)
+        wanted = asked(told.verdict)
+        signed = _signed(host, pull, told.verdict, heard, manner) if wanted and heard else None
+    except UserMistake as error:
+        report = check_of_error(error)
+        said = [n.message for n in report.annotations] or [report.title]
+        return _Outcome(report=report, body=mistake_body(said, manner.link))
+    except CouldNotCheck as error:
+        if error.retryable and not last_try:
+            raise
+        return _Outcome(report=_no_verdict(error, manner), speaks=False)
+    return _Outcome(
+        report=_report(told, signed, manner),
+        body=_comment(told, signed, manner) if told.touched else None,
         asked=wanted,
         signed=signed,
     )
@@ -158,7 +184,7 @@ def check_group(
     except CouldNotCheck as error:
         if error.retryable and not last_try:
             raise
-        report = check_of_error(error, could_not_check=manner.could_not_check)
+        report = _no_verdict(error, manner)
     if report.conclusion is Conclusion.ACTION_REQUIRED:
         report = replace(report, conclusion=Conclusion.FAILURE)
     host.complete_check(check, report)
@@ -191,12 +217,32 @@ def _opinion(review: Review, seen: Mapping[str, frozenset[str]]) -> Opinion | No
     )
 
 
+def _no_verdict(error: CouldNotCheck, manner: Manner) -> CheckReport:
+    said = public_cause(error) if manner.visible else error
+    return check_of_error(said, could_not_check=manner.could_not_check)
+
+
+def _comment(told: Told, signed: SignOff | None, manner: Manner) -> str:
+    if manner.visible:
+        return public_comment(told.verdict, manner.visible, signed, manner.link)
+    return comment_body(told.verdict, signed, manner.link)
+
+
 def _report(told: Told, signed: SignOff | None, manner: Manner) -> CheckReport:
+    buttons = (ACCEPT,) if manner.buttons and signed and signed.waiting else ()
+    if manner.visible:
+        return public_check(
+            told.verdict,
+            manner.visible,
+            signed=signed,
+            could_not_check=manner.could_not_check,
+            buttons=buttons,
+        )
     return check_of_verdict(
         told.verdict,
         summary=brief(told.verdict, signed),
         link=manner.link,
         conclusion=signed.conclusion if signed else None,
         could_not_check=manner.could_not_check,
-        buttons=(ACCEPT,) if manner.buttons and signed and signed.waiting else (),
+        buttons=buttons,
     )

@@ -128,7 +128,7 @@ def check_of_verdict(
     this one must be cut. ``conclusion`` is that of the sign-off, else what :func:`concluded` says.
     """
     report = report_of(verdict)
-    return _report(
+    return check_of_report(
         report,
         conclusion or concluded(verdict, could_not_check=could_not_check),
         summary=summary or escape(report.headline),
@@ -146,7 +146,7 @@ def check_of_error(
     lines = [f"- {escape(f'{n.at}: ' if n.at else '')}{escape(n.text)}" for n in report.notes]
     if isinstance(error, CouldNotCheck) and error.hint:
         lines.append(escape(error.hint))
-    return _report(report, failed, summary=escape(report.headline), text=_fitting(lines), buttons=())
+    return check_of_report(report, failed, summary=escape(report.headline), text=_fitting(lines), buttons=())
 
 
 ACCEPT = Button(label="Accept break", description="Agree for the team that you are of", identifier="accept")
@@ -159,9 +159,10 @@ def superseded(head: str) -> CheckReport:
     return CheckReport(conclusion=Conclusion.CANCELLED, title=said, summary=f"This run was {said}.")
 
 
-def _report(
-    report: Report, conclusion: Conclusion, *, summary: str, text: str, buttons: tuple[Button, ...]
+def check_of_report(
+    report: Report, conclusion: Conclusion, *, summary: str, text: str, buttons: tuple[Button, ...] = ()
 ) -> CheckReport:
+    """Any notes as a check run, cut to what GitHub takes."""
     annotations = tuple(_annotations(report.notes))
     if len(annotations) > MOST_ANNOTATIONS:
         left = len(annotations) - MOST_ANNOTATIONS

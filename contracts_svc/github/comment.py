@@ -27,25 +27,25 @@ _WORDS = {Level.BREAKS: "breaks", Level.MAY_BREAK: "may break", Level.UNKNOWN: "
 def brief(verdict: Verdict, signed: SignOff | None = None) -> str:
     """The headline, the consumers that break, who must agree and what has been agreed, as Markdown."""
     parts = [f"**{escape(verdict.headline)}**"]
-    parts += _section("", _consumers(verdict))
-    parts += _section("Could not check", map(escape, verdict.could_not_check))
+    parts += listed("", _consumers(verdict))
+    parts += listed("Could not check", map(escape, verdict.could_not_check))
     if signed:
         parts += _signed(signed)
     elif verdict.must_agree:
-        parts += _section("Must agree", map(escape, verdict.must_agree))
+        parts += listed("Must agree", map(escape, verdict.must_agree))
     agreed = [f"{escape(w.approver)}: {escape(_path(f.change, f.rule))}" for w, f in verdict.waived]
-    parts += _section("Waived", agreed)
+    parts += listed("Waived", agreed)
     return "\n\n".join(parts)
 
 
 def comment_body(verdict: Verdict, signed: SignOff | None = None, link: str = "") -> str:
     """The comment: marker, the brief, and where the whole report is."""
-    return _body(brief(verdict, signed), link)
+    return framed(brief(verdict, signed), link)
 
 
 def mistake_body(sentences: Iterable[str], link: str = "") -> str:
     """The comment on a pull request that came to no verdict."""
-    return _body("\n\n".join(["**No verdict yet**", *_section("", map(escape, sentences))]), link)
+    return framed("\n\n".join(["**No verdict yet**", *listed("", map(escape, sentences))]), link)
 
 
 def untouched_body() -> str:
@@ -53,7 +53,8 @@ def untouched_body() -> str:
     return f"{MARKER}\nNo contract is touched any more."
 
 
-def _body(text: str, link: str) -> str:
+def framed(text: str, link: str) -> str:
+    """A comment of ours with this Markdown: marker, text, link; within what GitHub takes."""
     tail = f"\n\n[The whole report]({quote(link, safe=_URL)})" if link else ""
     room = LONGEST_COMMENT - len(MARKER) - len(tail) - 100
     if len(text.encode()) > room:
@@ -92,15 +93,16 @@ def _signed(signed: SignOff) -> list[str]:
             State.OVERRIDDEN: f"{what}: {escape(standing.reason)}",
         }[standing.state]
         lines[standing.state][said] = None
-    parts = _section("Overridden by an administrator", lines[State.OVERRIDDEN])
-    parts += _section("Must agree", lines[State.OPEN])
-    parts += _section("Asks for a change", lines[State.OBJECTED])
-    parts += _section("Agreed", lines[State.AGREED])
+    parts = listed("Overridden by an administrator", lines[State.OVERRIDDEN])
+    parts += listed("Must agree", lines[State.OPEN])
+    parts += listed("Asks for a change", lines[State.OBJECTED])
+    parts += listed("Agreed", lines[State.AGREED])
     told = (f"{escape(n)}: no person or team of GitHub is configured" for n in signed.unknown)
-    return parts + _section("Cannot be asked here", told)
+    return parts + listed("Cannot be asked here", told)
 
 
-def _section(title: str, lines: Iterable[str]) -> list[str]:
+def listed(title: str, lines: Iterable[str]) -> list[str]:
+    """A list under a title, as parts of Markdown; the first 20 lines, the others counted."""
     every = [f"- {line}" for line in lines]
     if not every:
         return []

@@ -61,6 +61,7 @@ class World:
         self.waits: list[float] = []
         self.link = "https://contracts.example/report/1"
         self.heard = Heard(people=PEOPLE)
+        self.manner = Manner(link=self.link, buttons=True)
         self.between: Callable[[], None] = lambda: None
         """What happens while a pull request is judged."""
 
@@ -98,9 +99,7 @@ class World:
 
             host = GitHubPulls(client, NAME, login=US, link=self.link)
             more.setdefault("heard", self.heard)
-            return check_pull_request(
-                host, number, judged, manner=Manner(link=self.link, buttons=True), **more
-            )
+            return check_pull_request(host, number, judged, manner=self.manner, **more)
 
     def run(self, commit: str) -> dict[str, Any]:
         (found,) = self.shop.runs_on(commit)
@@ -435,6 +434,22 @@ class Deadly(list[float]):
 
     def append(self, seconds: float) -> None:
         raise Killed
+
+
+def test_a_public_repository_is_not_told_who_reads_elsewhere(world: World) -> None:
+    number = world.opened(FILES, BROKEN)
+    world.manner = Manner(link=world.link, visible=lambda consumer: False)
+    done = world.check(number)
+    run = world.run(done.head)
+    assert done.conclusion is Conclusion.ACTION_REQUIRED
+    for text in (world.comment, str(run["output"]), str(run["annotations"])):
+        assert "revenue" not in text
+        assert "finance" not in text
+    assert "1 consumer elsewhere" in world.comment
+    before = world.push(number, FILES)
+    world.hub.fault("/compare/", 502, times=100, message="secretsource")
+    done = world.check(number, before=before)
+    assert "secretsource" not in str(world.run(done.head))
 
 
 def delivery(world: World, number: int, action: str, before: str = "") -> bytes:
