@@ -102,6 +102,8 @@ def _truths(node: exp.Expr, known: Facts) -> frozenset[Truth]:
             return _nulls(column, known)
         case exp.In(this=exp.Column() as column) if not node.args.get("query"):
             return _with_null(column, known, _in(column, node.expressions, known))
+        case exp.Anonymous(this="list_contains", expressions=[exp.Array() as listed, exp.Column() as column]):
+            return _with_null(column, known, _in(column, listed.expressions, known))
         case exp.Between(this=exp.Column() as column):
             low = _compared(column, node.args["low"], known, _COMPARED[exp.GTE])
             high = _compared(column, node.args["high"], known, _COMPARED[exp.LTE])
