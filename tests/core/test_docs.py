@@ -24,6 +24,7 @@ from contracts_svc.policy_fields import POLICY_FILE
 from contracts_svc.policy_read import KEYS, read_policy
 from contracts_svc.quality.kinds import KINDS
 from contracts_svc.render.formats import FORMATS
+from contracts_svc.scheduler_metrics import NAMES
 from tests.support import ROOT
 
 README = ROOT / "README.md"
@@ -45,7 +46,11 @@ def modes_table() -> str:
     return "".join(f"| {' | '.join(severities)} | {', '.join(ids)} |\n" for severities, ids in ordered)
 
 
-BLOCKS = {"settings": settings_table, "modes": modes_table}
+def figures_table() -> str:
+    return "".join(f"| `{name}` | {meaning} |\n" for name, meaning in NAMES.items())
+
+
+BLOCKS = {"settings": settings_table, "modes": modes_table, "figures": figures_table}
 
 
 def with_tables(text: str) -> str:

@@ -18,6 +18,7 @@ from procrastinate import App, PsycopgConnector, SyncPsycopgConnector
 from procrastinate.exceptions import AlreadyEnqueued, ConnectorException
 from procrastinate.jobs import Status
 from procrastinate.schema import SchemaManager
+from psycopg_pool import AsyncConnectionPool, ConnectionPool
 
 from contracts_svc.errors import CouldNotCheck, UserMistake
 from contracts_svc.schedules_runs import ScheduledRun
@@ -59,6 +60,11 @@ def ready(conninfo: str) -> None:
         )
 
 
+def _pool_options(most: int) -> dict[str, Any]:
+    options = {"connect_timeout": _CONNECT_SECONDS}
+    return {"min_size": 1, "max_size": most, "timeout": _CONNECT_SECONDS, "kwargs": options, "open": False}
+
+
 def _is_there(connection: psycopg.Connection) -> bool:
     row = connection.execute("SELECT to_regclass('procrastinate_jobs') IS NOT NULL").fetchone()
     return bool(row and row[0])
@@ -69,12 +75,9 @@ class ProcrastinateQueue:
 
     def __init__(self, conninfo: str) -> None:
         """``conninfo`` is libpq's: an address or ``key=value`` pairs."""
-        self._pool_args: dict[str, Any] = {
-            "conninfo": conninfo,
-            "kwargs": {"connect_timeout": _CONNECT_SECONDS},
-            "timeout": _CONNECT_SECONDS,
-        }
+        self._conninfo = conninfo
         self._handing: App | None = None
+        self._pool: ConnectionPool | None = None
         self._threads: _Threads | None = None
         self._stopping = threading.Event()
         self._cancel: Callable[[], object] = lambda: None
@@ -83,9 +86,7 @@ class ProcrastinateQueue:
         """Queue these. Raises CouldNotCheck."""
         try:
             if self._handing is None:
-                connector = SyncPsycopgConnector(**self._pool_args, min_size=1, max_size=1)
-                connector.open()
-                self._handing = App(connector=connector)
+                self._handing = self._open()
             for run in runs:
                 job = self._handing.configure_task(
                     TASK, queue=QUEUE, priority=-run.priority, queueing_lock=str(run.id)
@@ -116,13 +117,24 @@ class ProcrastinateQueue:
 
     def close(self) -> None:
         """Close the connection that hands over."""
-        if self._handing is not None:
-            self._handing.close()
-            self._handing = None
+        if self._pool is not None:
+            self._pool.close()
+            self._handing = self._pool = None
+
+    def _open(self) -> App:
+        self._pool = ConnectionPool(self._conninfo, **_pool_options(1), check=ConnectionPool.check_connection)
+        try:
+            self._pool.open(wait=True, timeout=_CONNECT_SECONDS)
+        except psycopg.Error:
+            self._pool.close()
+            raise
+        connector = SyncPsycopgConnector()
+        connector.open(self._pool)
+        return App(connector=connector)
 
     async def _work(self, do: Callable[[int], None], slots: int, threads: _Threads) -> None:
         loop = asyncio.get_running_loop()
-        app = App(connector=PsycopgConnector(**self._pool_args, min_size=1, max_size=4))
+        app = App(connector=PsycopgConnector())
 
         @app.task(name=TASK, queue=QUEUE)
         async def run_check(number: int) -> None:
@@ -130,7 +142,12 @@ class ProcrastinateQueue:
             threads.do(lambda: _do(do, number, loop, done))
             await done
 
-        async with app.open_async():
+        pool = AsyncConnectionPool(
+            self._conninfo, **_pool_options(4), check=AsyncConnectionPool.check_connection
+        )
+        async with pool:
+            await pool.wait(timeout=_CONNECT_SECONDS)
+            await app.connector.open_async(pool)
             for job in await app.job_manager.get_stalled_jobs(seconds_since_heartbeat=_STALLED_SECONDS):
                 await app.job_manager.finish_job(job, status=Status.FAILED, delete_job=True)
             working = asyncio.ensure_future(
