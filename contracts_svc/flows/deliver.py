@@ -23,7 +23,8 @@ GROUPS_AT_ONCE = 200
 MESSAGES_AT_ONCE = 20
 """Few: what a process that dies had taken waits until nobody can be sending it any more."""
 LEASE = timedelta(minutes=2)
-"""How long a process may take to send what it took; longer than all its sends together may take."""
+"""How long what a process took is its own. In the second half it begins no send any more: one takes a
+minute at most, so that nobody else can be sending the same message."""
 
 Find = Callable[[Message], Receiver | None]
 """Who sends a message; None: there is no such receiver."""
@@ -78,6 +79,8 @@ class Sender:
             if not taken:
                 return report
             for message in taken:
+                if self._clock.now() - now > self._lease / 2:
+                    break
                 report += self._send(message)
 
     def blocked(self) -> dict[str, datetime]:

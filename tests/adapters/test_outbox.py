@@ -309,6 +309,26 @@ def test_the_thread_of_a_group_comes_back_with_its_next_message(quick: Office) -
     assert len({n.group for _, n in quick.taken}) == 1
 
 
+def test_a_slow_receiver_is_not_overtaken_by_a_second_sender(quick: Office) -> None:
+    second = quick.new_sender()
+    inside = False
+
+    def slow(notification: Notification) -> Delivery:
+        nonlocal inside
+        if not inside:
+            # While this takes its time, another process looks for something to do.
+            inside = True
+            quick.time += timedelta(seconds=50)
+            second.step()
+            inside = False
+        return Delivery(sent=True)
+
+    quick.answer = slow
+    quick.hear(*(note("a", team=f"t{n}") for n in range(12)))
+    quick.after(minutes=30)
+    assert Counter(n.team for _, n in quick.taken) == Counter(f"t{n}" for n in range(12))
+
+
 # --- a sender that is killed ----------------------------------------------------------------------
 
 SENDER = """

@@ -13,6 +13,7 @@ import pytest
 import typer
 
 from contracts_svc import settings
+from contracts_svc.adapters.receivers import KINDS as RECEIVER_KINDS
 from contracts_svc.adapters.receivers import RECEIVERS
 from contracts_svc.cli.main import app
 from contracts_svc.compat.modes import Mode
@@ -24,6 +25,7 @@ from contracts_svc.policy_fields import POLICY_FILE
 from contracts_svc.policy_read import KEYS, read_policy
 from contracts_svc.quality.kinds import KINDS
 from contracts_svc.render.formats import FORMATS
+from contracts_svc.routes.read import read as read_routes
 from contracts_svc.scheduler_metrics import NAMES
 from tests.support import ROOT
 
@@ -123,6 +125,14 @@ def test_the_policy_of_the_readme_is_one() -> None:
     text = README.read_text(encoding="utf-8")
     example = text.partition(f"# {POLICY_FILE}\n")[2].partition("```")[0]
     assert read_policy(example.encode(), POLICY_FILE).overrides
+
+
+def test_the_route_file_of_the_readme_is_one_and_names_every_receiver_of_a_service() -> None:
+    text = README.read_text(encoding="utf-8")
+    example = text.partition("# routes.yaml\n")[2].partition("```")[0]
+    found = read_routes(example.encode(), "routes.yaml", RECEIVER_KINDS)
+    kinds = {spec.kind for spec in found.receivers.values()}
+    assert kinds == {"contract", *RECEIVERS} - {"console", "file"}
 
 
 def test_every_form_of_a_verdict_is_in_the_readme() -> None:
