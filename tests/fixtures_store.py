@@ -21,12 +21,13 @@ from contracts_svc.adapters.store.tables import metadata
 from contracts_svc.model import Contract
 from contracts_svc.odcs import read
 
+_SCHEMAS = PackagedSchemas()
 BACKENDS = ("sqlite", "postgresql")
 
 
 def read_contract(text: bytes, file: str) -> Contract:
     """A contract from its text, judged by the standard's schemas."""
-    return read(text, file, PackagedSchemas().schema)
+    return read(text, file, _SCHEMAS.schema)
 
 
 def memory_store() -> DatabaseStore:

@@ -73,7 +73,8 @@ def create_app(service: Service, budget: Budget | None = None) -> FastAPI:
     describe(app)
     routes = [route for router in routers for route in router.routes if isinstance(route, APIRoute)]
     app.add_middleware(Methods, known=[(r.path_regex, frozenset(r.methods or ())) for r in routes])
+    # The last one is the outermost: what is refused is counted and logged too.
+    app.add_middleware(Limits, budget=budget or Budget(per_second=50, burst=200))
     app.add_middleware(Watched, metrics=Metrics(registry))
     app.add_middleware(Logged)
-    app.add_middleware(Limits, budget=budget or Budget(per_second=50, burst=200))
     return app

@@ -58,5 +58,7 @@ Name = Annotated[
     Field(json_schema_extra=_NOT_BLANK),
 ]
 """What something or somebody is called."""
+Short = Annotated[str, StringConstraints(strip_whitespace=True, max_length=200), AfterValidator(_whole)]
+"""A short text; it may be empty."""
 Maybe = Annotated[str | None, Query(max_length=500)]
 """What a list is filtered by; null: it does not matter."""

@@ -51,8 +51,13 @@ class Budget:
             return waits
 
 
+def new_id() -> str:
+    """An id for a request: 64 random bits, hexadecimal."""
+    return uuid.uuid4().hex[:16]
+
+
 class Limits:
-    """Middleware: gives every request an id, refuses what is too large (413) or too much (429)."""
+    """Middleware: sees that a request has an id, refuses what is too large (413) or too much (429)."""
 
     def __init__(self, app: ASGIApp, budget: Budget) -> None:
         self._app = app
@@ -63,8 +68,8 @@ class Limits:
             await self._app(scope, receive, send)
             return
         headers = Headers(scope=scope)
-        request_id = uuid.uuid4().hex[:16]
-        scope.setdefault("state", {})["request_id"] = request_id
+        state = scope.setdefault("state", {})
+        request_id: str = state.setdefault("request_id", new_id())
         started = _Started(send, request_id, scope["path"])
         refused = self._refused(scope, headers, request_id)
         if refused is None:

@@ -14,6 +14,8 @@ from typing import TextIO
 import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from contracts_svc.api.limits import new_id
+
 log = logging.getLogger("contracts.api")
 
 _QUIET = frozenset({"/health", "/ready", "/metrics"})
@@ -77,7 +79,8 @@ class Logged:
 
         state = scope.setdefault("state", {})
         began = time.perf_counter()
-        with structlog.contextvars.bound_contextvars(request_id=state.get("request_id", "")):
+        request_id = state.setdefault("request_id", new_id())
+        with structlog.contextvars.bound_contextvars(request_id=request_id):
             try:
                 await self._app(scope, receive, watched)
             finally:

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from contracts_svc.api.access import Caller, Reader, Writer, must_own
 from contracts_svc.api.contracts import must_match, visible
 from contracts_svc.api.deps import ServiceOf
-from contracts_svc.api.fields import Maybe, Moment, Name, Text
+from contracts_svc.api.fields import Maybe, Moment, Name, Short, Text
 from contracts_svc.api.pages import Cursor, Limit, Page, after, cursor_of
 from contracts_svc.api.problems import PREFIX, RESPONSES, Refused, also, responses
 from contracts_svc.api.service import Service
@@ -40,7 +40,7 @@ class SubscriptionGiven(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     team: Name = Field(examples=["finance-science"])
-    version: Annotated[str, Field(max_length=200)] = ""
+    version: Short = Field("", description="Which version it was built for; empty: whatever comes")
     columns: Annotated[list[Name], Field(max_length=10_000)] = Field(
         [], description="Paths as the contract writes them; empty: any", examples=[["order_id", "amount"]]
     )

@@ -14,6 +14,7 @@ from contracts_svc.api.deps import ServiceOf
 from contracts_svc.api.problems import PREFIX, RESPONSES, Refused, also, responses
 from contracts_svc.api.service import Service
 from contracts_svc.compat.modes import Mode
+from contracts_svc.errors import UserMistake
 from contracts_svc.flows.registration import Registration, Registry
 from contracts_svc.model import Contract
 from contracts_svc.render.json import verdict_json
@@ -23,6 +24,8 @@ router = APIRouter(prefix=PREFIX, tags=["contracts"], responses=RESPONSES)
 
 MAX_CONTRACT = 4 * 1024 * 1024
 """Bytes of a contract that comes by HTTP."""
+_WORDS = frozenset({"versions", "changelog", "retire", "badge.svg", "runs", "measurements", "subscriptions"})
+"""What stands after a contract's id in addresses."""
 _File = Annotated[
     str,
     Query(
@@ -72,6 +75,7 @@ def register_contract(
     _bounded(text)
 
     def allowed(new: Contract, latest: bytes | None) -> None:
+        _addressable(new)
         _may_register(service, caller, new, latest)
         must_match(if_match, etag_of(latest) if latest is not None else None)
 
@@ -130,6 +134,24 @@ def registry(service: Service) -> Registry:
     return Registry(
         store=service.store, read=service.read, policies=service.policies, patterns=service.patterns
     )
+
+
+def _addressable(contract: Contract) -> None:
+    """Raises UserMistake for an id that no address of this API can name."""
+    parts = contract.id.split("/")
+    wrong = (
+        not contract.id.isprintable()
+        or contract.id != contract.id.strip()
+        or any(part in ("", ".", "..") for part in parts)
+        or not _WORDS.isdisjoint(parts[1:])
+    )
+    if wrong:
+        raise UserMistake.of(
+            f"a contract with the id {contract.id[:100]!r} cannot be registered: no address can name it",
+            "write an id without spaces around it, control characters, and empty parts, '.' or '..' between "
+            f"slashes; after a slash, these words are taken: {', '.join(sorted(_WORDS))}",
+            at=contract.place("id"),
+        )
 
 
 def _may_register(service: Service, caller: Caller, new: Contract, latest: bytes | None) -> None:

@@ -15,6 +15,8 @@ import pytest
 from contracts_svc.adapters.jobs_inprocess import InProcessJobs
 from contracts_svc.adapters.store.store import DatabaseStore
 from contracts_svc.alerts import Incident, IncidentState, Transition
+from contracts_svc.api.limits import Budget
+from contracts_svc.api.registering import _WORDS
 from contracts_svc.findings import Severity
 from contracts_svc.lineage.graph import ColumnRef, DatasetId, Edge, EdgeKind, EdgeType
 from contracts_svc.lineage.tenancy import scoped
@@ -119,6 +121,22 @@ def test_a_mistake_has_its_line_and_column(world: World) -> None:
     for wrong in (b"", b"a: [", b"\xff", b"[" * 5000, b"{" * 300):
         assert is_problem(world.send("POST", CONTRACTS, editor(world), wrong), 422)["mistakes"]
     is_problem(world.send("POST", CONTRACTS, editor(world), V1, content_type="image/png"), 415)
+
+
+@pytest.mark.parametrize(
+    "id", ["''", "'a '", '"a\\tb"', "a//b", "a/../b", "a/versions", "a/subscriptions/b", "/a"]
+)
+def test_an_id_that_no_address_can_name_is_refused(world: World, id: str) -> None:
+    answer = world.send(
+        "POST", CONTRACTS, world.token("admin"), orders().replace(b"id: orders", f"id: {id}".encode())
+    )
+    (mistake,) = is_problem(answer, 422)["mistakes"]
+    assert ("no address can name it" in mistake["message"], mistake["at"]["line"]) == (True, 3)
+
+
+def test_every_word_after_an_id_is_kept_out_of_ids(world: World) -> None:
+    paths = [r.path for r in routes_of(world) if r.path.startswith("/api/v1/contracts/{contract_id:path}/")]
+    assert {p.split("/")[5] for p in paths} == _WORDS
 
 
 def test_what_breaks_a_reader_is_refused_until_the_reader_agrees(world: World) -> None:
@@ -634,6 +652,21 @@ def test_every_answer_has_its_id_and_strict_headers(world: World) -> None:
         assert ("content-security-policy" in answer.headers) is (path != "/api/v1/docs")
         assert "no-" in answer.headers["cache-control"]
     assert len(ids) == 4
+
+
+def test_what_is_refused_is_counted_and_logged_too(world: World, caplog: pytest.LogCaptureFixture) -> None:
+    slow = World(world.store, budget=Budget(per_second=0.001, burst=1))
+    with caplog.at_level("INFO", logger="contracts.api"):
+        answers = [
+            slow.get("/api/v1/contracts?search=s3cr3t", slow.token("viewer", "admin")[:-1] + "x")
+            for _ in range(2)
+        ]
+    assert [a.status_code for a in answers] == [401, 401]
+    token = slow.token("viewer")
+    assert [slow.get("/api/v1/contracts", token).status_code for _ in range(2)] == [200, 429]
+    assert [r.status for r in caplog.records] == [401, 401]  # type: ignore[attr-defined]
+    assert "s3cr3t" not in caplog.text
+    assert 'status="429"' in slow.client.get("/metrics", headers={"Authorization": "x"}).text
 
 
 def test_head_says_what_get_says_and_options_what_can_be_done(world: World) -> None:

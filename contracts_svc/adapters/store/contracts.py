@@ -41,7 +41,10 @@ class Contracts(Part):
 
     def put_contract(self, contract: Contract, text: bytes, now: datetime, by: Actor = SERVICE) -> bool:
         """Keep a version. Raises UserMistake when it is there with another text."""
-        return self.database.write(lambda c: _put(c, contract, text, now, by))
+        added = self.database.write(lambda c: _put(c, contract, text, now, by))
+        # Whoever registers a version has just read it; should the transaction be undone, nobody asks for it.
+        self._remember((hashlib.sha256(text).hexdigest(), contract.at.file), contract)
+        return added
 
     def contracts(self) -> tuple[Contract, ...]:
         """The latest version of every contract that is not retired, by id."""
@@ -128,11 +131,14 @@ class Contracts(Part):
 
     def _parsed(self, key: tuple[str, str], text: bytes) -> Contract:
         found = self._read(text, key[1])
+        self._remember(key, found)
+        return found
+
+    def _remember(self, key: tuple[str, str], contract: Contract) -> None:
         with self._lock:
-            self._kept[key] = found
+            self._kept[key] = contract
             if len(self._kept) > KEPT_READ:
                 self._kept.popitem(last=False)
-        return found
 
 
 def _put(connection: Connection, contract: Contract, text: bytes, now: datetime, by: Actor) -> bool:
