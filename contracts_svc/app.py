@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -243,7 +244,9 @@ def check_table(settings: Settings) -> CheckTable:
     from contracts_svc.quality.kind import TargetOf
     from contracts_svc.runs import Run
 
-    def run(contract: Contract, table: Table, server: Server, target_of: TargetOf) -> Run:
+    def run(
+        contract: Contract, table: Table, server: Server, target_of: TargetOf, partition: Mapping[str, str]
+    ) -> Run:
         access = s3_access(settings) if server.type == "s3" else None
         files = storage(access)
         return check(
@@ -254,6 +257,7 @@ def check_table(settings: Settings) -> CheckTable:
             engine=engine(settings, access),
             clock=SystemClock(),
             target_of=target_of,
+            partition=partition,
             custom=custom_checks(settings.checks_directory, files),
             samples=settings.samples,
         )

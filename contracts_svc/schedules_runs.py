@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict, deque
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 
@@ -51,6 +51,10 @@ class Planned:
     """Where the data lies: runs over one bucket are limited together."""
     events: tuple[int, ...] = ()
     """The ids of the publish events that it answers."""
+    server: str = ""
+    """Which of the contract's servers; empty: the first."""
+    partition: Mapping[str, str] = field(default_factory=dict)
+    """The Hive partitions that are checked; empty: the whole table."""
 
     @property
     def priority(self) -> int:

@@ -12,6 +12,7 @@ import signal
 import sys
 import threading
 import time
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 
 import structlog
@@ -61,7 +62,9 @@ def process(url: str, start: float, seconds: float = 0.05) -> Embedded:
     store = DatabaseStore(Database(url), read_contract)
     clock = QuickClock(start)
 
-    def check(contract: Contract, table: Table, server: Server, target_of: TargetOf) -> Run:
+    def check(
+        contract: Contract, table: Table, server: Server, target_of: TargetOf, partition: Mapping[str, str]
+    ) -> Run:
         started = clock.now()
         time.sleep(random.uniform(0, seconds))
         return Run(

@@ -24,8 +24,9 @@ from contracts_svc.quality.references import resolver
 from contracts_svc.runs import WHOLE_TABLE, Measurement, Run
 from contracts_svc.schedules_runs import RunState, ScheduledRun, back_off
 
-CheckTable = Callable[[Contract, Table, Server, TargetOf], Run]
-"""Checks a table where a server keeps it: :func:`contracts_svc.flows.check.check` on real parts."""
+CheckTable = Callable[[Contract, Table, Server, TargetOf, Mapping[str, str]], Run]
+"""Checks a table, or some partitions of it, where a server keeps it:
+:func:`contracts_svc.flows.check.check` on real parts."""
 Tell = Callable[[Run, Handling], None]
 """Moves the incidents on by a run and writes down what is to be sent. It runs inside the transaction
 that keeps the run, perhaps more than once, so it must do nothing that is not in the store."""
@@ -62,9 +63,8 @@ def run_check(run: ScheduledRun, parts: Checking) -> RunState | None:
         return _cancel(run, parts)
     contract, table = found
     try:
-        if not contract.servers:
-            raise UserMistake.of(f"{contract.title} has no server, so there is no data to check")
-        done = parts.check(contract, table, contract.servers[0], _target_of(contract, parts))
+        server = _server(contract, run)
+        done = parts.check(contract, table, server, _target_of(contract, parts), run.partition)
     except UserMistake as error:
         return give_up(run, str(error), parts)
     except CouldNotCheck as error:
@@ -136,6 +136,16 @@ def _subject(run: ScheduledRun, parts: Checking) -> tuple[Contract, Table] | Non
     contract = parts.read(text, run.contract)
     table = contract.table(run.table)
     return (contract, table) if table is not None else None
+
+
+def _server(contract: Contract, run: ScheduledRun) -> Server:
+    if not contract.servers:
+        raise UserMistake.of(f"{contract.title} has no server, so there is no data to check")
+    found = next((s for s in contract.servers if run.server in ("", s.server)), None)
+    if found is None:
+        names = ", ".join(s.server for s in contract.servers)
+        raise UserMistake.of(f"{contract.title} has no server {run.server!r}", f"it has: {names}")
+    return found
 
 
 def _target_of(contract: Contract, parts: Checking) -> TargetOf:

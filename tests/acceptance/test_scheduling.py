@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
@@ -63,7 +63,14 @@ class World:
             store=self.store, read=read_contract, clock=WorldClock(self), check=self.check, tell=self.tell
         )
 
-    def check(self, contract: Contract, table: Table, server: Server, target_of: TargetOf) -> Run:
+    def check(
+        self,
+        contract: Contract,
+        table: Table,
+        server: Server,
+        target_of: TargetOf,
+        partition: Mapping[str, str],
+    ) -> Run:
         self.check_table(contract)
         self.checked.append(f"{contract.id}.{table.name}")
         return Run(

@@ -9,7 +9,8 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -123,6 +124,28 @@ def test_a_table_whose_check_cannot_be_carried_out_is_told_at_once(store: Databa
     assert "has no server" in incident.evidence.reason
 
 
+def test_one_partition_on_the_server_that_is_named(store: DatabaseStore, tmp_path: Path) -> None:
+    for day, values in (("1", [1, 2]), ("2", [None])):
+        (tmp_path / "data" / f"day={day}").mkdir(parents=True)
+        pq.write_table(
+            pa.table({"a": pa.array(values, pa.int64())}), tmp_path / "data" / f"day={day}" / "f.parquet"
+        )
+    text = text_of(tmp_path / "data", "urn:p").replace(b"/*.parquet", b"/**/*.parquet")
+    store.put_contract(read_contract(text, "p.yaml"), text, CLOCK.now())
+    now = CLOCK.now()
+    asked = Planned(tenant="", contract="urn:p", table="t", scheduled_for=now, reason=Reason.MANUAL)
+    other = replace(asked, scheduled_for=now + timedelta(seconds=1), server="nope")
+    store.plan_runs([replace(asked, server="s", partition={"day": "2"}), other], now)
+    process = app.scheduled(settings.load(), CollectorRegistry())
+    process.start()
+    wait(lambda: {r.state for r in store.scheduled_runs("urn:p")} == {RunState.DONE, RunState.ERRORED})
+    process.stop()
+    run = next(r for r in store.runs("urn:p", "t") if r.scope == "day=2")
+    assert (run.rows, {r.check.kind for r in run.results if r.bad} & {"required"}) == (1, {"required"})
+    (failed,) = store.scheduled_runs("urn:p", state=RunState.ERRORED)
+    assert "has no server 'nope'" in failed.error
+
+
 def answer(capsys: pytest.CaptureFixture[str], *words: str) -> dict[str, Any]:
     code = main(["schedule", *words, "--format", "json"])
     found: dict[str, Any] = json.loads(capsys.readouterr().out)
@@ -201,7 +224,14 @@ class Held:
             beat=0.05,
         )
 
-    def check(self, contract: Contract, table: Table, server: Server, target_of: TargetOf) -> Run:
+    def check(
+        self,
+        contract: Contract,
+        table: Table,
+        server: Server,
+        target_of: TargetOf,
+        partition: Mapping[str, str],
+    ) -> Run:
         started = CLOCK.now()
         assert self.go.wait(60)
         return Run(
@@ -255,11 +285,13 @@ def test_a_defect_in_one_run_does_not_end_the_worker(store: DatabaseStore) -> No
     held.go.set()
     checked: list[str] = []
 
-    def check(contract: Contract, table: Table, server: Server, target_of: TargetOf) -> Run:
+    def check(
+        contract: Contract, table: Table, server: Server, target_of: TargetOf, partition: Mapping[str, str]
+    ) -> Run:
         checked.append(table.name)
         if table.name == "t":
             raise ZeroDivisionError("a defect")
-        return Held.check(held, contract, table, server, target_of)
+        return Held.check(held, contract, table, server, target_of, partition)
 
     parts = Checking(store=store, read=read_contract, clock=CLOCK, check=check, tell=held.tell)
     worker = Worker(held.queue, parts, slots=1)

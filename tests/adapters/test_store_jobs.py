@@ -127,6 +127,12 @@ def test_of_each_tenant_and_bucket_the_most_urgent_are_looked_at(store: Database
     assert sorted(r.table for r in store.waiting_runs(NOW, per_group=2)) == ["o", "p", "t0"]
 
 
+def test_what_is_to_be_checked_is_kept(store: DatabaseStore) -> None:
+    store.plan_runs([planned(server="lake", partition={"day": "2026-11-23"})], NOW)
+    (kept,) = store.scheduled_runs("c")
+    assert (kept.server, kept.partition) == ("lake", {"day": "2026-11-23"})
+
+
 def test_the_runs_of_a_contract_are_listed(store: DatabaseStore) -> None:
     store.plan_runs([planned(at=5), planned(at=3), planned("u", reason=Reason.PUBLISH)], NOW)
     store.plan_runs([planned(at=4, reason=Reason.CATCH_UP)], NOW)

@@ -6,6 +6,7 @@ that a worker that was believed dead changes nothing when it comes back.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
@@ -224,6 +225,8 @@ def _plan(connection: Connection, key: bytes, planned: Planned) -> bool:
         "contract": planned.contract,
         "table": planned.table,
         "bucket": planned.bucket,
+        "server": planned.server,
+        "partition": json.dumps(dict(planned.partition)),
         "scheduled_for": planned.scheduled_for,
         "reason": planned.reason.value,
         "priority": planned.priority,
@@ -248,5 +251,5 @@ def _attempt(run: ScheduledRun) -> ColumnElement[bool]:
 
 
 def _run(row: Row[Any]) -> ScheduledRun:
-    values = dict(row._mapping)
+    values = dict(row._mapping) | {"partition": json.loads(row.partition)}
     return ScheduledRun(**values | {"state": RunState(row.state), "reason": Reason(row.reason)})

@@ -17,6 +17,9 @@ scheduled_runs = Table(
     Column("contract", Name, nullable=False),
     Column("table", Name, nullable=False),
     Column("bucket", Clean, nullable=False),
+    Column("server", Clean, nullable=False),
+    # JSON.
+    Column("partition", Clean, nullable=False),
     Column("scheduled_for", Instant, nullable=False),
     Column("reason", String(16), nullable=False),
     Column("priority", Integer, nullable=False),

@@ -228,6 +228,8 @@ def upgrade() -> None:
         sa.Column("contract", TEXT, nullable=False),
         sa.Column("table", TEXT, nullable=False),
         sa.Column("bucket", TEXT, nullable=False),
+        sa.Column("server", TEXT, nullable=False),
+        sa.Column("partition", TEXT, nullable=False),
         sa.Column("scheduled_for", INSTANT, nullable=False),
         sa.Column("reason", sa.String(length=16), nullable=False),
         sa.Column("priority", sa.Integer(), nullable=False),
