@@ -2,6 +2,9 @@
 
 The parser has bounds of its own for what is long or deep; what still takes long is ended here, and the query
 is told as one that could not be followed. Nothing of this runs in the process that serves others.
+
+Run as a program, this module is the child. Every question on standard input is the length of a pickle in
+eight bytes, and the pickle; so is every answer on standard output. Both ends are this module.
 """
 
 from __future__ import annotations
@@ -9,6 +12,7 @@ from __future__ import annotations
 import os
 import pickle
 import queue
+import struct
 import subprocess
 import sys
 import threading
@@ -16,12 +20,15 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from typing import IO
 
-from contracts_svc.adapters import sql_child
 from contracts_svc.lineage.graph import DatasetId
 from contracts_svc.lineage.heard import Query
-from contracts_svc.lineage.queries import Followed, merged_queries, unfollowed
+from contracts_svc.lineage.queries import Followed, follow, merged_queries, unfollowed
 
-CHILD = sql_child.__name__
+LENGTH = struct.Struct(">Q")
+"""How the two ends tell the length of a message."""
+MODULE = "contracts_svc.adapters.sql_process"
+MOST_GIVEN_UP = 100
+"""Queries that are remembered for having been too much."""
 _CREDENTIALS = ("AWS_", "CONTRACTS_")
 """How the names of variables begin that may hold secrets; the child gets none of them."""
 
@@ -38,6 +45,7 @@ class SqlProcess:
         self._start_seconds = start_seconds
         self._megabytes = megabytes
         self._child: _Child | None = None
+        self._given_up: dict[Query, str] = {}
         self._lock = threading.Lock()
         self.started = 0
         """How many children there have been."""
@@ -50,19 +58,30 @@ class SqlProcess:
     ) -> Followed:
         """See :func:`contracts_svc.lineage.queries.follow`."""
         every = tuple(queries)
-        if not every:
-            return Followed()
         with self._lock:
-            whole = self._followed(every, columns_of, names)
-            if not isinstance(whole, str):
-                return whole
-            if len(every) == 1:
-                return unfollowed(every[0], whole)
-            parts = []
-            for query in every:
-                found = self._followed((query,), columns_of, names)
-                parts.append(unfollowed(query, found) if isinstance(found, str) else found)
-            return merged_queries(parts)
+            parts = [unfollowed(q, self._given_up[q]) for q in every if q in self._given_up]
+            fine = tuple(q for q in every if q not in self._given_up)
+            whole = self._followed(fine, columns_of, names) if len(fine) > 1 else ""
+            if isinstance(whole, Followed):
+                parts.append(whole)
+            else:
+                parts += [self._alone(query, columns_of, names) for query in fine]
+            return parts[0] if len(parts) == 1 else merged_queries(parts)
+
+    def _alone(
+        self,
+        query: Query,
+        columns_of: Callable[[DatasetId], Mapping[str, str]],
+        names: Mapping[DatasetId, Iterable[DatasetId]],
+    ) -> Followed:
+        """One query by itself. One that is too much is not tried again: its job may send more events."""
+        found = self._followed((query,), columns_of, names)
+        if not isinstance(found, str):
+            return found
+        self._given_up[query] = found
+        while len(self._given_up) > MOST_GIVEN_UP:
+            del self._given_up[next(iter(self._given_up))]
+        return unfollowed(query, found)
 
     def close(self) -> None:
         """End the child, if there is one."""
@@ -106,7 +125,7 @@ class SqlProcess:
 class _Child:
     def __init__(self, megabytes: int) -> None:
         self._process = subprocess.Popen(
-            [sys.executable, "-P", "-m", CHILD, str(megabytes)],
+            [sys.executable, "-P", "-m", MODULE, str(megabytes)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
@@ -121,14 +140,14 @@ class _Child:
         self._reader.start()
 
     def _read(self) -> None:
-        while (answer := sql_child.read(self._out)) is not None:  # type: ignore[arg-type]
+        while (answer := _received(self._out)) is not None:
             self._answers.put(answer)
         self._answers.put(None)
 
     def ask(self, question: object, seconds: float) -> object:
         """Its answer; None when it has ended. Raises TimeoutError, OSError."""
         try:
-            sql_child.write(self._in, pickle.dumps(question))  # type: ignore[arg-type]
+            _send(self._in, pickle.dumps(question))
         except BrokenPipeError:
             return None
         try:
@@ -145,3 +164,51 @@ class _Child:
         self._out.close()
         with suppress(BrokenPipeError):
             self._in.close()
+
+
+# --- the child -----------------------------------------------------------------------------------------
+
+
+def main(megabytes: int) -> None:
+    """Answer every question until there are no more."""
+    with suppress(ImportError, OSError, ValueError):
+        import resource
+
+        _, hard = resource.getrlimit(resource.RLIMIT_AS)
+        wanted = megabytes * 1_000_000
+        resource.setrlimit(resource.RLIMIT_AS, (wanted if hard == -1 else min(wanted, hard), hard))
+    while (question := _received(sys.stdin.buffer)) is not None:
+        queries, columns, names = pickle.loads(question)
+        try:
+            answer = pickle.dumps(follow(queries, _Columns(columns), names))
+        except (MemoryError, RecursionError) as error:
+            answer = pickle.dumps(type(error).__name__)
+        _send(sys.stdout.buffer, answer)
+
+
+class _Columns:
+    def __init__(self, known: Mapping[DatasetId, Mapping[str, str]]) -> None:
+        self._known = known
+
+    def __call__(self, dataset: DatasetId) -> Mapping[str, str]:
+        return self._known.get(dataset, {})
+
+
+def _received(stream: IO[bytes]) -> bytes | None:
+    """The next message; None at the end."""
+    head = stream.read(LENGTH.size)
+    if len(head) < LENGTH.size:
+        return None
+    (length,) = LENGTH.unpack(head)
+    body = stream.read(length)
+    return body if len(body) == length else None
+
+
+def _send(stream: IO[bytes], message: bytes) -> None:
+    """Send a message."""
+    stream.write(LENGTH.pack(len(message)) + message)
+    stream.flush()
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]))

@@ -17,7 +17,8 @@ from contracts_svc.api.lineage_part import part_json
 from contracts_svc.api.pages import Cursor, Limit, Page, after, cursor_of
 from contracts_svc.api.problems import PREFIX, RESPONSES, Refused
 from contracts_svc.errors import Problem
-from contracts_svc.flows.stored_lineage import Part, StoredLineage, Taken
+from contracts_svc.flows.lineage_intake import Taken
+from contracts_svc.flows.stored_lineage import Part, StoredLineage
 from contracts_svc.lineage.graph import ColumnRef, DatasetId, Edge
 from contracts_svc.lineage.json_text import Unreadable, parsed
 from contracts_svc.model import Json

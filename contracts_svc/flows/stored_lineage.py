@@ -1,64 +1,41 @@
-"""Lineage that is kept in a store: events in, the part that a question needs out.
+"""Lineage that is kept in a store: the part that a question needs.
 
-The store keeps what jobs report and the edges made of it. An edge is made of the reports of its job, of the
-contracts and of what is known of the datasets' names and columns; when any of these changes, the edges of
-the jobs concerned are made anew. So the graph does not depend on the order in which events come, nor on how
-often, nor on who sends them at the same time.
+What a question costs grows with what it reaches, not with the lineage: the store finds the reachable edges,
+and what is said of the whole is counted once until edges are added or taken away. How events come in is in
+:mod:`contracts_svc.flows.lineage_intake`.
 """
 
 from __future__ import annotations
 
-import json
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
-from datetime import datetime
-from threading import Lock
 from typing import Protocol
 
 from contracts_svc.errors import Problem
 from contracts_svc.findings import Finding
-from contracts_svc.flows.lineage import Follow, Lineage, consumers_in, described, edges_of
+from contracts_svc.flows.lineage import Lineage, consumers_in, described
+from contracts_svc.flows.lineage_intake import Known, LineageIntake, described_in, rank_of
 from contracts_svc.impact import Assessment, DatasetOf, assess, starts_of
 from contracts_svc.impact_age import assess_by_age
 from contracts_svc.lineage.age import Ages
-from contracts_svc.lineage.column_names import columns_of
 from contracts_svc.lineage.declared import Declaration, Reads
 from contracts_svc.lineage.declared import Subscription as Declared
 from contracts_svc.lineage.declared_edges import declared, relationships
-from contracts_svc.lineage.event_facets import Facets
-from contracts_svc.lineage.event_facets import described as described_by
-from contracts_svc.lineage.event_report import FacetSaid, Report
 from contracts_svc.lineage.graph import PROMISED, ColumnRef, Consumer, ConsumerKind, DatasetId, Edge, Graph
-from contracts_svc.lineage.heard import Described, Heard, Pin, links
+from contracts_svc.lineage.heard import Pin
 from contracts_svc.lineage.identity import Identities
-from contracts_svc.lineage.queries import follow
 from contracts_svc.lineage.reach import Extent
 from contracts_svc.lineage.resolve import DECLARED, settled
-from contracts_svc.lineage.tenancy import scoped, scoped_edges, unscoped, unscoped_edges
-from contracts_svc.model import Contract, Json, Table
-from contracts_svc.ports_lineage import LineageState, StoredGraph, Told
+from contracts_svc.lineage.tenancy import scoped, unscoped, unscoped_edges
+from contracts_svc.model import Contract, Table
+from contracts_svc.ports_lineage import Told
 from contracts_svc.ports_store import Reached
 from contracts_svc.routing_reach import Affected, affected
 
-TakeEvent = Callable[[Json, str, datetime], tuple[Heard, Report | None]]
-"""Event, name in problems, now -> what it says, and what is to be kept of it (None: it is no event)."""
-ReadEvents = Callable[[Iterable[Json], str, datetime | None], Heard]
-"""Events, name in problems, now -> what they say."""
-
 LIMIT = 100_000
 """Most columns that one question looks at."""
-_SYMLINKS, _SCHEMA = "symlinks", "schema"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Taken:
-    """What became of one event."""
-
-    kept: bool
-    problems: tuple[Problem, ...] = ()
-    """What is wrong with it; with ``kept``, the rest was taken."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,168 +51,8 @@ class _Walk(Protocol):
     def __call__(self, starts: Iterable[ColumnRef], *, limit: int) -> Reached: ...
 
 
-@dataclass(frozen=True, slots=True)
-class _Known:
-    """What names and columns mean, as of one state."""
-
-    state: LineageState
-    contracts: tuple[Contract, ...]
-    identities: Identities
-
-
-class StoredLineage:
-    """The lineage in a store. Safe for use by many threads, and beside other processes.
-
-    ``follow`` follows the SQL of jobs; for SQL that anybody may send, within bounds of time.
-    """
-
-    def __init__(
-        self, store: StoredGraph, take: TakeEvent, read: ReadEvents, follow: Follow = follow
-    ) -> None:
-        self._store = store
-        self._take = take
-        self._read = read
-        self._follow = follow
-        self._cache: dict[str, _Known] = {}
-        self._used: dict[str, tuple[tuple[int, int], Mapping[DatasetId, bool]]] = {}
-        self._lock = Lock()
-
-    # --- in ---
-
-    def take(self, events: Sequence[Json], *, tenant: str, now: datetime) -> tuple[Taken, ...]:
-        """Keep what these events say; one answer each. What is wrong with one stops none of the others."""
-        read = [self._take(event, f"event {n}", now) for n, event in enumerate(events, start=1)]
-        reports = [report for _, report in read if report is not None]
-        unclear = self._store.atomically(lambda: self._keep(tenant, reports)) if reports else {}
-        return tuple(
-            Taken(
-                kept=report is not None,
-                problems=(*heard.problems, *(unclear.get(report.origin, ()) if report else ())),
-            )
-            for heard, report in read
-        )
-
-    def _keep(self, tenant: str, reports: Sequence[Report]) -> dict[str, tuple[Problem, ...]]:
-        """In one transaction; job -> what of its SQL was not understood."""
-        state = self._store.lock_lineage(tenant)
-        self._store.put_reports(tenant, reports)
-        changed = self._store.put_facets(tenant, (f for r in reports for f in r.facets))
-        if any(facet == _SYMLINKS for _, facet in changed):
-            state = replace(state, links=state.links + 1)
-        known, again = self._renewed(tenant, state)
-        columns = {dataset for dataset, facet in changed if facet == _SCHEMA}
-        again |= self._reading(tenant, columns, known.identities)
-        found: dict[str, tuple[Problem, ...]] = {}
-        by_origin: defaultdict[str, list[Report]] = defaultdict(list)
-        for report in reports:
-            by_origin[report.origin].append(report)
-        with_sql = self._store.origins_with_sql(tenant, by_origin)
-        with_readers = self._store.origins_with_readers(tenant, by_origin)
-        for origin in sorted(by_origin.keys() | again):
-            if origin in again or origin in with_sql or origin in with_readers:
-                found[origin] = self._make(tenant, origin, known)
-            else:
-                found[origin] = self._add(tenant, origin, by_origin[origin], known)
-        return found
-
-    def refresh(self, tenant: str) -> _Known:
-        """Bring the edges up to what is known now: contracts may have been registered since."""
-        state = self._store.lineage_state(tenant)
-        if state.contracts == self._store.contracts_stamp():
-            return self._known(tenant, state)
-
-        def work() -> _Known:
-            known, again = self._renewed(tenant, self._store.lock_lineage(tenant))
-            for origin in sorted(again):
-                self._make(tenant, origin, known)
-            return known
-
-        return self._store.atomically(work)
-
-    def _renewed(self, tenant: str, state: LineageState) -> tuple[_Known, set[str]]:
-        """What is known now, and the jobs whose edges must be made anew because names changed."""
-        stamp = self._store.contracts_stamp()
-        before = self._store.lineage_state(tenant)
-        state = replace(state, contracts=stamp)
-        # What is not written yet may never be: another process may then give this number to other links.
-        known = self._known(tenant, state) if state == before else self._read_known(tenant, state)
-        stood = self._store.standings(tenant, new=state == before)
-        stands = {d: self._standing(tenant, d, known.identities) for d in stood}
-        moved = {d: standing for d, standing in stands.items() if standing != stood[d]}
-        again = self._store.origins_naming(tenant, [d for d in moved if stood[d]])
-        self._store.put_standings(tenant, moved)
-        if state != before:
-            self._store.put_lineage_state(tenant, state)
-        return known, set(again)
-
-    def _standing(self, tenant: str, name: DatasetId, identities: Identities) -> bytes:
-        meant = identities.resolve(name)
-        found = identities.contract_of(meant)
-        columns = sorted(columns_of(found[1]).items()) if found else []
-        return self._store.standing(tenant, meant, json.dumps(columns))
-
-    def _known(self, tenant: str, state: LineageState) -> _Known:
-        with self._lock:
-            cached = self._cache.get(tenant)
-        if cached is not None and cached.state == state:
-            return cached
-        known = self._read_known(tenant, state)
-        with self._lock:
-            self._cache[tenant] = known
-        return known
-
-    def _read_known(self, tenant: str, state: LineageState) -> _Known:
-        contracts = tuple(c for c in self._store.contracts() if (c.tenant or "") == tenant)
-        told = _described(self._store.facets(tenant, facet=_SYMLINKS))
-        return _Known(state, contracts, Identities.of(contracts, links(told)))
-
-    def _reading(self, tenant: str, datasets: set[DatasetId], identities: Identities) -> set[str]:
-        """The jobs with SQL that name one of these datasets, by whichever of its names."""
-        if not datasets:
-            return set()
-        names = self._store.names_meaning(tenant, {identities.resolve(d) for d in datasets})
-        return set(self._store.origins_with_sql(tenant, self._store.origins_naming(tenant, names)))
-
-    def _make(self, tenant: str, origin: str, known: _Known) -> tuple[Problem, ...]:
-        """Make all edges of a job anew."""
-        reports = self._store.reports(tenant, origin)
-        heard, edges, problems = self._made(tenant, reports, known)
-        self._store.replace_edges(tenant, origin, settled(edges))
-        self._put_readers(tenant, origin, reports, heard)
-        return problems
-
-    def _add(self, tenant: str, origin: str, reports: Sequence[Report], known: _Known) -> tuple[Problem, ...]:
-        """Add what new reports of a job say; enough where it sends no SQL, tells of no
-        reader, and names mean what they meant."""
-        heard, edges, problems = self._made(tenant, reports, known)
-        if heard.consumers:
-            return self._make(tenant, origin, known)
-        self._store.put_edges(scoped_edges(edges, tenant))
-        return problems
-
-    def _made(
-        self, tenant: str, reports: Sequence[Report], known: _Known
-    ) -> tuple[Heard, tuple[Edge, ...], tuple[Problem, ...]]:
-        heard = self._read(_events(reports), "lineage", None)
-        told: tuple[Described, ...] = ()
-        if heard.queries:
-            meant = {known.identities.resolve(d) for q in heard.queries for d in (*q.inputs, *q.outputs)}
-            told = _described(self._store.facets(tenant, datasets=meant))
-        edges, problems = edges_of(
-            [replace(heard, problems=(), datasets=())], known.identities, told, self._follow
-        )
-        return heard, edges, problems
-
-    def _put_readers(self, tenant: str, origin: str, reports: Sequence[Report], heard: Heard) -> None:
-        """Of several words on one reader the last counts, or the greater of one time."""
-        latest: dict[DatasetId, Told] = {}
-        for report in reports if heard.consumers else ():
-            for consumer in self._read(_events([report]), "lineage", None).consumers:
-                told = Told(consumer=consumer, seen=report.seen)
-                before = latest.get(consumer.dataset)
-                if before is None or _rank(told) > _rank(before):
-                    latest[consumer.dataset] = told
-        self._store.replace_readers(tenant, origin, latest.values())
+class StoredLineage(LineageIntake):
+    """The lineage in a store: takes events, and gives the part that a question needs."""
 
     # --- out ---
 
@@ -294,7 +111,7 @@ class StoredLineage:
                 self._used[tenant] = kept
         return kept[1]
 
-    def _declared(self, known: _Known) -> _Extra:
+    def _declared(self, known: Known) -> _Extra:
         """What people wrote down, and the keys that contracts promise."""
         ids = {c.id for c in known.contracts}
         said: list[Declaration] = [
@@ -351,7 +168,7 @@ class StoredLineage:
 
     def _lineage(
         self,
-        known: _Known,
+        known: Known,
         extra: _Extra,
         edges: Sequence[Edge],
         touched: set[DatasetId],
@@ -367,7 +184,7 @@ class StoredLineage:
             for t in _latest(self._store.readers(tenant))
         ]
         told = [c for c in (*told, *extra.consumers) if c.kind is not ConsumerKind.JOB or c.dataset in fed]
-        datasets = described(_described(self._store.facets(tenant, datasets=touched)), identities)
+        datasets = described(described_in(self._store.facets(tenant, datasets=touched)), identities)
         shown = consumers_in(
             {d for d in touched if d in fed},
             identities,
@@ -465,32 +282,14 @@ class _Fed:
         return fed - sum(d in self for d in others)
 
 
-def _events(reports: Iterable[Report]) -> Iterator[Json]:
-    """Reports as events again."""
-    for report in reports:
-        event = json.loads(report.text)
-        yield event | ({"eventTime": report.seen.isoformat()} if report.seen else {})
-
-
-def _described(facets: Iterable[FacetSaid]) -> tuple[Described, ...]:
-    kept = Facets()
-    for said in facets:
-        kept.keep(said.dataset, said.facet, json.loads(said.text), said.seen)
-    return tuple(described_by(kept))
-
-
 def _latest(readers: Iterable[Told]) -> list[Told]:
     """One word on each reader: the last, or the greater of one time; by their names."""
     found: dict[DatasetId, Told] = {}
     for told in readers:
         before = found.get(told.consumer.dataset)
-        if before is None or _rank(told) > _rank(before):
+        if before is None or rank_of(told) > rank_of(before):
             found[told.consumer.dataset] = told
     return [found[d] for d in sorted(found)]
-
-
-def _rank(told: Told) -> tuple[str, str]:
-    return (told.seen.isoformat() if told.seen else "", repr(told.consumer))
 
 
 def _asked(datasets: Iterable[DatasetId], identities: Identities) -> dict[DatasetId, DatasetId]:

@@ -1,0 +1,231 @@
+"""Lineage that comes into a store event by event.
+
+The store keeps what jobs report and the edges made of it. An edge is made of the reports of its job, of the
+contracts and of what is known of the datasets' names and columns; when any of these changes, the edges of
+the jobs concerned are made anew. So the graph does not depend on the order in which events come, nor on how
+often, nor on who sends them at the same time.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from threading import Lock
+
+from contracts_svc.errors import Problem
+from contracts_svc.flows.lineage import Follow, edges_of
+from contracts_svc.lineage.column_names import columns_of
+from contracts_svc.lineage.event_facets import Facets
+from contracts_svc.lineage.event_facets import described as described_by
+from contracts_svc.lineage.event_report import FacetSaid, Report
+from contracts_svc.lineage.graph import DatasetId, Edge
+from contracts_svc.lineage.heard import Described, Heard, links
+from contracts_svc.lineage.identity import Identities
+from contracts_svc.lineage.queries import follow
+from contracts_svc.lineage.resolve import settled
+from contracts_svc.lineage.tenancy import scoped_edges
+from contracts_svc.model import Contract, Json
+from contracts_svc.ports_lineage import LineageState, StoredGraph, Told
+
+TakeEvent = Callable[[Json, str, datetime], tuple[Heard, Report | None]]
+"""Event, name in problems, now -> what it says, and what is to be kept of it (None: it is no event)."""
+ReadEvents = Callable[[Iterable[Json], str, datetime | None], Heard]
+"""Events, name in problems, now -> what they say."""
+
+_SYMLINKS, _SCHEMA = "symlinks", "schema"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Taken:
+    """What became of one event."""
+
+    kept: bool
+    problems: tuple[Problem, ...] = ()
+    """What is wrong with it; with ``kept``, the rest was taken."""
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What names and columns mean, as of one state."""
+
+    state: LineageState
+    contracts: tuple[Contract, ...]
+    identities: Identities
+
+
+class LineageIntake:
+    """The lineage in a store. Safe for use by many threads, and beside other processes.
+
+    ``follow`` follows the SQL of jobs; for SQL that anybody may send, within bounds of time.
+    """
+
+    def __init__(
+        self, store: StoredGraph, take: TakeEvent, read: ReadEvents, follow: Follow = follow
+    ) -> None:
+        self._store = store
+        self._take = take
+        self._read = read
+        self._follow = follow
+        self._cache: dict[str, Known] = {}
+        self._used: dict[str, tuple[tuple[int, int], Mapping[DatasetId, bool]]] = {}
+        self._lock = Lock()
+
+    # --- in ---
+
+    def take(self, events: Sequence[Json], *, tenant: str, now: datetime) -> tuple[Taken, ...]:
+        """Keep what these events say; one answer each. What is wrong with one stops none of the others."""
+        read = [self._take(event, f"event {n}", now) for n, event in enumerate(events, start=1)]
+        reports = [report for _, report in read if report is not None]
+        unclear = self._store.atomically(lambda: self._keep(tenant, reports)) if reports else {}
+        return tuple(
+            Taken(
+                kept=report is not None,
+                problems=(*heard.problems, *(unclear.get(report.origin, ()) if report else ())),
+            )
+            for heard, report in read
+        )
+
+    def _keep(self, tenant: str, reports: Sequence[Report]) -> dict[str, tuple[Problem, ...]]:
+        """In one transaction; job -> what of its SQL was not understood."""
+        state = self._store.lock_lineage(tenant)
+        self._store.put_reports(tenant, reports)
+        changed = self._store.put_facets(tenant, (f for r in reports for f in r.facets))
+        if any(facet == _SYMLINKS for _, facet in changed):
+            state = replace(state, links=state.links + 1)
+        known, again = self._renewed(tenant, state)
+        columns = {dataset for dataset, facet in changed if facet == _SCHEMA}
+        again |= self._reading(tenant, columns, known.identities)
+        found: dict[str, tuple[Problem, ...]] = {}
+        by_origin: defaultdict[str, list[Report]] = defaultdict(list)
+        for report in reports:
+            by_origin[report.origin].append(report)
+        with_sql = self._store.origins_with_sql(tenant, by_origin)
+        with_readers = self._store.origins_with_readers(tenant, by_origin)
+        for origin in sorted(by_origin.keys() | again):
+            if origin in again or origin in with_sql or origin in with_readers:
+                found[origin] = self._make(tenant, origin, known)
+            else:
+                found[origin] = self._add(tenant, origin, by_origin[origin], known)
+        return found
+
+    def refresh(self, tenant: str) -> Known:
+        """Bring the edges up to what is known now: contracts may have been registered since."""
+        state = self._store.lineage_state(tenant)
+        if state.contracts == self._store.contracts_stamp():
+            return self._known(tenant, state)
+
+        def work() -> Known:
+            known, again = self._renewed(tenant, self._store.lock_lineage(tenant))
+            for origin in sorted(again):
+                self._make(tenant, origin, known)
+            return known
+
+        return self._store.atomically(work)
+
+    def _renewed(self, tenant: str, state: LineageState) -> tuple[Known, set[str]]:
+        """What is known now, and the jobs whose edges must be made anew because names changed."""
+        stamp = self._store.contracts_stamp()
+        before = self._store.lineage_state(tenant)
+        state = replace(state, contracts=stamp)
+        # What is not written yet may never be: another process may then give this number to other links.
+        known = self._known(tenant, state) if state == before else self._read_known(tenant, state)
+        stood = self._store.standings(tenant, new=state == before)
+        stands = {d: self._standing(tenant, d, known.identities) for d in stood}
+        moved = {d: standing for d, standing in stands.items() if standing != stood[d]}
+        again = self._store.origins_naming(tenant, [d for d in moved if stood[d]])
+        self._store.put_standings(tenant, moved)
+        if state != before:
+            self._store.put_lineage_state(tenant, state)
+        return known, set(again)
+
+    def _standing(self, tenant: str, name: DatasetId, identities: Identities) -> bytes:
+        meant = identities.resolve(name)
+        found = identities.contract_of(meant)
+        columns = sorted(columns_of(found[1]).items()) if found else []
+        return self._store.standing(tenant, meant, json.dumps(columns))
+
+    def _known(self, tenant: str, state: LineageState) -> Known:
+        with self._lock:
+            cached = self._cache.get(tenant)
+        if cached is not None and cached.state == state:
+            return cached
+        known = self._read_known(tenant, state)
+        with self._lock:
+            self._cache[tenant] = known
+        return known
+
+    def _read_known(self, tenant: str, state: LineageState) -> Known:
+        contracts = tuple(c for c in self._store.contracts() if (c.tenant or "") == tenant)
+        told = described_in(self._store.facets(tenant, facet=_SYMLINKS))
+        return Known(state, contracts, Identities.of(contracts, links(told)))
+
+    def _reading(self, tenant: str, datasets: set[DatasetId], identities: Identities) -> set[str]:
+        """The jobs with SQL that name one of these datasets, by whichever of its names."""
+        if not datasets:
+            return set()
+        names = self._store.names_meaning(tenant, {identities.resolve(d) for d in datasets})
+        return set(self._store.origins_with_sql(tenant, self._store.origins_naming(tenant, names)))
+
+    def _make(self, tenant: str, origin: str, known: Known) -> tuple[Problem, ...]:
+        """Make all edges of a job anew."""
+        reports = self._store.reports(tenant, origin)
+        heard, edges, problems = self._made(tenant, reports, known)
+        self._store.replace_edges(tenant, origin, settled(edges))
+        self._put_readers(tenant, origin, reports, heard)
+        return problems
+
+    def _add(self, tenant: str, origin: str, reports: Sequence[Report], known: Known) -> tuple[Problem, ...]:
+        """Add what new reports of a job say; enough where it sends no SQL, tells of no
+        reader, and names mean what they meant."""
+        heard, edges, problems = self._made(tenant, reports, known)
+        if heard.consumers:
+            return self._make(tenant, origin, known)
+        self._store.put_edges(scoped_edges(edges, tenant))
+        return problems
+
+    def _made(
+        self, tenant: str, reports: Sequence[Report], known: Known
+    ) -> tuple[Heard, tuple[Edge, ...], tuple[Problem, ...]]:
+        heard = self._read(_events(reports), "lineage", None)
+        told: tuple[Described, ...] = ()
+        if heard.queries:
+            meant = {known.identities.resolve(d) for q in heard.queries for d in (*q.inputs, *q.outputs)}
+            told = described_in(self._store.facets(tenant, datasets=meant))
+        edges, problems = edges_of(
+            [replace(heard, problems=(), datasets=())], known.identities, told, self._follow
+        )
+        return heard, edges, problems
+
+    def _put_readers(self, tenant: str, origin: str, reports: Sequence[Report], heard: Heard) -> None:
+        """Of several words on one reader the last counts, or the greater of one time."""
+        latest: dict[DatasetId, Told] = {}
+        for report in reports if heard.consumers else ():
+            for consumer in self._read(_events([report]), "lineage", None).consumers:
+                told = Told(consumer=consumer, seen=report.seen)
+                before = latest.get(consumer.dataset)
+                if before is None or rank_of(told) > rank_of(before):
+                    latest[consumer.dataset] = told
+        self._store.replace_readers(tenant, origin, latest.values())
+
+
+def _events(reports: Iterable[Report]) -> Iterator[Json]:
+    """Reports as events again."""
+    for report in reports:
+        event = json.loads(report.text)
+        yield event | ({"eventTime": report.seen.isoformat()} if report.seen else {})
+
+
+def described_in(facets: Iterable[FacetSaid]) -> tuple[Described, ...]:
+    """What facets say of datasets."""
+    kept = Facets()
+    for said in facets:
+        kept.keep(said.dataset, said.facet, json.loads(said.text), said.seen)
+    return tuple(described_by(kept))
+
+
+def rank_of(told: Told) -> tuple[str, str]:
+    """Which of several words on one reader is the last: the greatest."""
+    return (told.seen.isoformat() if told.seen else "", repr(told.consumer))
