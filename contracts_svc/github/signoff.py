@@ -181,9 +181,12 @@ def _latest(opinions: Iterable[Opinion], author: str | None) -> dict[str, Opinio
     return {user: max(said, key=_order) for user, said in sorted(by_user.items())}
 
 
-def _order(opinion: Opinion) -> tuple[int, bool, list[str]]:
+_STRICTNESS = (Stance.APPROVED, Stance.COMMENTED, Stance.DISMISSED, Stance.CHANGES_REQUESTED)
+
+
+def _order(opinion: Opinion) -> tuple[int, int, list[str]]:
     # Of two with one number, the one that agrees to less: no order of hearing may decide.
-    return opinion.number, opinion.stance is not Stance.APPROVED, sorted(opinion.seen)
+    return opinion.number, _STRICTNESS.index(opinion.stance), sorted(opinion.seen)
 
 
 def _standing(

@@ -237,7 +237,8 @@ def _judge(platform: Platform, lives: Lives, arrows: set[tuple[Place, Place]], t
                 heard = [
                     at
                     for at, firing in told.get((team, place), ())
-                    if firing and began <= at <= began + within
+                    # The clock stands at the beginning of a run when its results come in.
+                    if firing and began - timedelta(seconds=5) <= at <= began + within
                 ]
                 through = [
                     at

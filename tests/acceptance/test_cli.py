@@ -244,8 +244,8 @@ route:
   routes:
     - {matchers: [severity=error], receiver: on-call, group_by: [squad], active_time_intervals: [days]}
 receivers:
-  - {name: on-call, type: slack, channel: "#on-call", escalate: {after: 30m, to: head}}
-  - {name: head, type: slack, channel: "#head"}
+  - {name: on-call, type: slack, channel: "#on-call", token: env:SLACK_TOKEN, escalate: {after: 30m, to: head}}
+  - {name: head, type: slack, channel: "#head", token: env:SLACK_TOKEN}
 time_intervals:
   - {name: days, time_intervals: [{times: [{start_time: '08:00', end_time: '20:00'}]}]}
 """
@@ -273,7 +273,7 @@ def test_routes_check_tells_what_is_there_and_what_is_wrong(
     assert "2 routes, 2 receivers, 1 time interval, 0 inhibit rules" in capsys.readouterr().out
     path = write(tmp_path / "bad.yaml", ROUTES.replace("to: head", "to: nobody"))
     assert main(["routes", "check", "--file", path]) == 2
-    assert "bad.yaml:6:82: no receiver is called 'nobody'" in capsys.readouterr().err
+    assert "bad.yaml:6:106: no receiver is called 'nobody'" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
