@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from datetime import datetime, timedelta
 
 from contracts_svc.alerts import Audience, IncidentState, Notification
@@ -61,7 +61,7 @@ class Telling:
         self.takes: Callable[[Message], bool] = lambda message: True
 
     def hear(
-        self, *notifications: Notification, over: Collection[str] = (), explained: Collection[str] = ()
+        self, *notifications: Notification, over: Collection[str] = (), explained: Mapping[str, str] = {}
     ) -> None:
         changed = receive(
             self.groups.values(),

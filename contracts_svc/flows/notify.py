@@ -7,8 +7,8 @@ it by :mod:`.deliver`; without one (a single command) it is sent at once.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import partial
 
@@ -92,7 +92,8 @@ class _Moved:
 
     transitions: tuple[Transition, ...]
     messages: tuple[Notification, ...]
-    explained: frozenset[str] = frozenset()
+    explained: Mapping[str, str] = field(default_factory=dict)
+    """Incident -> its cause."""
 
 
 def _advance(
@@ -110,6 +111,9 @@ def _advance(
     moved = step(tuple(known.values()), run, now, handling)
     known |= {i.fingerprint: i for i in moved.incidents}
     found = causes(tuple(known.values()), partial(_place, contracts, dataset_of), graph)
+    # What waits for its next run, since its own cause is over, is told to nobody: it explains nothing.
+    silent = _silent(known.values())
+    found = {name: root for name, root in found.items() if root not in silent}
     after = _announced(grouped(tuple(known.values()), found), moved)
     transitions = tuple(replace(t, incident=after[t.incident.fingerprint]) for t in moved.transitions)
     changed = [i for i in after.values() if i != known[i.fingerprint] or i in moved.incidents]
@@ -126,7 +130,7 @@ def _advance(
         still_open=[i for i in open_now if i.fingerprint not in told],
         explained=_explained(open_now),
     )
-    explained = frozenset(i.fingerprint for i in changed if i.cause)
+    explained = {i.fingerprint: i.cause for i in changed if i.cause}
     return _Moved(transitions=transitions, messages=messages, explained=explained)
 
 
@@ -175,7 +179,7 @@ def _queue(moved: _Moved, outbox: OutboxStore, routes: RouteFile, now: datetime)
     """Put what is to be told into its groups."""
     names = {t.incident.fingerprint for t in moved.transitions}
     over = {t.incident.fingerprint for t in moved.transitions if t.incident.state is IncidentState.RESOLVED}
-    named = names | moved.explained | {i for m in moved.messages for i in m.incidents}
+    named = names | moved.explained.keys() | {i for m in moved.messages for i in m.incidents}
     keys = {t.key for m in moved.messages for t in targets(m, routes)}
     outbox.put_groups(
         receive(
@@ -193,6 +197,13 @@ def _place(contracts: Mapping[str, Contract], dataset_of: DatasetOf, incident: I
     contract = contracts.get(incident.contract)
     stored = tuple(stored_path(contract, incident.table, c) for c in incident.columns)
     return dataset_of(incident.contract, incident.table), stored
+
+
+def _silent(incidents: Iterable[Incident]) -> frozenset[str]:
+    """Those that were told with a cause, which is over."""
+    there = tuple(incidents)
+    open_now = {i.fingerprint for i in there if i.state in (IncidentState.OPEN, IncidentState.ACKNOWLEDGED)}
+    return frozenset(i.fingerprint for i in there if i.cause and i.cause not in open_now)
 
 
 def _announced(incidents: Sequence[Incident], moved: Advance) -> dict[str, Incident]:

@@ -5,7 +5,7 @@ How a group is told is in :mod:`.flush`.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime
 from typing import NamedTuple
@@ -40,14 +40,15 @@ def receive(
     now: datetime,
     routes: RouteFile = DEFAULT_ROUTES,
     over: Collection[str] = (),
-    explained: Collection[str] = (),
+    explained: Mapping[str, str] = {},
 ) -> tuple[Group, ...]:
     """The groups that these notifications change, as they are then.
 
     ``groups`` are all that hold an incident named here, and those among :func:`targets` that there are.
     ``over`` are incidents (by fingerprint) that were resolved: whoever was told of one hears it, also
     who is not among the notifications any more. ``explained`` are incidents that are told with their
-    cause from now on: what was not yet told of them is not.
+    cause from now on (incident -> cause): what was not yet told of them is not, and what was is not
+    repeated. Where the cause is over before a team heard of it, the team hears of the incident after all.
     """
     known = {g.key: g for g in groups}
     before = dict(known)
@@ -67,7 +68,9 @@ def receive(
                 text = _is_over(group.texts[entry.version], now)
                 known[group.key] = _over(known[group.key], text, (entry.incident,), now, routes)
         if explained:
-            known[group.key] = _withdrawn(known[group.key], explained)
+            known[group.key] = _withdrawn(known[group.key], explained, routes)
+    if over:
+        _restore(known, over, now, routes)
     return tuple(g for key, g in known.items() if g != before.get(key))
 
 
@@ -115,7 +118,7 @@ def _fires(group: Group, notification: Notification, now: datetime, route: Route
     for incident in notification.incidents:
         new = Entry(incident=incident, version=notification.key, firing=True)
         there = entries.get(incident, new)
-        entries[incident] = replace(there, version=notification.key, firing=True, moved=False)
+        entries[incident] = replace(there, version=notification.key, firing=True, moved=False, cause="")
         news = news or entries[incident].is_news
     group = group.with_entries(entries.values(), {**group.texts, notification.key: notification})
     return timed(ready(group, route, now) if news else group, routes)
@@ -147,13 +150,34 @@ def _is_over(text: Notification, now: datetime) -> Notification:
     )
 
 
-def _withdrawn(group: Group, explained: Collection[str]) -> Group:
-    kept = [
-        e
+def _withdrawn(group: Group, explained: Mapping[str, str], routes: RouteFile) -> Group:
+    """What is explained is neither told nor repeated; who was told hears the end."""
+    entries = [
+        replace(e, moved=True, cause=explained[e.incident]) if e.firing and e.incident in explained else e
         for e in group.entries
-        if not (e.incident in explained and not e.heard and e.incident not in group.saying)
     ]
-    return group if len(kept) == len(group.entries) else group.with_entries(kept, group.texts)
+    return timed(group.with_entries(entries, group.texts), routes)
+
+
+def _restore(known: dict[str, Group], over: Collection[str], now: datetime, routes: RouteFile) -> None:
+    """Bring back what waited for a cause that is over, for teams that never heard of the cause."""
+    heard = {
+        (g.team, e.incident)
+        for g in known.values()
+        for e in g.entries
+        if e.incident in over and (e.heard or e.incident in g.saying)
+    }
+    for group in tuple(known.values()):
+        names = {
+            e.incident
+            for e in group.entries
+            if e.cause in over and e.firing and not e.heard and (group.team, e.cause) not in heard
+        }
+        if names:
+            entries = [replace(e, moved=False, cause="") if e.incident in names else e for e in group.entries]
+            # They have waited already.
+            back = replace(group.with_entries(entries, group.texts), ready=now)
+            known[group.key] = timed(back, routes)
 
 
 def new_group(key: str, notification: Notification, route: Route, receiver: str) -> Group:

@@ -54,7 +54,7 @@ def flush(group: Group, world: World, now: datetime) -> Flushed:
     if group.pending or group.due is None or group.due > now:
         return Flushed(group=group)
     route = route_of(group, world.routes)
-    group = group.with_entries((e for e in group.entries if e.firing or e.heard or e.held), group.texts)
+    group = group.with_entries((e for e in group.entries if _matters(group, e, world, now)), group.texts)
     if world.routes.quiet(route, now):
         held = [replace(e, held=e.held or e.is_news) for e in group.entries]
         due = next_change(_intervals(route, world.routes), now) if held else None
@@ -162,6 +162,13 @@ def _on_its_way(group: Group, told: Sequence[Entry], made: Message, now: datetim
         ready=None,
         due=None,
     )
+
+
+def _matters(group: Group, entry: Entry, world: World, now: datetime) -> bool:
+    """Whether it is wrong, or somebody has to hear that it is over."""
+    if entry.firing or entry.heard:
+        return True
+    return entry.held and not silenced(group.labels_of(entry), world.silences, now)
 
 
 def _kept_back(group: Group, entry: Entry, world: World, now: datetime) -> bool:

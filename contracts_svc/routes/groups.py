@@ -35,7 +35,9 @@ class Entry:
     """When a message about it was first made."""
     escalated: bool = False
     moved: bool = False
-    """Its labels changed, and another group tells of it now; this one still tells its end."""
+    """Another group tells of it now, by its labels or by its cause; this one still tells its end."""
+    cause: str = ""
+    """The incident that it is told with, if it is."""
 
     @property
     def is_open(self) -> bool:

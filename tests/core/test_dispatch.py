@@ -148,18 +148,33 @@ def test_what_is_explained_before_it_was_told_is_not_told() -> None:
     telling = Telling()
     telling.hear(note("symptom", dataset="scorecard"))
     telling.after(seconds=5)
-    telling.hear(note("cause"), explained={"symptom"})
+    telling.hear(note("cause"), explained={"symptom": "cause"})
     telling.after(minutes=10)
     telling.hear(note("symptom", dataset="scorecard", over=True), over={"symptom"})
     telling.after(minutes=10)
     assert [title for _, _, title in telling.told()] == ["flights is wrong: cause"]
 
 
+def test_a_cause_that_is_over_before_it_was_told_leaves_nobody_in_the_dark() -> None:
+    telling = Telling()
+    telling.hear(note("symptom", dataset="scorecard"))
+    telling.after(seconds=20)
+    telling.hear(note("cause"), explained={"symptom": "cause"})
+    telling.after(seconds=20)
+    telling.hear(note("cause", over=True), over={"cause"})
+    telling.after(minutes=10)
+    assert telling.told() == [(40, "finance", "scorecard is wrong: symptom")]
+
+
 def test_what_was_told_before_it_was_explained_hears_its_end() -> None:
     telling = Telling()
     telling.hear(note("symptom", dataset="scorecard"))
     telling.after(minutes=5)
-    telling.hear(note("cause"), explained={"symptom"})
+    telling.hear(note("cause"), explained={"symptom": "cause"})
+    telling.after(hours=9)
+    titles = [title for _, _, title in telling.told()]
+    assert titles.count("scorecard is wrong: symptom") == 1, "only the cause is repeated"
+    assert titles.count("flights is wrong: cause") == 3
     telling.hear(note("symptom", dataset="scorecard", over=True), over={"symptom"})
     telling.after(minutes=10)
     assert "scorecard is right again: symptom" in [title for _, _, title in telling.told()]
@@ -226,6 +241,17 @@ def test_a_quiet_time_holds_and_loses_nothing() -> None:
         (3600, "office", "flights is wrong: a"),
         (3600, "office", "weather is right again: b"),
     ]
+
+
+def test_what_was_silenced_all_along_is_not_told_when_the_quiet_time_ends() -> None:
+    telling = Telling(routes())
+    telling.silences = (muting("dataset=flights", minutes=120),)
+    telling.hear(note("a", team="office"))
+    telling.after(minutes=30)
+    telling.hear(note("a", team="office", over=True), over={"a"})
+    telling.after(hours=4)
+    assert telling.sent == []
+    assert telling.groups == {}
 
 
 def test_the_end_comes_after_the_quiet_time_too() -> None:

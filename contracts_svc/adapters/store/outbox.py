@@ -244,7 +244,9 @@ def _put_groups(connection: Connection, groups: list[Group]) -> None:
         {"key": g.key, "recipient": _recipient(g.recipient), "due": g.due, "document": dumps(g)} for g in kept
     ]
     connection.execute(statement.on_conflict_do_update(index_elements=["key"], set_=new), rows)
-    named = [{"group_key": g.key, "incident": e.incident} for g in kept for e in g.entries]
+    # Also by cause: when that is over, what waited for it is looked for.
+    holds = {(g.key, i) for g in kept for e in g.entries for i in (e.incident, e.cause) if i}
+    named = [{"group_key": key, "incident": incident} for key, incident in sorted(holds)]
     connection.execute(_INCIDENTS.insert(), named)
 
 
