@@ -73,7 +73,10 @@ def notify(
     def work() -> _Moved:
         if outbox is not None:
             outbox.lock_outbox()
-        moved = _advance(run, store, contracts, dataset_of, graph, consumers, handling, now)
+        withhold = outbox is not None
+        moved = _advance(
+            run, store, contracts, dataset_of, graph, consumers, handling, now, withhold=withhold
+        )
         if outbox is not None:
             _queue(moved, outbox, routes, now)
         return moved
@@ -92,6 +95,8 @@ class _Moved:
 
     transitions: tuple[Transition, ...]
     messages: tuple[Notification, ...]
+    withheld: tuple[Notification, ...] = ()
+    """What is told with its cause, and by itself only where nobody heard of the cause."""
     explained: Mapping[str, str] = field(default_factory=dict)
     """Incident -> its cause."""
 
@@ -105,6 +110,8 @@ def _advance(
     consumers: Sequence[Consumer],
     handling: Handling,
     now: datetime,
+    *,
+    withhold: bool,
 ) -> _Moved:
     """Move the incidents on and store them."""
     known = {i.fingerprint: i for i in store.incidents(resolved_since=now - handling.reopen_within)}
@@ -120,8 +127,8 @@ def _advance(
     store.put_incidents(changed, transitions)
     told = {t.incident.fingerprint for t in transitions}
     open_now = [i for i in after.values() if i.state in (IncidentState.OPEN, IncidentState.ACKNOWLEDGED)]
-    messages = notifications(
-        [t for t in transitions if t.incident.announced],
+    told_of = partial(
+        notifications,
         contracts=contracts,
         dataset_of=dataset_of,
         graph=graph,
@@ -130,8 +137,12 @@ def _advance(
         still_open=[i for i in open_now if i.fingerprint not in told],
         explained=_explained(open_now),
     )
-    explained = {i.fingerprint: i.cause for i in changed if i.cause}
-    return _Moved(transitions=transitions, messages=messages, explained=explained)
+    return _Moved(
+        transitions=transitions,
+        messages=told_of([t for t in transitions if t.incident.announced]),
+        withheld=told_of([t for t in transitions if not t.incident.announced]) if withhold else (),
+        explained={i.fingerprint: i.cause for i in changed if i.cause},
+    )
 
 
 def acted(
@@ -179,12 +190,13 @@ def _queue(moved: _Moved, outbox: OutboxStore, routes: RouteFile, now: datetime)
     """Put what is to be told into its groups."""
     names = {t.incident.fingerprint for t in moved.transitions}
     over = {t.incident.fingerprint for t in moved.transitions if t.incident.state is IncidentState.RESOLVED}
-    named = names | moved.explained.keys() | {i for m in moved.messages for i in m.incidents}
-    keys = {t.key for m in moved.messages for t in targets(m, routes)}
+    messages = (*moved.messages, *moved.withheld)
+    named = names | moved.explained.keys() | {i for m in messages for i in m.incidents}
+    keys = {t.key for m in messages for t in targets(m, routes)}
     outbox.put_groups(
         receive(
             outbox.groups(keys, named),
-            moved.messages,
+            messages,
             now=now,
             routes=routes,
             over=over,
