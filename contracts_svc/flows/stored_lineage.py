@@ -17,11 +17,10 @@ from contracts_svc.errors import Problem
 from contracts_svc.findings import Finding
 from contracts_svc.flows.lineage import Lineage, consumers_in, described
 from contracts_svc.flows.lineage_intake import Known, LineageIntake, described_in, rank_of
+from contracts_svc.flows.registered_lineage import declarations_of
 from contracts_svc.impact import Assessment, DatasetOf, assess, starts_of
 from contracts_svc.impact_age import assess_by_age
 from contracts_svc.lineage.age import Ages
-from contracts_svc.lineage.declared import Declaration, Reads
-from contracts_svc.lineage.declared import Subscription as Declared
 from contracts_svc.lineage.declared_edges import declared, relationships
 from contracts_svc.lineage.graph import PROMISED, ColumnRef, Consumer, ConsumerKind, DatasetId, Edge, Graph
 from contracts_svc.lineage.heard import Pin
@@ -113,18 +112,7 @@ class StoredLineage(LineageIntake):
 
     def _declared(self, known: Known) -> _Extra:
         """What people wrote down, and the keys that contracts promise."""
-        ids = {c.id for c in known.contracts}
-        said: list[Declaration] = [
-            Declared(
-                consumer=s.consumer,
-                reads=Reads(contract=s.contract, version=s.version),
-                team=s.team,
-                channels=s.channels,
-                columns=tuple((c, Reads(contract="").at) for c in s.columns),
-            )
-            for s in self._store.subscriptions()
-            if s.contract in ids
-        ]
+        said = declarations_of(self._store.subscriptions(), {c.id for c in known.contracts})
         found = declared(said, known.contracts, known.identities)
         keys = relationships(known.contracts, known.contracts, known.identities)
         return _Extra(
