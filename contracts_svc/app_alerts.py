@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from contracts_svc.adapters import openlineage
 from contracts_svc.adapters.receivers import KINDS, RECEIVERS
+from contracts_svc.adapters.sql_process import SqlProcess
+from contracts_svc.alerts import Incident
 from contracts_svc.app import SystemClock
 from contracts_svc.errors import Problem, UserMistake
+from contracts_svc.flows.acting import Acting
 from contracts_svc.flows.deliver import Sender
+from contracts_svc.flows.stored_lineage import StoredLineage
+from contracts_svc.flows.surroundings import Surroundings, surroundings
 from contracts_svc.odcs.yaml_text import MAX_BYTES
 from contracts_svc.ports import Receiver
 from contracts_svc.routes.groups import Message
@@ -94,6 +100,22 @@ def sender(settings: Settings, store: DatabaseStore) -> Sender:
     """What sends the outbox of a store. Raises UserMistake."""
     alerting = Alerting(settings, os.environ)
     return Sender(store, alerting.find, SystemClock(), routes=alerting.routes)
+
+
+def acting(settings: Settings, store: DatabaseStore, routes: Callable[[], RouteFile] | None = None) -> Acting:
+    """With what people acknowledge, silence and resolve. Raises UserMistake."""
+    lineage = StoredLineage(store, openlineage.take, openlineage.read_parsed, SqlProcess())
+
+    def around(incident: Incident) -> Surroundings:
+        row = store.contract_rows([incident.contract]).get(incident.contract)
+        return surroundings(lineage, incident, row.tenant if row else "")
+
+    return Acting(
+        store=store,
+        clock=SystemClock(),
+        routes=routes or Alerting(settings, os.environ).routes,
+        around=around,
+    )
 
 
 def _made(spec: ReceiverSpec, environment: Mapping[str, str]) -> Receiver:

@@ -78,6 +78,10 @@ class OutboxStore(SilenceStore, Protocol):
         """The groups of these recipients (:attr:`Group.recipient`)."""
         ...
 
+    def every_group(self) -> tuple[Group, ...]:
+        """All groups, by key."""
+        ...
+
     def due_groups(self, now: datetime, limit: int) -> tuple[Group, ...]:
         """Groups that are to be looked at, the longest due first."""
         ...

@@ -64,6 +64,11 @@ class Outbox(Part):
             lambda c: tuple(loads(Group, r.document) for r in rows_with(c, query, _GROUPS.c.recipient, names))
         )
 
+    def every_group(self) -> tuple[Group, ...]:
+        """All groups, by key."""
+        query = select(_GROUPS.c.document).order_by(_GROUPS.c.key)
+        return self.database.read(lambda c: tuple(loads(Group, t) for t in c.scalars(query)))
+
     def due_groups(self, now: datetime, limit: int) -> tuple[Group, ...]:
         """Groups that are to be looked at, the longest due first."""
         query = select(_GROUPS.c.document).where(_GROUPS.c.due <= now)
