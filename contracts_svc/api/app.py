@@ -22,6 +22,7 @@ from contracts_svc.api import (
     publish,
     registering,
     runs,
+    silences,
 )
 from contracts_svc.api.description import describe
 from contracts_svc.api.limits import Budget, Limits
@@ -61,6 +62,7 @@ def create_app(service: Service, budget: Budget | None = None) -> FastAPI:
         runs.router,
         contracts.router,
         incidents.router,
+        silences.router,
         gate.router,
         publish.router,
         audit.router,

@@ -10,6 +10,8 @@ from contracts_svc.flows.register import Reader
 from contracts_svc.policy import Policies
 from contracts_svc.ports import Clock, Jobs, PatternInclusion
 from contracts_svc.ports_lineage import ServiceStore
+from contracts_svc.routes.timing import DEFAULT_ROUTES
+from contracts_svc.routes.tree import RouteFile
 
 Patterns = Callable[[], AbstractContextManager[PatternInclusion | None]]
 """What compares patterns, one for each request: it is for one thread, and has a budget."""
@@ -28,5 +30,7 @@ class Service:
     """What registrations and pre-flights are judged by."""
     patterns: Patterns = nullcontext
     """Without them, changed patterns are undecided."""
+    routes: Callable[[], RouteFile] = lambda: DEFAULT_ROUTES
+    """The route file of alerts as it is now."""
     jobs: Jobs | None = None
     """Where work goes that takes longer than a request; None: there is nobody to do it."""

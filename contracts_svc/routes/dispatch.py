@@ -200,4 +200,6 @@ def key_of(notification: Notification, route: Route, receiver: str, routes: Rout
     own = routes.receivers[receiver].kind == CONTRACT
     place = [notification.receiver, notification.channel] if own else []
     common = route.group_of(notification.labels)
+    # Teams of two tenants may have one name.
+    place += [tenant] if (tenant := notification.labels.get("tenant", "")) else []
     return digest([route.key, receiver, notification.audience.value, notification.team, common, place])
