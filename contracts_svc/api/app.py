@@ -23,6 +23,7 @@ from contracts_svc.api import (
     registering,
     runs,
     silences,
+    slack,
 )
 from contracts_svc.api.description import describe
 from contracts_svc.api.limits import Budget, Limits
@@ -63,6 +64,7 @@ def create_app(service: Service, budget: Budget | None = None) -> FastAPI:
         contracts.router,
         incidents.router,
         silences.router,
+        slack.router,
         gate.router,
         publish.router,
         audit.router,

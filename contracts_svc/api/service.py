@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from contracts_svc.flows.register import Reader
 from contracts_svc.policy import Policies
@@ -15,6 +16,23 @@ from contracts_svc.routes.tree import RouteFile
 
 Patterns = Callable[[], AbstractContextManager[PatternInclusion | None]]
 """What compares patterns, one for each request: it is for one thread, and has a budget."""
+
+
+class Buttons(Protocol):
+    """Takes what Slack sends when somebody presses a button."""
+
+    @property
+    def takes_http(self) -> bool:
+        """Whether requests can be told to be Slack's."""
+        ...
+
+    def is_from_slack(self, timestamp: str, body: bytes, signature: str) -> bool:
+        """Whether a request is signed by Slack, and fresh."""
+        ...
+
+    def take(self, payload: object) -> bool:
+        """Have it carried out, later. False: too much waits. Raises UserMistake."""
+        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,5 +50,7 @@ class Service:
     """Without them, changed patterns are undecided."""
     routes: Callable[[], RouteFile] = lambda: DEFAULT_ROUTES
     """The route file of alerts as it is now."""
+    slack: Buttons | None = None
+    """What buttons in Slack are for; None: Slack is not set up."""
     jobs: Jobs | None = None
     """Where work goes that takes longer than a request; None: there is nobody to do it."""

@@ -27,6 +27,7 @@ FLOORS = (
         "versions",
         "incidents",
         "routing",
+        "responders",
         "schedule",
         "schedules",
         "gate",
