@@ -141,6 +141,8 @@ class Notification:
     """Which receiver sends it: slack, email, console, ..."""
     channel: str
     """Where to, in the receiver's own terms."""
+    url: str = ""
+    """A link to the channel, for people: it may tell its workspace."""
     title: str
     severity: Severity
     sections: tuple[Section, ...]

@@ -128,6 +128,10 @@ class SlackDesk:
 
     def _do(self, pressed: Pressed) -> None:
         reply = self._carried_out(pressed)
+        try:
+            self._after()
+        except CouldNotCheck as error:
+            _log.warning("what was done is shown later", cause=str(error))
         if reply is not None and pressed.answer_to:
             delivery = self._answers.tell(pressed.answer_to, reply)
             if not delivery.sent:
@@ -142,7 +146,6 @@ class SlackDesk:
                     "the file CONTRACTS_PEOPLE_FILE, with the squads that you act for."
                 )
             reply = self._pressing.press(pressed.press, who)
-            self._after()
         except CouldNotCheck as error:
             _log.warning("could not do what a button is for", cause=str(error))
             return Reply(
@@ -166,8 +169,13 @@ class SlackDesk:
 class SlackPart:
     """What of the service listens to Slack."""
 
-    def __init__(self, desk: SlackDesk, socket: SocketMode | None) -> None:
-        self.desk, self.socket = desk, socket
+    def __init__(self, desk: SlackDesk, socket: SocketMode | None, people: People) -> None:
+        self.desk, self.socket, self._people = desk, socket, people
+
+    def people_mistake(self) -> UserMistake | None:
+        """What is wrong with the file of people as it is now."""
+        self._people.now()
+        return self._people.mistake
 
     def start(self) -> None:
         """Begin to listen over Socket Mode, where that is set up; returns at once."""
@@ -205,4 +213,4 @@ def slack_part(
         secrets=secrets,
         after=after,
     )
-    return SlackPart(desk, SocketMode(app_token, desk.take) if app_token else None)
+    return SlackPart(desk, SocketMode(app_token, desk.take) if app_token else None, people)

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from contracts_svc.alerts import Audience, Incident, IncidentState, Notification, Transition
+from contracts_svc.impact import channels_of
 from contracts_svc.incidents import COULD_NOT_CHECK
 from contracts_svc.lineage.graph import Consumer, DatasetId, Graph
 from contracts_svc.model import Contract
@@ -35,9 +36,6 @@ DatasetOf = Callable[[str, str], DatasetId]
 
 _Reached = Mapping[tuple[str, ...], Mapping[Consumer, Affected]]
 """The columns of an incident -> whom they reach."""
-
-_OWNER_SCOPES = ("issues", "notifications")
-"""ODCS ``support`` scopes in the order in which an owner is looked for; else the first entry."""
 
 
 def notifications(
@@ -187,6 +185,7 @@ def _notification(
         team=recipient.team,
         receiver=recipient.receiver,
         channel=recipient.channel,
+        url=recipient.url,
         title=title,
         severity=severity,
         sections=sections,
@@ -229,13 +228,12 @@ def owner_of(contract: Contract | None, contract_id: str, default_receiver: str)
         return Recipient(team=f"owner of {contract_id}", receiver=UNROUTED, channel="")
     team = contract.team
     name = (team.custom_value("squad") or team.name or team.owner) if team else None
-    by_scope = {(c.scope or "").lower(): c for c in reversed(contract.support)}
-    entry = next((by_scope[s] for s in _OWNER_SCOPES if s in by_scope), None)
-    entry = entry or next(iter(contract.support), None)
+    channel = next(iter(channels_of(contract)), None)
     return Recipient(
         team=name or f"owner of {contract.title}",
-        receiver=(entry.tool or default_receiver).lower() if entry else UNROUTED,
-        channel=entry.channel if entry else "",
+        receiver=(channel.tool or default_receiver).lower() if channel else UNROUTED,
+        channel=channel.address if channel else "",
+        url=channel.url if channel else "",
         tribe=(team.custom_value("tribe") or "") if team else "",
     )
 
@@ -250,6 +248,7 @@ def _stakeholder(team: str, consumers: Sequence[Consumer], default_receiver: str
         team=team,
         receiver=(channel.tool or default_receiver).lower() if channel else UNROUTED,
         channel=channel.address if channel else "",
+        url=channel.url if channel else "",
         tribe=next((c.tribe for c in consumers if c.tribe), ""),
     )
 

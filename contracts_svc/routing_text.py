@@ -74,7 +74,7 @@ def table(
     shorten text as the receiver shows it: by characters unless told otherwise.
     """
     names = list(dict.fromkeys(n for row in rows for n in row))
-    cells = [[visible(n) for n in names], *([_value(row.get(n)) for n in names] for row in rows)]
+    cells = [[visible(n) for n in names], *([value_text(row.get(n)) for n in names] for row in rows)]
     natural = [min(max(map(length, column)), WIDEST_CELL) for column in zip(*cells, strict=True)]
     widths = _shrunk(natural, width)
     right = [all(_is_number(row.get(n)) for row in rows) for n in names]
@@ -103,7 +103,8 @@ def _shrunk(widths: Sequence[int], width: int) -> list[int]:
     return fitting
 
 
-def _value(value: Json) -> str:
+def value_text(value: Json) -> str:
+    """A value of a row as people read it."""
     if value is None:
         return "NULL"
     if isinstance(value, dict | list | tuple):

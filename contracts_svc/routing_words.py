@@ -40,6 +40,8 @@ class Recipient:
     team: str
     receiver: str
     channel: str
+    url: str = ""
+    """A link to the channel, for people."""
     tribe: str = ""
 
     @property

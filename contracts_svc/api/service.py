@@ -50,6 +50,8 @@ class Service:
     """Without them, changed patterns are undecided."""
     routes: Callable[[], RouteFile] = lambda: DEFAULT_ROUTES
     """The route file of alerts as it is now."""
+    warnings: Callable[[], tuple[str, ...]] = tuple
+    """What those who run it should put right, though it goes on."""
     slack: Buttons | None = None
     """What buttons in Slack are for; None: Slack is not set up."""
     jobs: Jobs | None = None

@@ -10,7 +10,7 @@ import sys
 
 import structlog
 
-from contracts_svc import app, settings
+from contracts_svc import app, app_people, settings
 from contracts_svc.api.app import create_app
 from contracts_svc.api.limits import Budget
 from contracts_svc.api.logs import log_as_json
@@ -32,7 +32,8 @@ def run(host: str | None, port: int | None, demo: bool) -> ExitCode:
             f"--demo asks nobody for a token, and {host} can be reached from other machines",
             "listen at 127.0.0.1, or leave --demo out and make tokens with `contracts token create`",
         )
-    service = app.service(loaded, everyone_may=demo)
+    people = app_people.PeoplePart(loaded, app.service(loaded, everyone_may=demo))
+    service = people.service
     listening = _listen(host, port if port is not None else loaded.port)
     log_as_json()
     server = uvicorn.Server(
@@ -57,9 +58,11 @@ def run(host: str | None, port: int | None, demo: bool) -> ExitCode:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: sys.exit(int(ExitCode.OK)))
     try:
+        people.start()
         server.run(sockets=[listening])
     finally:
         listening.close()
+        people.stop()
         service.store.close()
         logging.getLogger("contracts.serve").info("stopped")
     return ExitCode.OK

@@ -76,6 +76,7 @@ class Group:
     kind: str
     """Where the contract's own channels decide: the kind of receiver."""
     channel: str
+    url: str = ""
     labels: tuple[tuple[str, str], ...] = ()
     """The labels in common."""
     entries: tuple[Entry, ...] = ()
@@ -217,6 +218,7 @@ def _notification(
         first,
         receiver=group.kind,
         channel=group.channel,
+        url=group.url,
         title=_title(texts),
         sections=_sections(texts),
         labels={**first.labels, **labels},
