@@ -8,7 +8,7 @@ COPY contracts ./contracts
 COPY checks ./checks
 COPY contracts_svc ./contracts_svc
 RUN python -m venv /opt/contracts \
- && /opt/contracts/bin/pip install --no-cache-dir -c constraints.txt .
+ && /opt/contracts/bin/pip install --no-cache-dir -c constraints.txt '.[tracing]'
 
 FROM python:3.13-slim
 COPY --from=build /opt/contracts /opt/contracts

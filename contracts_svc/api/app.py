@@ -32,6 +32,7 @@ from contracts_svc.api.problems import PREFIX
 from contracts_svc.api.queries import known_only
 from contracts_svc.api.service import Service
 from contracts_svc.flows.stored_lineage import StoredLineage
+from contracts_svc.tracing import Traced
 
 _DESCRIPTION = (
     "Data contracts: register them, ask whom a change breaks, send lineage, start checks, see incidents. "
@@ -77,4 +78,5 @@ def create_app(service: Service, budget: Budget | None = None) -> FastAPI:
     app.add_middleware(Limits, budget=budget or Budget(per_second=50, burst=200))
     app.add_middleware(Watched, metrics=Metrics(registry))
     app.add_middleware(Logged)
+    app.add_middleware(Traced)
     return app
