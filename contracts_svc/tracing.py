@@ -2,21 +2,20 @@
 
 ``OTEL_EXPORTER_OTLP_ENDPOINT`` (or ``..._TRACES_ENDPOINT``) names where to; every other variable of
 OpenTelemetry's SDK works too (https://opentelemetry.io/docs/specs/otel/configuration/sdk-environment-variables/).
-Without one a span costs next to nothing: it is not recorded. Spans carry names of routes, contracts, tables
-and receivers; no header, query, body or data.
+Without one a span costs next to nothing: it is not recorded. FastAPI makes those of requests, with their
+addresses and no header or body; ours carry names of contracts, tables and receivers, and no data.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, MutableMapping
 from contextlib import contextmanager
 from importlib.metadata import version
+from typing import Any
 
-import structlog
-from opentelemetry import propagate, trace
-from opentelemetry.trace import Span, SpanKind, Status, StatusCode
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from opentelemetry import trace
+from opentelemetry.trace import Span, Status, StatusCode
 
 from contracts_svc.errors import CouldNotCheck, UserMistake
 
@@ -72,47 +71,16 @@ def span(name: str, **attributes: str | int) -> Iterator[Span]:
             raise
 
 
-class Traced:
-    """Middleware: a span for every request, under the trace of whoever asks (W3C ``traceparent``), with its
-    id in every line of the log that is written on its way. The names are those of OpenTelemetry's HTTP
-    conventions (https://opentelemetry.io/docs/specs/semconv/http/http-spans/).
-    """
+def untraced(scope: Mapping[str, Any]) -> bool:
+    """Whether a request is left out: what is asked every few seconds, and logins, whose
+    addresses hold what they are carried out with."""
+    path = str(scope.get("path", ""))
+    return path in _UNTRACED or path.startswith("/auth/")
 
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or scope["path"] in _UNTRACED:
-            await self._app(scope, receive, send)
-            return
-        status = 500
-
-        async def watched(message: Message) -> None:
-            nonlocal status
-            if message["type"] == "http.response.start":
-                status = message["status"]
-            await send(message)
-
-        headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
-        tracer = trace.get_tracer("contracts_svc")
-        with tracer.start_as_current_span(
-            scope["method"], propagate.extract(headers), SpanKind.SERVER, record_exception=False
-        ) as current:
-            told = {}
-            if current.get_span_context().is_valid:
-                told["trace_id"] = trace.format_trace_id(current.get_span_context().trace_id)
-            with structlog.contextvars.bound_contextvars(**told):
-                try:
-                    await self._app(scope, receive, watched)
-                finally:
-                    self._tell(current, scope, status)
-
-    def _tell(self, current: Span, scope: Scope, status: int) -> None:
-        if route := getattr(scope.get("route"), "path", ""):
-            current.update_name(f"{scope['method']} {route}")
-            current.set_attribute("http.route", route)
-        current.set_attribute("http.request.method", scope["method"])
-        current.set_attribute("http.response.status_code", status)
-        current.set_attribute("contracts.request_id", scope.get("state", {}).get("request_id", ""))
-        if status >= 500:
-            current.set_status(Status(StatusCode.ERROR))
+def trace_id(_: object, __: str, line: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """A step of structlog: a line of the log that is written within a trace says which one."""
+    context = trace.get_current_span().get_span_context()
+    if context.is_valid:
+        line["trace_id"] = trace.format_trace_id(context.trace_id)
+    return line
