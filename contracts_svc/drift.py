@@ -71,27 +71,27 @@ class DriftRule:
 
 
 ADDED = DriftRule(
-    id="SCHEMA_SOURCE_COLUMN_ADDED",
+    id="schema-source-column-added",
     purpose="Checks that a contract has the columns that its schema source gets.",
     severity=Severity.WARNING,
 )
 REMOVED = DriftRule(
-    id="SCHEMA_SOURCE_COLUMN_REMOVED",
+    id="schema-source-column-removed",
     purpose="Checks that a contract promises no column that its schema source loses.",
     severity=Severity.ERROR,
 )
 RETYPED = DriftRule(
-    id="SCHEMA_SOURCE_TYPE_CHANGED",
+    id="schema-source-type-changed",
     purpose="Checks that a contract has the types that its schema source comes to have.",
     severity=Severity.ERROR,
 )
 LOOSENED = DriftRule(
-    id="SCHEMA_SOURCE_LOOSENED",
+    id="schema-source-loosened",
     purpose="Checks that a contract promises no more of a column than its schema source still does.",
     severity=Severity.WARNING,
 )
 UNREAD = DriftRule(
-    id="SCHEMA_SOURCE_UNREAD",
+    id="schema-source-unread",
     purpose="Checks that a changed schema source can be read, and what it does to the contract is known.",
     severity=Severity.WARNING,
 )
@@ -171,8 +171,14 @@ def table_in(tables: Sequence[Table], table: Table, source: SchemaSource) -> Tab
 
 def unread(contract: Contract, table: Table, source: SchemaSource, why: str) -> Finding:
     """That it is not known what a changed source does to a contract."""
+    # Whoever reads the table may be affected, as by a job of which it is not known what it makes.
     change = Change(
-        kind=ChangeKind.CHANGED, element="custom", table=table.name, key=PROPERTY, new=source.path
+        kind=ChangeKind.CHANGED,
+        element="table",
+        table=table.name,
+        field="unknown",
+        new=source.path,
+        new_at=source.at,
     )
     return Finding(
         rule=UNREAD.id,
@@ -308,7 +314,8 @@ class _About:
             why="the data comes to be what its source says, whatever the contract promises",
             fix=f"have the contract say so in this change, or leave {self.source.path} as it is",
             contract=self.contract.id,
-            change=change,
+            # Its places are in a document that was made of the source, which nobody can look at.
+            change=replace(change, old_at=None, new_at=at),
             suggestion=edit,
         )
 

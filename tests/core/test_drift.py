@@ -91,11 +91,11 @@ def found(after: str, before: str = DERIVED, contract: str = CONTRACT) -> tuple[
 
 CHANGES = [
     # what changes in the source, the rule, where the contract is wrong, and what it would say there
-    ("physicalType: BIGINT", "physicalType: INTEGER", "SCHEMA_SOURCE_TYPE_CHANGED", 15, "        physicalType: INTEGER   # as stored"),
-    ("id, logicalType: integer", "id, logicalType: string", "SCHEMA_SOURCE_TYPE_CHANGED", 14, "        logicalType: string"),
-    ("required: true, ", "required: false, ", "SCHEMA_SOURCE_LOOSENED", 16, "        required: false"),
-    ("maxLength: 10", "maxLength: 99", "SCHEMA_SOURCE_LOOSENED", 23, "          maxLength: 99"),
-    ("{name: price, logicalType: number", "{name: price, logicalType: integer", "SCHEMA_SOURCE_TYPE_CHANGED", 34, "        logicalType: integer"),
+    ("physicalType: BIGINT", "physicalType: INTEGER", "schema-source-type-changed", 15, "        physicalType: INTEGER   # as stored"),
+    ("id, logicalType: integer", "id, logicalType: string", "schema-source-type-changed", 14, "        logicalType: string"),
+    ("required: true, ", "required: false, ", "schema-source-loosened", 16, "        required: false"),
+    ("maxLength: 10", "maxLength: 99", "schema-source-loosened", 23, "          maxLength: 99"),
+    ("{name: price, logicalType: number", "{name: price, logicalType: integer", "schema-source-type-changed", 34, "        logicalType: integer"),
 ]  # fmt: skip
 
 
@@ -115,7 +115,7 @@ def test_a_changed_field_is_told_at_its_line_with_the_line_to_have_there(
 
 def test_a_column_that_the_source_loses_is_taken_out_whole() -> None:
     (finding,) = found(DERIVED.replace(*_without("note")))
-    assert finding.rule == "SCHEMA_SOURCE_COLUMN_REMOVED"
+    assert finding.rule == "schema-source-column-removed"
     assert finding.suggestion == Suggestion(file="contracts/orders.odcs.yaml", first=20, last=26, text="")
     changed = applied(CONTRACT, finding.suggestion)
     assert read(changed).tables[0].column("note") is None
@@ -127,7 +127,7 @@ def test_a_column_that_the_source_gets_goes_behind_the_one_that_it_follows() -> 
     new = "{name: tax, logicalType: number, physicalType: DOUBLE, required: true, logicalTypeOptions: {minimum: 0}}"
     after = DERIVED.replace("      - {name: buyer", f"      - {new}\n      - {{name: buyer")
     (finding,) = found(after)
-    assert finding.rule == "SCHEMA_SOURCE_COLUMN_ADDED"
+    assert finding.rule == "schema-source-column-added"
     assert finding.suggestion is not None
     assert (finding.suggestion.first, finding.suggestion.last) == (26, 26)
     changed = read(applied(CONTRACT, finding.suggestion))
@@ -165,7 +165,7 @@ def test_a_nested_column_goes_where_its_siblings_are() -> None:
 
 def test_what_is_written_in_flow_style_is_told_without_an_edit() -> None:
     (finding,) = found(DERIVED.replace(*_without("flow")))
-    assert finding.rule == "SCHEMA_SOURCE_COLUMN_REMOVED"
+    assert finding.rule == "schema-source-column-removed"
     assert finding.at.line == 32
     assert finding.suggestion is None
 
