@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 
@@ -30,3 +30,5 @@ class Service:
     """Without them, changed patterns are undecided."""
     jobs: Jobs | None = None
     """Where work goes that takes longer than a request; None: there is nobody to do it."""
+    not_ready: Callable[[], Sequence[str]] = tuple
+    """What of this process cannot be used now, and why, besides the store."""
