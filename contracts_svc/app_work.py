@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from prometheus_client import CollectorRegistry
@@ -47,6 +48,7 @@ def scheduled(
         read=app.reader(),
         died=lambda run: failed(run, f"its worker {run.worker} died", checking),
         windows=app.windows(settings),
+        quiet=timedelta(seconds=settings.publish_quiet_seconds),
         limits=Limits(per_bucket=settings.runs_per_bucket, per_tenant=settings.runs_per_tenant),
     )
     leadership = Alone() if kept.database.is_sqlite else PostgresLeadership(kept.database)

@@ -68,6 +68,9 @@ class Settings(BaseSettings):
     run_attempts: int = Field(
         3, ge=1, le=20, description="How often a scheduled check is begun before it is given up and told"
     )
+    publish_quiet_seconds: float = Field(
+        30, ge=0, le=300, description="Seconds without another publish event after which a table is checked"
+    )
     maintenance_file: Path | None = Field(
         None, description="YAML file of `time_intervals`, in which no check is begun by itself"
     )

@@ -120,7 +120,7 @@ def ask(store: DatabaseStore, clock: QuickClock, n: int) -> None:
 def publish(store: DatabaseStore, clock: QuickClock, n: int) -> None:
     for part in range(3):
         event = PublishEvent(key=f"{n}.{part}", tenant="", contract="p", table=f"p{n}", at=clock.now())
-        store.put_event(event)
+        store.put_events([event])
 
 
 def planned_runs(store: DatabaseStore) -> int:

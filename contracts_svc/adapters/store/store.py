@@ -11,7 +11,6 @@ from contracts_svc.adapters.store.incidents import Incidents
 from contracts_svc.adapters.store.jobs import ScheduledRuns
 from contracts_svc.adapters.store.outbox import Outbox, Silences
 from contracts_svc.adapters.store.people import Audit, Subscriptions, Tokens, Waivers
-from contracts_svc.adapters.store.publish import HeardMessages
 from contracts_svc.adapters.store.reports import LineageReports
 from contracts_svc.adapters.store.runs import Runs
 from contracts_svc.adapters.store.states import States
@@ -36,7 +35,6 @@ class DatabaseStore(
     ScheduledRuns,
     Outbox,
     Silences,
-    HeardMessages,
     States,
 ):
     """:class:`contracts_svc.ports_store.Store` on SQLite or PostgreSQL, with scheduled runs and an outbox."""
