@@ -329,18 +329,6 @@ class AuditStore(Protocol):
         ...
 
 
-class PublishStore(Protocol):
-    """Remembers which messages about published data were heard."""
-
-    def hear(self, messages: Iterable[str], now: datetime) -> frozenset[str]:
-        """Remember messages by their ids; those that were not known before."""
-        ...
-
-    def prune_heard(self, before: datetime, *, batch: int = 1_000) -> int:
-        """Forget messages from before that moment, in small transactions; how many there were."""
-        ...
-
-
 class StateStore(Protocol):
     """Keeps figures of files, so that files that did not change are not read again.
 
@@ -368,7 +356,6 @@ class Store(
     SubscriptionStore,
     TokenStore,
     AuditStore,
-    PublishStore,
     StateStore,
     Protocol,
 ):

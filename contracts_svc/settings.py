@@ -53,6 +53,11 @@ class Settings(BaseSettings):
     keep_measurements_days: int = Field(
         400, ge=1, description="Days that figures of checks are kept for drawing and for thresholds"
     )
+    embedded: bool = Field(
+        True,
+        description="Whether `contracts serve` also schedules, checks and sends; false where "
+        "`contracts worker` does all that",
+    )
     worker_slots: int = Field(4, ge=1, le=256, description="Checks that one worker does at once")
     runs_per_bucket: int = Field(
         16, ge=1, description="Scheduled checks of one bucket at once, in all workers"
@@ -62,6 +67,9 @@ class Settings(BaseSettings):
     )
     run_attempts: int = Field(
         3, ge=1, le=20, description="How often a scheduled check is begun before it is given up and told"
+    )
+    publish_quiet_seconds: float = Field(
+        30, ge=0, le=300, description="Seconds without another publish event after which a table is checked"
     )
     maintenance_file: Path | None = Field(
         None, description="YAML file of `time_intervals`, in which no check is begun by itself"

@@ -40,8 +40,13 @@ _DESCRIPTION = (
 )
 
 
-def create_app(service: Service, budget: Budget | None = None) -> FastAPI:
-    """The API over a service. ``budget`` bounds how many requests a caller may make."""
+def create_app(
+    service: Service, budget: Budget | None = None, registry: CollectorRegistry | None = None
+) -> FastAPI:
+    """The API over a service.
+
+    ``budget`` bounds how many requests a caller may make; ``registry`` holds the figures of the process.
+    """
     app = FastAPI(
         title="Data contracts",
         version=version("contracts-svc"),
@@ -55,7 +60,7 @@ def create_app(service: Service, budget: Budget | None = None) -> FastAPI:
     )
     app.state.service = service
     app.state.lineage = StoredLineage(service.store, openlineage.take, openlineage.read_parsed, SqlProcess())
-    registry = CollectorRegistry()
+    registry = registry or CollectorRegistry()
     problems.install(app)
     # The contracts' own router is the last of those under /contracts: an id may hold slashes.
     routers = [

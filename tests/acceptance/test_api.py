@@ -17,7 +17,6 @@ from contracts_svc.api.limits import Budget
 from contracts_svc.api.problems import MEDIA_TYPE
 from contracts_svc.api.service import Service
 from contracts_svc.policy_read import read_policy
-from contracts_svc.ports import Jobs
 from contracts_svc.ports_store import SERVICE, Token
 from tests.fixtures_store import memory_store, read_contract
 
@@ -61,7 +60,6 @@ class World:
         store: DatabaseStore,
         everyone_may: bool = False,
         budget: Budget | None = None,
-        jobs: Jobs | None = None,
         policy: bytes = b"version: 1",
     ) -> None:
         self.store = store
@@ -71,7 +69,6 @@ class World:
             clock=FixedClock(),
             everyone_may=everyone_may,
             policies=read_policy(policy, "policy.yaml"),
-            jobs=jobs,
         )
         self.app = create_app(service, budget or Budget(1_000_000, 1_000_000))
         self.client = TestClient(self.app, "http://127.0.0.1", raise_server_exceptions=False)

@@ -42,7 +42,7 @@ FLOORS = (
     ),
     ("ports", "flows."),
     ("adapters.",),
-    ("settings", "app", "scheduler", "tracing", "api.", "cli.", "demo."),
+    ("settings", "app", "scheduler", "loops", "tracing", "api.", "cli.", "demo."),
 )
 ONE_ADAPTER = ("adapters.store.", "adapters.github.")
 # Knows no vendor, only HTTP: what several receivers send by.

@@ -13,7 +13,6 @@ from contracts_svc.adapters.store.incidents import Incidents
 from contracts_svc.adapters.store.jobs import ScheduledRuns
 from contracts_svc.adapters.store.outbox import Outbox, Silences
 from contracts_svc.adapters.store.people import Audit, Subscriptions, Tokens, Waivers
-from contracts_svc.adapters.store.publish import HeardMessages
 from contracts_svc.adapters.store.reports import LineageReports
 from contracts_svc.adapters.store.runs import Runs
 from contracts_svc.adapters.store.states import States
@@ -39,7 +38,6 @@ class DatabaseStore(
     ScheduledRuns,
     Outbox,
     Silences,
-    HeardMessages,
     States,
     HubWork,
     HubRepositories,

@@ -329,13 +329,6 @@ def upgrade() -> None:
     )
     op.create_index(op.f("ix_silences_ends"), "silences", ["ends"], unique=False)
     op.create_table(
-        "heard_messages",
-        sa.Column("key", sa.LargeBinary(), nullable=False),
-        sa.Column("at", INSTANT, nullable=False),
-        sa.PrimaryKeyConstraint("key", name=op.f("pk_heard_messages")),
-    )
-    op.create_index(op.f("ix_heard_messages_at"), "heard_messages", ["at"], unique=False)
-    op.create_table(
         "states",
         sa.Column("place", sa.LargeBinary(), nullable=False),
         sa.Column("unit", sa.String(length=32), nullable=False),
