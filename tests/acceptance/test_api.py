@@ -253,6 +253,10 @@ def test_versions_and_what_changed_between_them(world: World) -> None:
     token = world.token("viewer")
     versions = world.get("/api/v1/contracts/orders/versions", token).json()["items"]
     assert [v["version"] for v in versions] == ["1.0.0", "2.0.0"]
+    first = world.get("/api/v1/contracts/orders/versions?limit=1", token).json()
+    rest = world.get(f"/api/v1/contracts/orders/versions?limit=1&cursor={first['next']}", token).json()
+    assert [v["version"] for v in first["items"] + rest["items"]] == ["1.0.0", "2.0.0"]
+    assert rest["next"] is None
     log = world.get("/api/v1/contracts/orders/changelog?old=1.0.0", token).json()
     assert (log["old_version"], log["new_version"]) == ("1.0.0", "2.0.0")
     assert [f["rule"] for f in log["findings"]] == ["column-removed"]
