@@ -17,6 +17,7 @@ from contracts_svc.api import (
     health,
     incidents,
     lineage,
+    login,
     people,
     problems,
     publish,
@@ -65,6 +66,7 @@ def create_app(service: Service, budget: Budget | None = None) -> FastAPI:
         publish.router,
         audit.router,
         lineage.router,
+        login.router,
         health.router,
         health.metrics_endpoint(registry),
     ]

@@ -144,7 +144,7 @@ def retire_contract(
 ) -> ContractSummary:
     """Take a contract out of use. Its versions stay readable; a second time changes nothing."""
     row = visible(service, caller, contract_id)
-    must_own(caller, row.squad, f"contract {contract_id}")
+    must_own(caller, row.squad, f"contract {contract_id}", row.domain)
     must_match(if_match, etag_of_hash(row.hash))
     service.store.retire_contract(contract_id, service.clock.now(), caller.actor(request))
     return summary(visible(service, caller, contract_id))

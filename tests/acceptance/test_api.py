@@ -16,6 +16,7 @@ from contracts_svc.api.app import create_app
 from contracts_svc.api.limits import Budget
 from contracts_svc.api.problems import MEDIA_TYPE
 from contracts_svc.api.service import Service
+from contracts_svc.flows.login import Login
 from contracts_svc.policy_read import read_policy
 from contracts_svc.ports import Jobs
 from contracts_svc.ports_store import SERVICE, Token
@@ -63,6 +64,7 @@ class World:
         budget: Budget | None = None,
         jobs: Jobs | None = None,
         policy: bytes = b"version: 1",
+        login: Login | None = None,
     ) -> None:
         self.store = store
         service = Service(
@@ -72,6 +74,7 @@ class World:
             everyone_may=everyone_may,
             policies=read_policy(policy, "policy.yaml"),
             jobs=jobs,
+            login=login,
         )
         self.app = create_app(service, budget or Budget(1_000_000, 1_000_000))
         self.client = TestClient(self.app, "http://127.0.0.1", raise_server_exceptions=False)
@@ -132,7 +135,7 @@ def is_problem(answer: Any, status: int) -> dict[str, Any]:
 
 
 def test_every_endpoint_names_a_permission_or_is_known_to_be_public(world: World) -> None:
-    public = {"/health", "/ready", "/metrics"}
+    public = {"/health", "/ready", "/metrics", "/login", "/auth/callback", "/logout", "/api/v1/me"}
     for route in routes_of(world):
         found = [d.call.permission for d in flat(route.dependant) if isinstance(d.call, _Needs)]
         assert bool(found) is not (route.path in public), route.path

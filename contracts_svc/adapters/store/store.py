@@ -14,6 +14,7 @@ from contracts_svc.adapters.store.people import Audit, Subscriptions, Tokens, Wa
 from contracts_svc.adapters.store.publish import HeardMessages
 from contracts_svc.adapters.store.reports import LineageReports
 from contracts_svc.adapters.store.runs import Runs
+from contracts_svc.adapters.store.sessions import Sessions
 from contracts_svc.adapters.store.states import States
 from contracts_svc.adapters.store.tables import metadata
 from contracts_svc.ports_jobs import JobStore
@@ -38,6 +39,7 @@ class DatabaseStore(
     Silences,
     HeardMessages,
     States,
+    Sessions,
 ):
     """:class:`contracts_svc.ports_store.Store` on SQLite or PostgreSQL, with scheduled runs and an outbox."""
 
