@@ -14,6 +14,7 @@ from contracts_svc.adapters.pattern_process import PatternProcess
 from contracts_svc.adapters.schema_import import SchemaImport
 from contracts_svc.adapters.state_file import StateFile
 from contracts_svc.adapters.storage import ArrowStorage
+from contracts_svc.app_login import login
 from contracts_svc.errors import UserMistake
 from contracts_svc.ports import FileOpener, S3Access
 from contracts_svc.settings import Settings
@@ -158,6 +159,7 @@ def service(
         everyone_may=everyone_may,
         policies=policies,
         patterns=pattern_inclusion,
+        login=login(settings),
     )
 
 

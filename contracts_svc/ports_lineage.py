@@ -10,6 +10,7 @@ from typing import Protocol, TypeVar
 from contracts_svc.lineage.event_report import FacetSaid, Report
 from contracts_svc.lineage.graph import ColumnRef, Consumer, DatasetId, Edge
 from contracts_svc.model import Contract
+from contracts_svc.ports_people import SessionStore
 from contracts_svc.ports_store import Reached, Store, Subscription
 
 T = TypeVar("T")
@@ -160,5 +161,5 @@ class StoredGraph(LineageReports, Protocol):
         ...
 
 
-class ServiceStore(Store, StoredGraph, Protocol):
+class ServiceStore(Store, StoredGraph, SessionStore, Protocol):
     """All that the running service must remember, what jobs report of lineage included."""

@@ -88,6 +88,32 @@ class Settings(BaseSettings):
     policy: Path | None = Field(
         None, description="Policy file that registrations are judged by; empty: the defaults"
     )
+    public_url: str = Field(
+        "", description="What a browser's address bar says of this service: https://contracts.example.com"
+    )
+    oidc_issuer: str = Field(
+        "", description="OpenID provider by which people log in; empty: there are only tokens"
+    )
+    oidc_client_id: str = Field("", description="This service's id at the provider")
+    oidc_client_secret: SecretStr = Field(
+        SecretStr(""), description="Its secret there; empty: a public client (PKCE is used with either)"
+    )
+    oidc_scopes: str = Field("openid profile email", description="What the provider is asked to tell")
+    oidc_groups: dict[str, list[str]] = Field(
+        {},
+        description='Group -> scopes: `{"data-platform": ["admin"], "squad-*": ["editor", "squad:*"]}`',
+    )
+    oidc_groups_claim: str = Field(
+        "groups", description="Claim with the groups; a path of names with dots is followed"
+    )
+    oidc_name_claim: str = Field("email", description="Claim with what a person is called in the audit")
+    oidc_tenant_claim: str = Field("", description="Claim with a person's tenant; empty: no tenant")
+    oidc_default_role: str = Field(
+        "viewer", description="Role of everybody who can log in; empty: only those in a group of ours"
+    )
+    session_hours: float = Field(
+        8, gt=0, le=720, description="After which a person has to log in again, and is asked for groups anew"
+    )
     memory_limit: str = Field("512MB", description="Most memory a check run may use in the engine")
     temp_directory: str = Field("", description="Where the engine spills; empty: the system's folder")
     timeout_seconds: int = Field(600, ge=1, description="Most seconds one query of a check may take")
@@ -145,6 +171,6 @@ def _default(value: object) -> str:
     if isinstance(value, SecretStr):
         # Defaults stand in the code: what is secret is what somebody sets.
         value = value.get_secret_value()
-    if value in ("", [], None):
+    if value in ("", [], {}, None):
         return ""
     return str(value).lower() if isinstance(value, bool) else str(value)

@@ -17,6 +17,7 @@ from contracts_svc.api import (
     health,
     incidents,
     lineage,
+    login,
     people,
     problems,
     publish,
@@ -73,6 +74,7 @@ def create_app(
         publish.router,
         audit.router,
         lineage.router,
+        login.router,
         health.router,
         health.metrics_endpoint(registry),
     ]

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Header, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from contracts_svc.alerts import Incident, IncidentState, Transition
-from contracts_svc.api.access import Caller, Reader, Writer
+from contracts_svc.api.access import Caller, Reader, Writer, must_own
 from contracts_svc.api.contracts import must_match
 from contracts_svc.api.deps import ServiceOf
 from contracts_svc.api.fields import Maybe, Moment, Text
@@ -140,7 +140,7 @@ def acknowledge_incident(
 ) -> IncidentWhole:
     """Say that one is on it. For whose contract it is, and for those downstream whom it concerns."""
     incident, row = _visible(service, caller, incident_id)
-    if not caller.owns(row.squad) and not _is_concerned(service, caller, incident):
+    if not caller.owns(row.squad, row.domain) and not _is_concerned(service, caller, incident):
         raise Refused(403, f"this incident concerns no squad that {caller.name} acts for")
     return _moved(
         service,
@@ -164,8 +164,7 @@ def resolve_incident(
 ) -> IncidentWhole:
     """Say that it is over, and why. For whose contract it is; the next run that fails opens it again."""
     _, row = _visible(service, caller, incident_id)
-    if not caller.owns(row.squad):
-        raise Refused(403, f"contract {row.id} belongs to squad {row.squad!r}, which {caller.name} is not of")
+    must_own(caller, row.squad, f"contract {row.id}", row.domain)
     return _moved(
         service,
         caller,

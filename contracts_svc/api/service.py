@@ -7,6 +7,7 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from contracts_svc.flows.login import Login
 from contracts_svc.flows.register import Reader
 from contracts_svc.policy import Policies
 from contracts_svc.ports import Clock, PatternInclusion
@@ -36,3 +37,5 @@ class Service:
     """Without them, changed patterns are undecided."""
     not_ready: Callable[[], Sequence[str]] = tuple
     """What of this process cannot be used now, and why, besides the store."""
+    login: Login | None = None
+    """How people log in; None: there are only tokens."""

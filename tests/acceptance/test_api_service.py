@@ -570,6 +570,7 @@ REQUESTS: dict[tuple[str, str], tuple[str, Any, int, int]] = {
     ("POST", "/api/v1/incidents/{incident_id}/acknowledge"): (f"/incidents/{ID}/acknowledge", {}, 200, 404),
     ("POST", "/api/v1/incidents/{incident_id}/resolve"): (f"/incidents/{ID}/resolve", {"reason": "x"}, 200, 404),
     ("GET", "/api/v1/datasets/{name:path}/gate"): ("/datasets/orders/gate", None, 200, 404),
+    ("GET", "/api/v1/me"): ("/me", None, 200, 200),
     ("GET", "/api/v1/audit"): ("/audit", None, 200, 200),
     ("POST", "/api/v1/preflight"): ("/preflight", {"new": orders("2.0.0", tenant="acme").decode()}, 200, 403),
     ("POST", "/api/v1/events/publish"): ("/events/publish", s3_message("orders/a.parquet"), 202, 202),
@@ -598,7 +599,7 @@ def test_another_tenant_sees_nothing_at_any_endpoint(world: World) -> None:
         assert theirs.status_code == refused, (method, path, theirs.text)
         if refused < 300:
             told = theirs.json()
-            listed = told.get("items", told.get("checks"))
+            listed = told.get("items", told.get("checks", []))
             # Their own token was made, which their audit tells.
             assert [e for e in listed if e.get("kind") != "token"] == [], (method, path)
         else:

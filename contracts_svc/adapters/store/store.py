@@ -15,6 +15,7 @@ from contracts_svc.adapters.store.outbox import Outbox, Silences
 from contracts_svc.adapters.store.people import Audit, Subscriptions, Tokens, Waivers
 from contracts_svc.adapters.store.reports import LineageReports
 from contracts_svc.adapters.store.runs import Runs
+from contracts_svc.adapters.store.sessions import Sessions
 from contracts_svc.adapters.store.states import States
 from contracts_svc.adapters.store.tables import metadata
 from contracts_svc.ports_hub_store import HubStore
@@ -42,6 +43,7 @@ class DatabaseStore(
     HubWork,
     HubRepositories,
     HubPulls,
+    Sessions,
 ):
     """:class:`contracts_svc.ports_store.Store` on SQLite or PostgreSQL, with scheduled runs and an outbox."""
 

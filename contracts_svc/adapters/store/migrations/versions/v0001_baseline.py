@@ -417,6 +417,14 @@ def _lineage_reports() -> None:
     )
     op.create_index(op.f("ix_lineage_readers_tenant"), "lineage_readers", ["tenant"], unique=False)
     op.create_index(op.f("ix_lineage_readers_origin_key"), "lineage_readers", ["origin_key"], unique=False)
+    op.create_table(
+        "sessions",
+        sa.Column("hash", sa.String(64), nullable=False),
+        sa.Column("expires", INSTANT, nullable=False),
+        sa.Column("document", TEXT, nullable=False),
+        sa.PrimaryKeyConstraint("hash", name=op.f("pk_sessions")),
+    )
+    op.create_index(op.f("ix_sessions_expires"), "sessions", ["expires"], unique=False)
 
 
 def _github() -> None:
