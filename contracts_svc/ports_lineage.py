@@ -147,12 +147,18 @@ class StoredGraph(LineageReports, Protocol):
         """Every edge out of these datasets."""
         ...
 
-    def edges_stamp(self, tenant: str) -> tuple[int, int]:
-        """Differs whenever edges were added or taken away."""
+    def uses_of(self, datasets: Collection[DatasetId]) -> Mapping[DatasetId, bool]:
+        """Those of these datasets (as they are kept) that an edge starts or ends at -> whether one ends
+        there."""
         ...
 
-    def datasets_in_use(self, tenant: str) -> Mapping[DatasetId, bool]:
-        """Every dataset (as it is kept) that an edge starts or ends at -> whether one ends there."""
+    def datasets_used(self, tenant: str) -> tuple[int, int]:
+        """How many datasets an edge starts or ends at, and at how many one ends."""
+        ...
+
+    def datasets_called(self, tenant: str, text: str) -> tuple[DatasetId, ...]:
+        """Those (as they are kept) whose name, or namespace and name with a slash between, is this text and
+        that an edge starts or ends at; sorted."""
         ...
 
     def subscriptions(self, contract_id: str | None = None) -> tuple[Subscription, ...]:

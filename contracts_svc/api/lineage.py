@@ -6,13 +6,13 @@ import zlib
 from collections.abc import Iterable
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Body, Depends, Query, Request
+from fastapi import APIRouter, Body, Query, Request
 from pydantic import BaseModel, Field
 from starlette.concurrency import run_in_threadpool
 
 from contracts_svc.adapters.openlineage import MAX_EVENT
 from contracts_svc.api.access import LineageSender, Reader
-from contracts_svc.api.deps import ServiceOf
+from contracts_svc.api.deps import LineageOf, ServiceOf
 from contracts_svc.api.lineage_part import part_json
 from contracts_svc.api.pages import Cursor, Limit, Page, after, cursor_of
 from contracts_svc.api.problems import PREFIX, RESPONSES, Refused
@@ -126,14 +126,6 @@ class Asked(BaseModel):
     fingerprints: list[str] = Field(
         default=[], max_length=MOST_STARTS, description="Changes whose waivers are asked for"
     )
-
-
-def _lineage(request: Request) -> StoredLineage:
-    found: StoredLineage = request.app.state.lineage
-    return found
-
-
-LineageOf = Annotated[StoredLineage, Depends(_lineage)]
 
 
 # --- in --------------------------------------------------------------------------------------------

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from threading import Lock
@@ -70,7 +70,6 @@ class LineageIntake:
         self._read = read
         self._follow = follow
         self._cache: dict[str, Known] = {}
-        self._used: dict[str, tuple[tuple[int, int], Mapping[DatasetId, bool]]] = {}
         self._lock = Lock()
 
     # --- in ---

@@ -13,7 +13,7 @@ from contracts_svc.errors import CouldNotCheck, UserMistake
 from contracts_svc.flows.history import Earlier
 from contracts_svc.flows.preflight import ContractChange, Preflight, Sides, preflight
 from contracts_svc.flows.register import Reader
-from contracts_svc.flows.registered_lineage import RegisteredLineage
+from contracts_svc.flows.stored_lineage import StoredLineage, TenantLineage
 from contracts_svc.model import Contract
 from contracts_svc.policy import Policies
 from contracts_svc.ports import FileVersion, PatternInclusion
@@ -57,6 +57,7 @@ class Registry:
     """Judges versions by what is registered, and keeps those that may be."""
 
     store: Store
+    lineage: StoredLineage
     read: Reader
     policies: Policies
     patterns: Patterns
@@ -120,13 +121,7 @@ class Registry:
         with self.patterns() as inclusion:
             return preflight(
                 sides,
-                RegisteredLineage(
-                    store=self.store,
-                    contracts=base,
-                    promised=head,
-                    subscriptions=subscriptions,
-                    tenant=tenant,
-                ),
+                TenantLineage(stored=self.lineage, tenant=tenant, contracts=base, promised=head),
                 now=now,
                 mode=mode,
                 earlier=None if old is None else self._earlier(old, head, subscriptions),

@@ -8,30 +8,34 @@ and what is said of the whole is counted once until edges are added or taken awa
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 from typing import Protocol
 
-from contracts_svc.errors import Problem
+from contracts_svc.errors import CouldNotCheck, Problem
 from contracts_svc.findings import Finding
 from contracts_svc.flows.lineage import Lineage, consumers_in, described
 from contracts_svc.flows.lineage_intake import Known, LineageIntake, described_in, rank_of
-from contracts_svc.flows.registered_lineage import declarations_of
 from contracts_svc.impact import Assessment, DatasetOf, assess, starts_of
 from contracts_svc.impact_age import assess_by_age
 from contracts_svc.lineage.age import Ages
+from contracts_svc.lineage.declared import Reads
+from contracts_svc.lineage.declared import Subscription as Declared
 from contracts_svc.lineage.declared_edges import declared, relationships
 from contracts_svc.lineage.graph import PROMISED, ColumnRef, Consumer, ConsumerKind, DatasetId, Edge, Graph
 from contracts_svc.lineage.heard import Pin
 from contracts_svc.lineage.identity import Identities
+from contracts_svc.lineage.names import normal
 from contracts_svc.lineage.reach import Extent
 from contracts_svc.lineage.resolve import DECLARED, settled
+from contracts_svc.lineage.servers import places_of
 from contracts_svc.lineage.tenancy import scoped, unscoped, unscoped_edges
-from contracts_svc.model import Contract, Table
-from contracts_svc.ports_lineage import Told
-from contracts_svc.ports_store import Reached
+from contracts_svc.model import NOWHERE, Contract, Table
+from contracts_svc.ports_lineage import StoredGraph, Told
+from contracts_svc.ports_store import Reached, Subscription
 from contracts_svc.routing_reach import Affected, affected
+from contracts_svc.waivers import Waiver
 
 LIMIT = 100_000
 """Most columns that one question looks at."""
@@ -60,7 +64,7 @@ class StoredLineage(LineageIntake):
         identities = self.refresh(tenant).identities
         found = identities.find(text)
         if found is None:
-            found = next((d for d in sorted(self._in_use(tenant)) if text in (d.name, str(d))), None)
+            found = next(map(unscoped, self._store.datasets_called(tenant, text)), None)
         return found, () if found else identities.suggest(text)
 
     def downstream(self, ref: ColumnRef, tenant: str) -> Part:
@@ -84,37 +88,48 @@ class StoredLineage(LineageIntake):
         edges = settled(unscoped_edges(reached.graph.edges))
         return Part(lineage=Lineage(graph=Graph(edges)), complete=reached.complete)
 
-    def part(self, starts: Iterable[ColumnRef], *, tenant: str, names: Iterable[DatasetId] = ()) -> Part:
+    def datasets_from(self, starts: Iterable[ColumnRef], tenant: str) -> frozenset[DatasetId]:
+        """The datasets that an effect on these columns (or, column None, datasets) can come to."""
+        identities = self.refresh(tenant).identities
+        begin = [ColumnRef(scoped(identities.resolve(r.dataset), tenant), r.column) for r in starts]
+        reached = self._store.downstream(begin, limit=LIMIT)
+        return frozenset(e.target.dataset for e in settled(unscoped_edges(reached.graph.edges)))
+
+    def part(
+        self,
+        starts: Iterable[ColumnRef],
+        *,
+        tenant: str,
+        names: Iterable[DatasetId] = (),
+        also: Mapping[DatasetId, Iterable[DatasetId]] | None = None,
+        promised: Sequence[Contract] | None = None,
+    ) -> Part:
         """What an assessment of changes at ``starts`` can look at.
 
-        The datasets of ``starts`` and ``names`` keep these names in it, whatever they are called here.
+        The datasets of ``starts`` and ``names`` keep these names in it, whatever they are called here;
+        ``also`` are further names that lineage may have for them. ``promised`` are the contracts whose
+        relationships count, where these are not those that are registered.
         """
         known = self.refresh(tenant)
         starts = tuple(starts)
-        asked = _asked((*(r.dataset for r in starts), *names), known.identities)
-        extra = self._declared(known)
-        begin = [ColumnRef(known.identities.resolve(r.dataset), r.column) for r in starts]
+        also = also or {}
+        resolve = known.identities.resolve
+        asked = _asked((*(r.dataset for r in starts), *names), also, resolve)
+        extra = self._declared(known, known.contracts if promised is None else promised)
+        begin = [
+            ColumnRef(resolve(name), r.column)
+            for r in starts
+            for name in dict.fromkeys((r.dataset, *also.get(r.dataset, ())))
+        ]
         edges, touched, complete = self._reached(begin, extra.edges, tenant)
         lineage = self._lineage(known, extra, edges, touched, tenant)
         return Part(lineage=_renamed(lineage, asked), complete=complete)
 
-    def _in_use(self, tenant: str) -> Mapping[DatasetId, bool]:
-        """Every dataset of the stored edges -> whether one ends there."""
-        stamp = self._store.edges_stamp(tenant)
-        with self._lock:
-            kept = self._used.get(tenant)
-        if kept is None or kept[0] != stamp:
-            found = {unscoped(d): fed for d, fed in self._store.datasets_in_use(tenant).items()}
-            kept = (stamp, found)
-            with self._lock:
-                self._used[tenant] = kept
-        return kept[1]
-
-    def _declared(self, known: Known) -> _Extra:
+    def _declared(self, known: Known, promised: Sequence[Contract]) -> _Extra:
         """What people wrote down, and the keys that contracts promise."""
         said = declarations_of(self._store.subscriptions(), {c.id for c in known.contracts})
         found = declared(said, known.contracts, known.identities)
-        keys = relationships(known.contracts, known.contracts, known.identities)
+        keys = relationships(promised, known.contracts, known.identities)
         return _Extra(
             edges=(*found.heard.edges, *keys.edges),
             consumers=(*found.heard.consumers, *keys.consumers),
@@ -163,15 +178,13 @@ class StoredLineage(LineageIntake):
         tenant: str,
     ) -> Lineage:
         identities = known.identities
-        in_use = self._in_use(tenant)
-        flows = [e for e in extra.edges if not e.origin.startswith(PROMISED)]
-        more = {r.dataset for e in flows for r in (e.source, e.target)}
-        fed = _Fed(in_use, {e.target.dataset for e in extra.edges})
         told = [
             replace(t.consumer, dataset=identities.resolve(t.consumer.dataset))
             for t in _latest(self._store.readers(tenant))
         ]
-        told = [c for c in (*told, *extra.consumers) if c.kind is not ConsumerKind.JOB or c.dataset in fed]
+        told += extra.consumers
+        fed = _Used(self._store, tenant, extra.edges, {*touched, *(c.dataset for c in told)})
+        told = [c for c in told if c.kind is not ConsumerKind.JOB or c.dataset in fed]
         datasets = described(described_in(self._store.facets(tenant, datasets=touched)), identities)
         shown = consumers_in(
             {d for d in touched if d in fed},
@@ -190,8 +203,8 @@ class StoredLineage(LineageIntake):
             datasets=tuple(datasets.values()),
             identities=identities,
             extent=Extent(
-                datasets=len(in_use) + len(more - in_use.keys()),
-                named=lambda d: d in in_use or d in more,
+                datasets=fed.datasets,
+                named=fed.names,
                 fed=fed.__contains__,
                 leaving=lambda dataset: leaving.get(dataset, ()),
                 consumers=len({(c.dataset, c.kind) for c in told}) + fed.but({c.dataset for c in told}),
@@ -245,6 +258,57 @@ def assess_part(
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TenantLineage:
+    """A tenant's part of the stored lineage: :class:`contracts_svc.flows.preflight.LineageParts`.
+
+    ``contracts`` are the tenant's as they are, of which some may not be registered; ``promised`` as they
+    will be.
+    """
+
+    stored: StoredLineage
+    tenant: str
+    contracts: Sequence[Contract]
+    promised: Sequence[Contract]
+
+    def part(
+        self, starts: Sequence[ColumnRef], names: Iterable[DatasetId], fingerprints: Iterable[str]
+    ) -> tuple[Lineage, tuple[Waiver, ...]]:
+        """What the store knows downstream; of waivers, none. Raises CouldNotCheck."""
+        identities = Identities.of(self.contracts)
+        also = {r.dataset: _places(r.dataset, identities) for r in starts}
+        found = self.stored.part(starts, tenant=self.tenant, names=names, also=also, promised=self.promised)
+        if not found.complete:
+            raise CouldNotCheck(
+                "whom the change reaches",
+                f"more than {LIMIT:,} columns are downstream of it",
+                "change less at once",
+                retryable=False,
+            )
+        return found.lineage, ()
+
+
+def _places(dataset: DatasetId, identities: Identities) -> tuple[DatasetId, ...]:
+    """The names that lineage may be kept under where the contract of a dataset is not registered."""
+    found = identities.contract_of(dataset)
+    return tuple(map(normal, places_of(*found))) if found else ()
+
+
+def declarations_of(subscriptions: Iterable[Subscription], known: set[str]) -> tuple[Declared, ...]:
+    """Subscriptions to known contracts, as lineage takes them."""
+    return tuple(
+        Declared(
+            consumer=s.consumer,
+            reads=Reads(contract=s.contract, version=s.version),
+            team=s.team,
+            channels=s.channels,
+            columns=tuple((c, NOWHERE) for c in s.columns),
+        )
+        for s in subscriptions
+        if s.contract in known
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class _Extra:
     """What is no flow that a tool reports."""
 
@@ -254,20 +318,47 @@ class _Extra:
     pins: tuple[Pin, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class _Fed:
-    """The datasets that an edge ends at."""
+class _Used:
+    """The datasets that edges start or end at, of the store and beside it; holds those that an edge ends at.
 
-    in_use: Mapping[DatasetId, bool]
-    more: AbstractSet[DatasetId]
+    What is asked of one that is not among ``asked`` costs a question to the store.
+    """
+
+    def __init__(
+        self, store: StoredGraph, tenant: str, extra: Sequence[Edge], asked: AbstractSet[DatasetId]
+    ) -> None:
+        self._store, self._tenant = store, tenant
+        flows = [e for e in extra if not e.origin.startswith(PROMISED)]
+        self._named = {r.dataset for e in flows for r in (e.source, e.target)}
+        self._ends = {e.target.dataset for e in extra}
+        self._known: dict[DatasetId, bool | None] = {}
+        self._look_up({*asked, *self._named, *self._ends})
+        datasets, fed = store.datasets_used(tenant)
+        self.datasets = datasets + sum(self._known[d] is None for d in self._named)
+        """How many there are."""
+        self._fed = fed + sum(not self._known[d] for d in self._ends)
+
+    def _look_up(self, datasets: AbstractSet[DatasetId]) -> None:
+        kept = {scoped(d, self._tenant): d for d in datasets}
+        found = self._store.uses_of(kept)
+        self._known |= {d: found.get(at) for at, d in kept.items()}
+
+    def _use(self, dataset: DatasetId) -> bool | None:
+        if dataset not in self._known:
+            self._look_up({dataset})
+        return self._known[dataset]
 
     def __contains__(self, dataset: object) -> bool:
-        return dataset in self.more or bool(self.in_use.get(dataset, False))  # type: ignore[call-overload]
+        assert isinstance(dataset, DatasetId)
+        return dataset in self._ends or bool(self._use(dataset))
+
+    def names(self, dataset: DatasetId) -> bool:
+        """Whether an edge starts or ends at a dataset."""
+        return dataset in self._named or self._use(dataset) is not None
 
     def but(self, others: AbstractSet[DatasetId]) -> int:
-        """How many they are without the others."""
-        fed = sum(self.in_use.values()) + sum(not self.in_use.get(d, False) for d in self.more)
-        return fed - sum(d in self for d in others)
+        """How many an edge ends at, without the others."""
+        return self._fed - sum(d in self for d in others)
 
 
 def _latest(readers: Iterable[Told]) -> list[Told]:
@@ -280,18 +371,28 @@ def _latest(readers: Iterable[Told]) -> list[Told]:
     return [found[d] for d in sorted(found)]
 
 
-def _asked(datasets: Iterable[DatasetId], identities: Identities) -> dict[DatasetId, DatasetId]:
+def _asked(
+    datasets: Iterable[DatasetId],
+    also: Mapping[DatasetId, Iterable[DatasetId]],
+    resolve: Callable[[DatasetId], DatasetId],
+) -> dict[DatasetId, DatasetId]:
     """Dataset as it is called here -> as it was called by who asks, where that differs."""
     found: dict[DatasetId, DatasetId] = {}
+    datasets = tuple(dict.fromkeys(datasets))
     for dataset in datasets:
-        found.setdefault(identities.resolve(dataset), dataset)
+        found.setdefault(resolve(dataset), dataset)
+    for dataset in datasets:
+        for name in also.get(dataset, ()):
+            found.setdefault(resolve(name), dataset)
     return {meant: asked for meant, asked in found.items() if meant != asked}
 
 
 def _renamed(lineage: Lineage, names: Mapping[DatasetId, DatasetId]) -> Lineage:
     if not names:
         return lineage
-    former = {asked: meant for meant, asked in names.items()}
+    former: dict[DatasetId, DatasetId] = {}
+    for meant, asked in names.items():
+        former.setdefault(asked, meant)
     whole = lineage.extent
     assert whole is not None
     edges = _renamed_edges(lineage.graph.edges, names)

@@ -42,9 +42,13 @@ def upgrade() -> None:
         sa.Column("key", sa.LargeBinary(), nullable=False),
         sa.Column("namespace", TEXT, nullable=False),
         sa.Column("name", TEXT, nullable=False),
+        sa.Column("tenant", TEXT, nullable=False),
+        sa.Column("read", sa.Integer(), nullable=False),
+        sa.Column("fed", sa.Integer(), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_datasets")),
         sa.UniqueConstraint("key", name=op.f("uq_datasets_key")),
     )
+    op.create_index(op.f("ix_datasets_tenant_read_fed"), "datasets", ["tenant", "read", "fed"], unique=False)
     op.create_table(
         "edge_details",
         sa.Column("id", ID, nullable=False),
@@ -352,7 +356,6 @@ def _lineage_reports() -> None:
         sa.Column("tenant", TEXT, nullable=False),
         sa.Column("contracts", TEXT, nullable=False),
         sa.Column("links", sa.Integer(), nullable=False),
-        sa.Column("removed", sa.Integer(), nullable=False),
         sa.PrimaryKeyConstraint("tenant", name=op.f("pk_lineage_states")),
     )
     op.create_table(
