@@ -286,7 +286,7 @@ class LineageReports(LineageEdges):
 
         def work(connection: Connection) -> Mapping[DatasetId, bool]:
             found = rows_with(connection, query, _DATASETS.c.key, keys)
-            return {keys[bytes(key)]: bool(fed) for key, fed in found}
+            return {keys[bytes(row.key)]: bool(row.fed) for row in found}
 
         return self.database.read(work)
 
