@@ -10,7 +10,7 @@ from typing import Protocol, TypeVar
 from contracts_svc.lineage.event_report import FacetSaid, Report
 from contracts_svc.lineage.graph import ColumnRef, Consumer, DatasetId, Edge
 from contracts_svc.model import Contract
-from contracts_svc.ports_store import Reached, Store, Subscription
+from contracts_svc.ports_store import Actor, Reached, Store, Subscription
 
 T = TypeVar("T")
 
@@ -128,6 +128,32 @@ class LineageReports(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Product:
+    """A data product, as it was sent (see :func:`contracts_svc.lineage.declared.read_declarations`)."""
+
+    id: str
+    tenant: str
+    team: str
+    text: bytes
+
+
+class ProductStore(Protocol):
+    """Keeps data products, one per tenant and id."""
+
+    def put_product(self, product: Product, now: datetime, by: Actor) -> bool:
+        """Keep a data product as it is now, in use again if it was retired; False when it is so already."""
+        ...
+
+    def retire_product(self, tenant: str, product_id: str, now: datetime, by: Actor) -> bool:
+        """Take a data product out of use; False when it is, or there is none."""
+        ...
+
+    def products(self, tenant: str) -> tuple[Product, ...]:
+        """The data products of a tenant that are in use, by id."""
+        ...
+
+
 class StoredGraph(LineageReports, Protocol):
     """What an assessment by stored lineage reads."""
 
@@ -165,6 +191,10 @@ class StoredGraph(LineageReports, Protocol):
         """Subscriptions that have not ended."""
         ...
 
+    def products(self, tenant: str) -> tuple[Product, ...]:
+        """See :class:`ProductStore`."""
+        ...
 
-class ServiceStore(Store, StoredGraph, Protocol):
+
+class ServiceStore(Store, StoredGraph, ProductStore, Protocol):
     """All that the running service must remember, what jobs report of lineage included."""

@@ -19,6 +19,7 @@ from contracts_svc.api import (
     lineage,
     people,
     problems,
+    products,
     publish,
     registering,
     runs,
@@ -58,6 +59,7 @@ def create_app(service: Service, budget: Budget | None = None) -> FastAPI:
     routers = [
         registering.router,
         people.router,
+        products.router,
         runs.router,
         contracts.router,
         incidents.router,

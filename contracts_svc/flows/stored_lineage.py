@@ -8,34 +8,29 @@ and what is said of the whole is counted once until edges are added or taken awa
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from collections.abc import Set as AbstractSet
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
-from contracts_svc.errors import CouldNotCheck, Problem
+from contracts_svc.errors import Problem
 from contracts_svc.findings import Finding
 from contracts_svc.flows.lineage import Lineage, consumers_in, described
 from contracts_svc.flows.lineage_intake import Known, LineageIntake, described_in, rank_of
+from contracts_svc.flows.stored_declarations import declarations
+from contracts_svc.flows.stored_parts import Used, names_asked, renamed
 from contracts_svc.impact import Assessment, DatasetOf, assess, starts_of
 from contracts_svc.impact_age import assess_by_age
 from contracts_svc.lineage.age import Ages
-from contracts_svc.lineage.declared import Reads
-from contracts_svc.lineage.declared import Subscription as Declared
 from contracts_svc.lineage.declared_edges import declared, relationships
-from contracts_svc.lineage.graph import PROMISED, ColumnRef, Consumer, ConsumerKind, DatasetId, Edge, Graph
+from contracts_svc.lineage.graph import ColumnRef, Consumer, ConsumerKind, DatasetId, Edge, Graph
 from contracts_svc.lineage.heard import Pin
-from contracts_svc.lineage.identity import Identities
-from contracts_svc.lineage.names import normal
 from contracts_svc.lineage.reach import Extent
 from contracts_svc.lineage.resolve import DECLARED, settled
-from contracts_svc.lineage.servers import places_of
 from contracts_svc.lineage.tenancy import scoped, unscoped, unscoped_edges
-from contracts_svc.model import NOWHERE, Contract, Table
-from contracts_svc.ports_lineage import StoredGraph, Told
-from contracts_svc.ports_store import Reached, Subscription
+from contracts_svc.model import Contract, Table
+from contracts_svc.ports_lineage import Told
+from contracts_svc.ports_store import Reached
 from contracts_svc.routing_reach import Affected, affected
-from contracts_svc.waivers import Waiver
 
 LIMIT = 100_000
 """Most columns that one question looks at."""
@@ -114,8 +109,8 @@ class StoredLineage(LineageIntake):
         starts = tuple(starts)
         also = also or {}
         resolve = known.identities.resolve
-        asked = _asked((*(r.dataset for r in starts), *names), also, resolve)
-        extra = self._declared(known, known.contracts if promised is None else promised)
+        asked = names_asked((*(r.dataset for r in starts), *names), also, resolve)
+        extra = self._declared(known, known.contracts if promised is None else promised, tenant)
         begin = [
             ColumnRef(resolve(name), r.column)
             for r in starts
@@ -123,11 +118,17 @@ class StoredLineage(LineageIntake):
         ]
         edges, touched, complete = self._reached(begin, extra.edges, tenant)
         lineage = self._lineage(known, extra, edges, touched, tenant)
-        return Part(lineage=_renamed(lineage, asked), complete=complete)
+        return Part(lineage=renamed(lineage, asked), complete=complete)
 
-    def _declared(self, known: Known, promised: Sequence[Contract]) -> _Extra:
+    def pins(self, tenant: str) -> tuple[Pin, ...]:
+        """Who is declared to read which contract at which version."""
+        return self._declared(self.refresh(tenant), (), tenant).pins
+
+    def _declared(self, known: Known, promised: Sequence[Contract], tenant: str) -> _Extra:
         """What people wrote down, and the keys that contracts promise."""
-        said = declarations_of(self._store.subscriptions(), {c.id for c in known.contracts})
+        said = declarations(
+            self._store.subscriptions(), self._store.products(tenant), {c.id for c in known.contracts}
+        )
         found = declared(said, known.contracts, known.identities)
         keys = relationships(promised, known.contracts, known.identities)
         return _Extra(
@@ -183,7 +184,7 @@ class StoredLineage(LineageIntake):
             for t in _latest(self._store.readers(tenant))
         ]
         told += extra.consumers
-        fed = _Used(self._store, tenant, extra.edges, {*touched, *(c.dataset for c in told)})
+        fed = Used(self._store, tenant, extra.edges, {*touched, *(c.dataset for c in told)})
         told = [c for c in told if c.kind is not ConsumerKind.JOB or c.dataset in fed]
         datasets = described(described_in(self._store.facets(tenant, datasets=touched)), identities)
         shown = consumers_in(
@@ -258,57 +259,6 @@ def assess_part(
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TenantLineage:
-    """A tenant's part of the stored lineage: :class:`contracts_svc.flows.preflight.LineageParts`.
-
-    ``contracts`` are the tenant's as they are, of which some may not be registered; ``promised`` as they
-    will be.
-    """
-
-    stored: StoredLineage
-    tenant: str
-    contracts: Sequence[Contract]
-    promised: Sequence[Contract]
-
-    def part(
-        self, starts: Sequence[ColumnRef], names: Iterable[DatasetId], fingerprints: Iterable[str]
-    ) -> tuple[Lineage, tuple[Waiver, ...]]:
-        """What the store knows downstream; of waivers, none. Raises CouldNotCheck."""
-        identities = Identities.of(self.contracts)
-        also = {r.dataset: _places(r.dataset, identities) for r in starts}
-        found = self.stored.part(starts, tenant=self.tenant, names=names, also=also, promised=self.promised)
-        if not found.complete:
-            raise CouldNotCheck(
-                "whom the change reaches",
-                f"more than {LIMIT:,} columns are downstream of it",
-                "change less at once",
-                retryable=False,
-            )
-        return found.lineage, ()
-
-
-def _places(dataset: DatasetId, identities: Identities) -> tuple[DatasetId, ...]:
-    """The names that lineage may be kept under where the contract of a dataset is not registered."""
-    found = identities.contract_of(dataset)
-    return tuple(map(normal, places_of(*found))) if found else ()
-
-
-def declarations_of(subscriptions: Iterable[Subscription], known: set[str]) -> tuple[Declared, ...]:
-    """Subscriptions to known contracts, as lineage takes them."""
-    return tuple(
-        Declared(
-            consumer=s.consumer,
-            reads=Reads(contract=s.contract, version=s.version),
-            team=s.team,
-            channels=s.channels,
-            columns=tuple((c, NOWHERE) for c in s.columns),
-        )
-        for s in subscriptions
-        if s.contract in known
-    )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class _Extra:
     """What is no flow that a tool reports."""
 
@@ -316,49 +266,6 @@ class _Extra:
     consumers: tuple[Consumer, ...]
     problems: tuple[Problem, ...]
     pins: tuple[Pin, ...]
-
-
-class _Used:
-    """The datasets that edges start or end at, of the store and beside it; holds those that an edge ends at.
-
-    What is asked of one that is not among ``asked`` costs a question to the store.
-    """
-
-    def __init__(
-        self, store: StoredGraph, tenant: str, extra: Sequence[Edge], asked: AbstractSet[DatasetId]
-    ) -> None:
-        self._store, self._tenant = store, tenant
-        flows = [e for e in extra if not e.origin.startswith(PROMISED)]
-        self._named = {r.dataset for e in flows for r in (e.source, e.target)}
-        self._ends = {e.target.dataset for e in extra}
-        self._known: dict[DatasetId, bool | None] = {}
-        self._look_up({*asked, *self._named, *self._ends})
-        datasets, fed = store.datasets_used(tenant)
-        self.datasets = datasets + sum(self._known[d] is None for d in self._named)
-        """How many there are."""
-        self._fed = fed + sum(not self._known[d] for d in self._ends)
-
-    def _look_up(self, datasets: AbstractSet[DatasetId]) -> None:
-        kept = {scoped(d, self._tenant): d for d in datasets}
-        found = self._store.uses_of(kept)
-        self._known |= {d: found.get(at) for at, d in kept.items()}
-
-    def _use(self, dataset: DatasetId) -> bool | None:
-        if dataset not in self._known:
-            self._look_up({dataset})
-        return self._known[dataset]
-
-    def __contains__(self, dataset: object) -> bool:
-        assert isinstance(dataset, DatasetId)
-        return dataset in self._ends or bool(self._use(dataset))
-
-    def names(self, dataset: DatasetId) -> bool:
-        """Whether an edge starts or ends at a dataset."""
-        return dataset in self._named or self._use(dataset) is not None
-
-    def but(self, others: AbstractSet[DatasetId]) -> int:
-        """How many an edge ends at, without the others."""
-        return self._fed - sum(d in self for d in others)
 
 
 def _latest(readers: Iterable[Told]) -> list[Told]:
@@ -369,49 +276,3 @@ def _latest(readers: Iterable[Told]) -> list[Told]:
         if before is None or rank_of(told) > rank_of(before):
             found[told.consumer.dataset] = told
     return [found[d] for d in sorted(found)]
-
-
-def _asked(
-    datasets: Iterable[DatasetId],
-    also: Mapping[DatasetId, Iterable[DatasetId]],
-    resolve: Callable[[DatasetId], DatasetId],
-) -> dict[DatasetId, DatasetId]:
-    """Dataset as it is called here -> as it was called by who asks, where that differs."""
-    found: dict[DatasetId, DatasetId] = {}
-    datasets = tuple(dict.fromkeys(datasets))
-    for dataset in datasets:
-        found.setdefault(resolve(dataset), dataset)
-    for dataset in datasets:
-        for name in also.get(dataset, ()):
-            found.setdefault(resolve(name), dataset)
-    return {meant: asked for meant, asked in found.items() if meant != asked}
-
-
-def _renamed(lineage: Lineage, names: Mapping[DatasetId, DatasetId]) -> Lineage:
-    if not names:
-        return lineage
-    former: dict[DatasetId, DatasetId] = {}
-    for meant, asked in names.items():
-        former.setdefault(asked, meant)
-    whole = lineage.extent
-    assert whole is not None
-    edges = _renamed_edges(lineage.graph.edges, names)
-    return replace(
-        lineage,
-        graph=Graph(edges),
-        consumers=tuple(replace(c, dataset=names.get(c.dataset, c.dataset)) for c in lineage.consumers),
-        datasets=tuple(replace(d, dataset=names.get(d.dataset, d.dataset)) for d in lineage.datasets),
-        extent=replace(
-            whole,
-            named=lambda d: whole.named(former.get(d, d)),
-            fed=lambda d: whole.fed(former.get(d, d)),
-            leaving=lambda d: _renamed_edges(whole.leaving(former.get(d, d)), names),
-        ),
-    )
-
-
-def _renamed_edges(edges: Iterable[Edge], names: Mapping[DatasetId, DatasetId]) -> tuple[Edge, ...]:
-    def ref(at: ColumnRef) -> ColumnRef:
-        return ColumnRef(names.get(at.dataset, at.dataset), at.column)
-
-    return tuple(replace(e, source=ref(e.source), target=ref(e.target)) for e in edges)

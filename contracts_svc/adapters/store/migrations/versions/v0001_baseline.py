@@ -426,3 +426,15 @@ def _lineage_reports() -> None:
     )
     op.create_index(op.f("ix_lineage_readers_tenant"), "lineage_readers", ["tenant"], unique=False)
     op.create_index(op.f("ix_lineage_readers_origin_key"), "lineage_readers", ["origin_key"], unique=False)
+    op.create_table(
+        "data_products",
+        sa.Column("id", ID, nullable=False),
+        sa.Column("tenant", TEXT, nullable=False),
+        sa.Column("product", TEXT, nullable=False),
+        sa.Column("team", TEXT, nullable=False),
+        sa.Column("document", sa.LargeBinary(), nullable=False),
+        sa.Column("changed", INSTANT, nullable=False),
+        sa.Column("retired", INSTANT, nullable=True),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_data_products")),
+        sa.UniqueConstraint("tenant", "product", name=op.f("uq_data_products_tenant_product")),
+    )
