@@ -20,6 +20,7 @@ from contracts_svc.api import (
     login,
     people,
     problems,
+    products,
     publish,
     registering,
     runs,
@@ -67,6 +68,7 @@ def create_app(
     routers = [
         registering.router,
         people.router,
+        products.router,
         runs.router,
         contracts.router,
         incidents.router,

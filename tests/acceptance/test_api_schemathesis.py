@@ -25,6 +25,7 @@ EXAMPLES = 25
 BEYOND_A_SCHEMA = {
     # A document that is a contract, or a message that is one of AWS's: of those made up, few are.
     ("POST", "/api/v1/contracts"),
+    ("POST", "/api/v1/data-products"),
     ("POST", "/api/v1/preflight"),
     ("POST", "/api/v1/events/publish"),
     # A day that is at most so many days away.

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 import pytest
@@ -35,6 +36,20 @@ def world() -> Iterator[World]:
     store = memory_store()
     yield World(store)
     store.close()
+
+
+PRODUCT = """\
+apiVersion: v1.0.0
+kind: DataProduct
+id: revenue
+name: Revenue
+version: 1.0.0
+status: active
+team: {name: menu}
+inputPorts:
+  - {name: orders, version: 1.0.0, contractId: orders}
+  - {name: rates, version: 2.0.0, contractId: rates}
+"""
 
 
 def column(dataset: str, name: str, tenant: str = "") -> ColumnRef:
@@ -306,6 +321,64 @@ def test_subscriptions_are_put_read_changed_and_ended(world: World) -> None:
     is_problem(world.send("PUT", path, token, {"team": " "}), 422)
 
 
+def test_a_data_product_is_put_read_changed_and_retired(world: World) -> None:
+    world.put(V1)
+    token, path = editor(world, "menu"), "/api/v1/data-products"
+    put = partial(world.send, "POST", path)
+    is_problem(put(editor(world), PRODUCT.encode()), 403)
+    first = put(token, PRODUCT.encode())
+    assert first.status_code == 201, first.text
+    assert first.json()["reads"] == [
+        {"contract": "orders", "version": "1.0.0", "known": True},
+        {"contract": "rates", "version": "2.0.0", "known": False},
+    ]
+    assert world.get(f"{path}/revenue", token).text == PRODUCT
+    is_problem(put(token, PRODUCT.encode() + b"# more", if_match='"x"'), 412)
+    changed = put(token, PRODUCT.encode() + b"# more", if_match=first.json()["etag"])
+    assert (changed.status_code, put(token, PRODUCT.encode() + b"# more").json()) == (200, changed.json())
+    # Nor can somebody else's be taken over.
+    is_problem(put(editor(world), PRODUCT.replace("menu", "checkout").encode()), 403)
+    assert [p["id"] for p in world.get(path, token).json()["items"]] == ["revenue"]
+    is_problem(world.send("POST", f"{path}/revenue/retire", editor(world)), 403)
+    assert world.send("POST", f"{path}/revenue/retire", token).status_code == 204
+    is_problem(world.send("POST", f"{path}/revenue/retire", token), 404)
+    assert put(token, PRODUCT.encode()).status_code == 201
+    did = [e.action for e in world.store.audit("data product", "revenue")]
+    assert did == ["created", "changed", "retired", "created"]
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("kind: DataProduct\nid: x\n", "apiVersion"),
+        ("kind: DataContract\nid: x\n", "this is a contract"),
+        ("kind: Subscription\nconsumer: a\ncontract: b\n", "no data product"),
+        (PRODUCT.replace("inputPorts", "inputs"), "did you mean"),
+        (PRODUCT.replace("contractId: rates", "contractID: rates"), "contractId"),
+        ("a: [", "a value is missing"),
+        ("", "empty"),
+    ],
+)
+def test_what_is_no_data_product_is_refused(world: World, text: str, said: str) -> None:
+    answer = world.send("POST", "/api/v1/data-products", world.token("admin"), text.encode())
+    assert said in json.dumps(is_problem(answer, 422))
+
+
+def test_whoever_changes_what_a_data_product_reads_is_told(world: World) -> None:
+    world.put(orders("1.0.0", extra=AMOUNT))
+    token = world.token("admin")
+    world.send("POST", "/api/v1/data-products", token, PRODUCT.encode())
+
+    def impacts() -> set[tuple[str, str, str]]:
+        verdict = world.send("POST", "/api/v1/preflight", token, {"new": V2.decode()}).json()
+        found = (i for f in verdict["findings"] for i in f["impacts"])
+        return {(i["consumer"]["name"], i["consumer"]["team"], i["level"]) for i in found}
+
+    assert impacts() == {("Revenue", "menu", "UNKNOWN")}
+    world.send("POST", "/api/v1/data-products/revenue/retire", token)
+    assert impacts() == set()
+
+
 def put_incident(world: World, number: int = 0, **more: Any) -> Incident:
     evidence = Result(check=CHECK, outcome=Outcome.FAILED, expected="0 rows", found=f"{number} rows are NULL")
     incident = Incident(fingerprint=f"{number:064x}", contract="orders", table="orders", check=CHECK.id,
@@ -563,6 +636,10 @@ REQUESTS: dict[tuple[str, str], tuple[str, Any, int, int]] = {
     ("GET", "/api/v1/runs/{run_id}"): ("/runs/RUN", None, 200, 404),
     ("GET", "/api/v1/jobs"): ("/jobs", None, 200, 200),
     ("DELETE", "/api/v1/jobs/{job_id}"): ("/jobs/JOB", None, 204, 404),
+    ("POST", "/api/v1/data-products"): ("/data-products", PRODUCT.replace("id: revenue", "id: revenue\ntenant: acme").encode(), 201, 403),
+    ("GET", "/api/v1/data-products"): ("/data-products", None, 200, 200),
+    ("GET", "/api/v1/data-products/{product_id:path}"): ("/data-products/revenue", None, 200, 404),
+    ("POST", "/api/v1/data-products/{product_id:path}/retire"): ("/data-products/revenue/retire", None, 204, 404),
     ("POST", "/api/v1/waivers"): ("/waivers", {"contract": "orders", "fingerprint": "0" * 16, "reason": "x", "expires": FUTURE}, 201, 404),
     ("GET", "/api/v1/waivers"): ("/waivers", None, 200, 200),
     ("GET", "/api/v1/incidents"): ("/incidents", None, 200, 200),
@@ -603,7 +680,11 @@ def test_another_tenant_sees_nothing_at_any_endpoint(world: World) -> None:
             # Their own token was made, which their audit tells.
             assert [e for e in listed if e.get("kind") != "token"] == [], (method, path)
         else:
-            assert "acme" not in theirs.json()["detail"] or path in ("/preflight", "/contracts")
+            assert "acme" not in theirs.json()["detail"] or path in (
+                "/preflight",
+                "/contracts",
+                "/data-products",
+            )
         own = world.send(method, f"/api/v1{path}", mine, body)
         assert own.status_code == ok, (method, path, own.text)
         nobody = world.send(method, f"/api/v1{path}", "", body)
