@@ -8,18 +8,17 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from contracts_svc.adapters.engines.duckdb import DuckDBEngine
-from contracts_svc.adapters.pandera_checks import PanderaChecks
-from contracts_svc.adapters.pattern_process import PatternProcess
-from contracts_svc.adapters.schema_import import SchemaImport
-from contracts_svc.adapters.state_file import StateFile
-from contracts_svc.adapters.storage import ArrowStorage
-from contracts_svc.app_login import login
 from contracts_svc.errors import UserMistake
 from contracts_svc.ports import FileOpener, S3Access
 from contracts_svc.settings import Settings
 
 if TYPE_CHECKING:
+    from contracts_svc.adapters.engines.duckdb import DuckDBEngine
+    from contracts_svc.adapters.pandera_checks import PanderaChecks
+    from contracts_svc.adapters.pattern_process import PatternProcess
+    from contracts_svc.adapters.schema_import import SchemaImport
+    from contracts_svc.adapters.state_file import StateFile
+    from contracts_svc.adapters.storage import ArrowStorage
     from contracts_svc.adapters.store.database import Database
     from contracts_svc.adapters.store.store import DatabaseStore
     from contracts_svc.api.service import Service
@@ -62,6 +61,9 @@ def s3_access(settings: Settings) -> S3Access:
 
 def engine(settings: Settings, access: S3Access | None) -> DuckDBEngine:
     """The engine that checks run on."""
+
+    from contracts_svc.adapters.engines.duckdb import DuckDBEngine
+
     return DuckDBEngine(
         access,
         memory_limit=settings.memory_limit,
@@ -72,26 +74,40 @@ def engine(settings: Settings, access: S3Access | None) -> DuckDBEngine:
 
 def custom_checks(folder: Path, opener: FileOpener) -> PanderaChecks:
     """Runs the trusted checks of a folder, each in a bounded child process."""
+
+    from contracts_svc.adapters.pandera_checks import PanderaChecks
+
     return PanderaChecks(folder, opener)
 
 
 def pattern_inclusion() -> PatternProcess:
     """Compares patterns in a bounded child process, which starts when one is needed."""
+
+    from contracts_svc.adapters.pattern_process import PatternProcess
+
     return PatternProcess()
 
 
 def schema_import() -> SchemaImport:
     """Reads schema sources in a bounded child process for each, which starts when one is needed."""
+    from contracts_svc.adapters.schema_import import SchemaImport
+
     return SchemaImport()
 
 
 def storage(access: S3Access | None) -> ArrowStorage:
     """Where files are listed and footers are read."""
+
+    from contracts_svc.adapters.storage import ArrowStorage
+
     return ArrowStorage(access)
 
 
 def states(settings: Settings) -> StateFile | None:
     """Where figures of files are kept between runs, if they are."""
+
+    from contracts_svc.adapters.state_file import StateFile
+
     return StateFile(Path(settings.states_file)) if settings.states_file else None
 
 
@@ -139,6 +155,7 @@ def service(
     For a server that only this machine can reach.
     """
     from contracts_svc.api.service import Service
+    from contracts_svc.app_login import login
     from contracts_svc.policy import Policies
     from contracts_svc.policy_read import read_policy
 

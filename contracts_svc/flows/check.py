@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from contracts_svc.errors import CouldNotCheck, UserMistake
 from contracts_svc.files import DataFile
@@ -25,7 +26,7 @@ from contracts_svc.flows.check_memory import Memory
 from contracts_svc.flows.check_scope import Scope, in_scope, since_of
 from contracts_svc.flows.check_sources import LocationOf, Within, sources_of
 from contracts_svc.model import Contract, Json, Server, Table
-from contracts_svc.ports import Clock, CustomChecks, Engine, StateStore, Storage
+from contracts_svc.ports import Clock, CustomChecks, Engine, Storage
 from contracts_svc.quality import details, fuse, masking
 from contracts_svc.quality.judge import judge
 from contracts_svc.quality.kind import TargetOf
@@ -34,6 +35,9 @@ from contracts_svc.quality.layout import Layout, layout
 from contracts_svc.quality.plan import plan
 from contracts_svc.quality.reading import reading_of
 from contracts_svc.runs import Breakdown, Check, Measurement, Plan, Result, Run
+
+if TYPE_CHECKING:
+    from contracts_svc.ports_store import StateStore
 
 
 def location_of(contract: Contract, table: Table, server: Server) -> str:

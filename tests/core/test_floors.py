@@ -44,7 +44,7 @@ FLOORS = (
     ("adapters.",),
     ("settings", "app", "scheduler", "loops", "tracing", "api.", "cli.", "demo."),
 )
-ONE_ADAPTER = ("adapters.store.", "adapters.github.")
+ONE_ADAPTER = ("adapters.store.", "adapters.github.", "adapters.engines.duckdb.", "adapters.pandera_")
 # Knows no vendor, only HTTP: what several receivers send by.
 SHARED_BY_ADAPTERS = {"adapters.receivers.http"}
 # What floors 0 and 1 must not touch: clocks, networks, environments, files, logs.
