@@ -9,7 +9,7 @@ import os
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import Field, SecretStr, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
 from pydantic_settings import (
     BaseSettings,
     NoDecode,
@@ -23,6 +23,20 @@ from contracts_svc.errors import Problem, UserMistake
 
 PREFIX = "CONTRACTS_"
 TOML_FILE = "contracts.toml"
+
+
+class Bucket(BaseModel):
+    """How a bucket is reached that is not reached as the others are."""
+
+    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
+
+    endpoint: str = ""
+    region: str = ""
+    access_key: SecretStr = SecretStr("")
+    secret_key: SecretStr = SecretStr("")
+    session_token: SecretStr = SecretStr("")
+    profile: str = ""
+    path_style: bool = False
 
 
 class Settings(BaseSettings):
@@ -39,6 +53,11 @@ class Settings(BaseSettings):
     s3_session_token: SecretStr = Field(SecretStr(""), description="Session token, for temporary keys")
     s3_profile: str = Field("", description="Profile of ~/.aws to take credentials from")
     s3_path_style: bool = Field(False, description="Address buckets as host/bucket (most non-AWS servers)")
+    s3_buckets: dict[str, Bucket] = Field(
+        {},
+        description="Buckets that are reached otherwise: in TOML `[s3_buckets.NAME]` with endpoint, region,"
+        " access_key, secret_key, session_token, profile, path_style",
+    )
     lineage: Annotated[list[Path], NoDecode] = Field(
         [], description=f"Files or folders of lineage (see --lineage), separated by '{os.pathsep}'"
     )
@@ -137,6 +156,6 @@ def _default(value: object) -> str:
     if isinstance(value, SecretStr):
         # Defaults stand in the code: what is secret is what somebody sets.
         value = value.get_secret_value()
-    if value in ("", [], None):
+    if value in ("", [], {}, None):
         return ""
     return str(value).lower() if isinstance(value, bool) else str(value)

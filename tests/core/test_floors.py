@@ -43,7 +43,7 @@ FLOORS = (
     ("adapters.",),
     ("settings", "app", "scheduler", "api.", "cli.", "demo."),
 )
-ONE_ADAPTER = ("adapters.store.", "adapters.github.")
+ONE_ADAPTER = ("adapters.store.", "adapters.github.", "adapters.storage.")
 # Knows no vendor, only HTTP: what several receivers send by.
 SHARED_BY_ADAPTERS = {"adapters.receivers.http"}
 # What floors 0 and 1 must not touch: clocks, networks, environments, files, logs.
