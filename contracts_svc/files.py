@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from decimal import Decimal
 
@@ -45,6 +45,12 @@ class Reading:
     def text(self) -> bool:
         """Whether values are text that is read as the contract's types."""
         return self.format != "parquet"
+
+    @property
+    def way(self) -> str:
+        """What makes the same bytes mean something else, as a text."""
+        named = self.format == "csv" and not self.header
+        return repr(self if named else replace(self, names=())) if self.text else ""
 
 
 PARQUET = Reading()

@@ -169,6 +169,16 @@ class Run:
     """What the contract promises and no check can show."""
 
     @property
+    def files_spared(self) -> int:
+        """How many files of the scope were not read, since all there is to know of them is known."""
+        return self.files - self.files_read
+
+    @property
+    def bytes_spared(self) -> int:
+        """Size of the files that were not read."""
+        return self.bytes - self.bytes_read
+
+    @property
     def exit_code(self) -> ExitCode:
         """What a command that shows this run ends with."""
         codes = {

@@ -23,6 +23,8 @@ def run_json(run: Run) -> dict[str, Any]:
         "bytes": run.bytes,
         "files_read": run.files_read,
         "bytes_read": run.bytes_read,
+        "files_spared": run.files_spared,
+        "bytes_spared": run.bytes_spared,
         "rows": run.rows,
         "scans": run.scans,
         "exit_code": int(run.exit_code),
