@@ -9,11 +9,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from contracts_svc.adapters.engines.duckdb import DuckDBEngine
-from contracts_svc.adapters.pandera_checks import PanderaChecks
-from contracts_svc.adapters.pattern_process import PatternProcess
-from contracts_svc.adapters.state_file import StateFile
-from contracts_svc.adapters.storage import ArrowStorage
 from contracts_svc.errors import UserMistake
 from contracts_svc.ports import FileOpener, S3Access
 from contracts_svc.settings import Bucket, Settings
@@ -21,6 +16,11 @@ from contracts_svc.settings import Bucket, Settings
 if TYPE_CHECKING:
     from prometheus_client import CollectorRegistry
 
+    from contracts_svc.adapters.engines.duckdb import DuckDBEngine
+    from contracts_svc.adapters.pandera_checks import PanderaChecks
+    from contracts_svc.adapters.pattern_process import PatternProcess
+    from contracts_svc.adapters.state_file import StateFile
+    from contracts_svc.adapters.storage import ArrowStorage
     from contracts_svc.adapters.store.database import Database
     from contracts_svc.adapters.store.store import DatabaseStore
     from contracts_svc.api.service import Service
@@ -76,6 +76,9 @@ def _access(bucket: Bucket) -> S3Access:
 
 def engine(settings: Settings, access: S3Access | None) -> DuckDBEngine:
     """The engine that checks run on."""
+
+    from contracts_svc.adapters.engines.duckdb import DuckDBEngine
+
     return DuckDBEngine(
         access,
         memory_limit=settings.memory_limit,
@@ -86,21 +89,33 @@ def engine(settings: Settings, access: S3Access | None) -> DuckDBEngine:
 
 def custom_checks(folder: Path, opener: FileOpener) -> PanderaChecks:
     """Runs the trusted checks of a folder, each in a bounded child process."""
+
+    from contracts_svc.adapters.pandera_checks import PanderaChecks
+
     return PanderaChecks(folder, opener)
 
 
 def pattern_inclusion() -> PatternProcess:
     """Compares patterns in a bounded child process, which starts when one is needed."""
+
+    from contracts_svc.adapters.pattern_process import PatternProcess
+
     return PatternProcess()
 
 
 def storage(access: S3Access | None) -> ArrowStorage:
     """Where files are listed and footers are read."""
+
+    from contracts_svc.adapters.storage import ArrowStorage
+
     return ArrowStorage(access)
 
 
 def states(settings: Settings) -> StateFile | None:
     """Where figures of files are kept between runs, if they are."""
+
+    from contracts_svc.adapters.state_file import StateFile
+
     return StateFile(Path(settings.states_file)) if settings.states_file else None
 
 

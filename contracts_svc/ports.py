@@ -6,20 +6,21 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import BinaryIO, Protocol
+from typing import TYPE_CHECKING, BinaryIO, Protocol
 
-from sqlglot import exp
-
-from contracts_svc.alerts import Notification
-from contracts_svc.compat.patterns import Compared
 from contracts_svc.files import PARQUET, Reading
 from contracts_svc.files import DataFile as DataFile
 from contracts_svc.files import Footer as Footer
 from contracts_svc.files import StoredColumn as StoredColumn
 from contracts_svc.model import Json, Table
-from contracts_svc.ports_store import StateStore as StateStore
-from contracts_svc.ports_store import Store as Store
 from contracts_svc.runs import Check, Measurement
+
+if TYPE_CHECKING:
+    # What only some ports speak of is not loaded for the others: a check reads no alerts.
+    from sqlglot import exp
+
+    from contracts_svc.alerts import Notification
+    from contracts_svc.compat.patterns import Compared
 
 
 class Clock(Protocol):

@@ -7,6 +7,7 @@ from contextlib import ExitStack
 from dataclasses import replace
 from datetime import datetime
 from functools import partial
+from typing import TYPE_CHECKING
 
 from contracts_svc.errors import CouldNotCheck, UserMistake
 from contracts_svc.files import DataFile
@@ -33,7 +34,7 @@ from contracts_svc.flows.check_sources import (
     sources_of,
 )
 from contracts_svc.model import Contract, Json, Server, Table
-from contracts_svc.ports import Clock, CustomChecks, Engine, StateStore, Storage
+from contracts_svc.ports import Clock, CustomChecks, Engine, Session, Storage
 from contracts_svc.quality import details, fuse, masking
 from contracts_svc.quality.judge import judge
 from contracts_svc.quality.kind import TargetOf
@@ -42,6 +43,9 @@ from contracts_svc.quality.layout import Layout, layout, where
 from contracts_svc.quality.plan import plan
 from contracts_svc.quality.reading import reading_of
 from contracts_svc.runs import Breakdown, Check, Measurement, Plan, Result, Run
+
+if TYPE_CHECKING:
+    from contracts_svc.ports_store import StateStore
 
 
 def location_of(contract: Contract, table: Table, server: Server) -> str:
@@ -122,8 +126,8 @@ def check(
     results = ()
     try:
         with ExitStack() as stack:
-            opened = partial(stack.enter_context, engine.open(sources.all()))
-            asker = Asker(tell, opened, sources.whole, sources.others)
+            session = partial(_opened, stack, engine, sources)
+            asker = Asker(tell, session, sources.whole, sources.others)
             read = measure(parts, asker)
             measured += measurements(parts)
             measured += _measure_all(scans, todo, found, asker, sources.unreachable)
@@ -145,6 +149,10 @@ def check(
         files_read=len(asker.read),
         bytes_read=sum(asker.read.values()),
     )
+
+
+def _opened(stack: ExitStack, engine: Engine, sources: Sources) -> Session:
+    return stack.enter_context(engine.open(sources.all()))
 
 
 def _place(contract: Contract, table: Table, server: Server, place: str) -> str:

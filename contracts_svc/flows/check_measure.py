@@ -11,7 +11,7 @@ from contracts_svc.errors import CouldNotCheck
 from contracts_svc.files import DataFile
 from contracts_svc.model import Json
 from contracts_svc.ports import Session, Source
-from contracts_svc.quality import fuse, split
+from contracts_svc.quality import bitsets, fuse, split
 from contracts_svc.quality.layout import Layout
 from contracts_svc.quality.split import Apart, Beside, Figure
 from contracts_svc.runs import Check, Measurement, Plan
@@ -158,17 +158,14 @@ def measure(parts: Parts, asker: Asker) -> frozenset[str]:
     """
     missing = {f.path: _missing(parts, parts.ids[f.path]) for f in parts.layout.files}
     todo = split.groups(missing, parts.layout.files)
-    units = [
-        (a, unit, split.unit_id(unit))
-        for a in parts.aparts
-        for unit in a.units
-        if (split.unit_id(unit), a.key) not in parts.values
-    ]
+    units = _unknown(parts)
     total = len(todo) + len(units)
     for number, (files, wanted) in enumerate(todo):
         asker.tell("scans", number, total)
         _measure_files(parts, files, wanted, asker)
-    for number, (each, files, unit) in enumerate(units, len(todo)):
+    for each in parts.aparts:
+        _measure_bits(parts, each, asker)
+    for number, (each, files, unit) in enumerate(_unknown(parts), len(todo)):
         asker.tell("scans", number, total)
         if each.key not in parts.errors:
             _measure_unit(parts, each, files, unit, asker)
@@ -183,6 +180,30 @@ def _missing(parts: Parts, unit: str) -> list[Figure]:
     if any((unit, b.key) not in parts.values for b in parts.besides):
         return list(parts.figures)
     return [x for x in parts.figures if (unit, x.key) not in parts.values]
+
+
+def _unknown(parts: Parts) -> list[tuple[Apart, tuple[DataFile, ...], str]]:
+    """The units of which nothing is known, with their ids."""
+    found = ((a, unit, split.unit_id(unit)) for a in parts.aparts for unit in a.units)
+    return [(a, unit, name) for a, unit, name in found if (name, a.key) not in parts.values]
+
+
+def _measure_bits(parts: Parts, each: Apart, asker: Asker) -> None:
+    """Find the units without duplicates the cheap way, where there is one. Of the others nothing is known."""
+    units = [u for u in each.units if (split.unit_id(u), each.key) not in parts.values]
+    for batch in bitsets.batches(each.check, units, parts.layout):
+        try:
+            part = asker.part(batch.files)
+            (row,) = asker.rows(bitsets.query(each.check, batch, parts.layout, part))
+        except CouldNotCheck as error:
+            if error.retryable:
+                parts.errors[each.key] = error
+                return
+            # The statistics were wrong: the other way will tell.
+            continue
+        if row["keys"] == (row["bits"] or 0):
+            for unit in batch.units:
+                parts.values[split.unit_id(unit), each.key] = split.no_duplicates(each.check)
 
 
 def _measure_files(

@@ -6,13 +6,17 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
 
 from contracts_svc.errors import CouldNotCheck, UserMistake
 from contracts_svc.files import DataFile, Footer, Reading
 from contracts_svc.flows.check_measure import Parts
 from contracts_svc.model import Json
-from contracts_svc.ports import StateStore, Storage
+from contracts_svc.ports import Storage
 from contracts_svc.quality import kept_footers, split
+
+if TYPE_CHECKING:
+    from contracts_svc.ports_store import StateStore
 
 SETTLED = timedelta(seconds=2)
 """A file that was changed just before it was listed may change again in the same tick of its clock."""

@@ -237,8 +237,16 @@ def _order(value: Json) -> Any:
 def merged_own(check: Check, parts: Iterable[Mapping[str, Json]]) -> dict[str, Json]:
     """The figures of a check's own query over all of its units."""
     kept = list(parts)
-    how = {name: m for name, m in KIND_OF[check.kind].merge.items() if m is Merge.APART}
-    return {name: merged(m, (part[name] for part in kept)) for name, m in how.items()}
+    return {name: merged(Merge.APART, (part[name] for part in kept)) for name in _own_figures(check)}
+
+
+def no_duplicates(check: Check) -> dict[str, Json]:
+    """What a check's own query finds in files in which no two keys are the same."""
+    return dict.fromkeys(_own_figures(check), 0)
+
+
+def _own_figures(check: Check) -> list[str]:
+    return [name for name, how in KIND_OF[check.kind].merge.items() if how is Merge.APART]
 
 
 def merged_beside(check: Check, parts: Iterable[Mapping[str, Json]]) -> dict[str, Json]:
@@ -289,13 +297,11 @@ def _by_ranges(name: str, layout: Layout) -> tuple[tuple[DataFile, ...], ...] | 
     """Files whose ranges of a column overlap, together; None where a range is not known."""
     spans: list[tuple[Any, Any, DataFile]] = []
     for file in layout.files:
-        found = _bounds(name, file, layout)
-        if found is None:
-            return None
-        if found.nulls is not None and found.nulls == layout.rows_of.get(file.path):
+        if is_void(name, file, layout):
             # A key with a NULL in it equals nothing.
             continue
-        if found.span is None:
+        found = bounds(name, file, layout)
+        if found is None or found.span is None:
             return None
         spans.append((*found.span, file))
     together: list[tuple[DataFile, ...]] = []
@@ -310,6 +316,13 @@ def _by_ranges(name: str, layout: Layout) -> tuple[tuple[DataFile, ...], ...] | 
     return tuple(together)
 
 
-def _bounds(name: str, file: DataFile, layout: Layout) -> Bounds | None:
+def bounds(name: str, file: DataFile, layout: Layout) -> Bounds | None:
+    """What the statistics of a file tell of a column, by its case-folded name."""
     told = layout.bounds_of.get(file.path, {})
     return next((b for n, b in told.items() if n.casefold() == name), None)
+
+
+def is_void(name: str, file: DataFile, layout: Layout) -> bool:
+    """Whether a column is known to have no value in a file."""
+    found = bounds(name, file, layout)
+    return found is not None and found.nulls is not None and found.nulls == layout.rows_of.get(file.path)
