@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from contracts_svc.errors import UserMistake
-from contracts_svc.ports import FileOpener, S3Access
+from contracts_svc.ports import FileOpener, S3Access, Snapshots
 from contracts_svc.settings import Bucket, Settings
 
 if TYPE_CHECKING:
@@ -109,6 +109,14 @@ def storage(access: S3Access | None) -> ArrowStorage:
     from contracts_svc.adapters.storage import ArrowStorage
 
     return ArrowStorage(access)
+
+
+def snapshots(access: S3Access | None) -> dict[str, Snapshots]:
+    """What reads the logs of Delta and Iceberg tables, by their formats."""
+    from contracts_svc.adapters.tables_delta import DeltaTables
+    from contracts_svc.adapters.tables_iceberg import IcebergTables
+
+    return {"delta": DeltaTables(access), "iceberg": IcebergTables(storage(access).files, access)}
 
 
 def states(settings: Settings) -> StateFile | None:
@@ -289,6 +297,7 @@ def check_table(settings: Settings) -> CheckTable:
             partition=partition,
             custom=custom_checks(settings.checks_directory, files),
             samples=settings.samples,
+            snapshots=snapshots(access),
         )
 
     return run

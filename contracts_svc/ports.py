@@ -75,6 +75,17 @@ class Storage(Protocol):
         ...
 
 
+class Snapshots(Protocol):
+    """Reads the log of a table that says which files it is made of (Delta, Iceberg)."""
+
+    def files(self, location: str) -> tuple[DataFile, ...]:
+        """The files of the latest snapshot, each with that snapshot; none where there is no table.
+
+        Raises CouldNotCheck, also for what a table needs and is not known.
+        """
+        ...
+
+
 class FileOpener(Protocol):
     """Opens files for reading. Raises CouldNotCheck when it cannot."""
 

@@ -163,6 +163,8 @@ class Run:
     """Size of the files that were read, of each of which often only some columns were."""
     rows: int | None = None
     """Rows in scope, from the footers."""
+    published: datetime | None = None
+    """When what is in scope was last written: the commit of a snapshot, else the last change of a file."""
     scans: int = 0
     """Queries sent to the engine, samples of failing rows included."""
     unsupported: tuple[Unsupported, ...] = ()

@@ -64,6 +64,7 @@ def run(
             states=app.states(chosen),
             full=scope.full,
             new_files=scope.new_files,
+            snapshots=app.snapshots(access),
         )
         for table in tables
     ]

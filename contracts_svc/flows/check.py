@@ -33,8 +33,9 @@ from contracts_svc.flows.check_sources import (
     changed_others,
     sources_of,
 )
+from contracts_svc.flows.check_tables import NONE, storage_of
 from contracts_svc.model import Contract, Json, Server, Table
-from contracts_svc.ports import Clock, CustomChecks, Engine, Session, Storage
+from contracts_svc.ports import Clock, CustomChecks, Engine, Session, Snapshots, Storage
 from contracts_svc.quality import details, fuse, masking
 from contracts_svc.quality.judge import judge
 from contracts_svc.quality.kind import TargetOf
@@ -82,6 +83,7 @@ def check(
     states: StateStore | None = None,
     full: bool = False,
     new_files: bool = False,
+    snapshots: Mapping[str, Snapshots] = NONE,
 ) -> Run:
     """Check one table of a contract on one of its servers.
 
@@ -90,6 +92,7 @@ def check(
     in ``states``; promises about the whole table are then SKIPPED. Up to ``samples`` failing rows are kept
     per check, classified columns masked. What the ``footers`` of the files prove is not read, unless they
     are not to be asked; nor is what earlier runs kept in ``states``, unless the check is to be ``full``.
+    ``snapshots`` read the logs of tables that have one (``delta``, ``iceberg``).
     ``custom`` runs checks that are code of the deployment; without it they are SKIPPED. What cannot be
     read, or changes meanwhile, makes the checks of it ERRORED, never FAILED. Raises UserMistake for a server
     that cannot be used, for a partition that is not there, and for new files where nothing is kept.
@@ -102,14 +105,15 @@ def check(
     tell = progress or (lambda phase, done, total: None)
     memory = Memory(states, _place(contract, table, server, place), started, full)
     try:
-        files = in_scope(storage.files(place), scope, table, place)
+        own = storage_of(reading, storage, snapshots)
+        files = in_scope(own.files(place), scope, table, place)
         if new_files and files:
             files = memory.new_files(files)
             if not files:
                 return _nothing_new(planned, server, scope, started, clock.now())
         tell("footers", 0, len(files))
         columns = [c.stored_name for c in table.columns]
-        found = layout(table, memory.footers(storage, files, reading, columns), reading)
+        found = layout(table, memory.footers(own, files, reading, columns), reading)
         tell("footers", len(files), len(files))
     except CouldNotCheck as error:
         results = judge(planned, errors(_ids(planned), error), started)
@@ -120,7 +124,7 @@ def check(
     know(parts, memory.recall(parts), prove=footers)
     done = [f.expression for f in parts.figures]
     scans = fuse.fuse(todo, found, done=done, asked=parts.asked())
-    within = Within(contract, table, server, storage, target_of, location_of)
+    within = Within(contract, table, server, storage, target_of, location_of, snapshots)
     sources = sources_of(scans, todo, found, within)
     measured: list[Measurement] = []
     results = ()
@@ -132,7 +136,7 @@ def check(
             measured += measurements(parts)
             measured += _measure_all(scans, todo, found, asker, sources.unreachable)
             measured += _measure_custom(todo, asker, found, custom, samples)
-            moved = _changed(storage, place, files, sources, asker)
+            moved = _changed(own, place, files, sources, asker)
             measured = _without_changed(measured, asker, parts, moved)
             memory.keep(parts, read, whole=scope.whole, changed=moved)
             results = judge(planned, _shown(table, planned, [*known, *measured]), clock.now())
@@ -146,6 +150,7 @@ def check(
         files=len(files),
         bytes=sum(f.size for f in files),
         rows=_rows(found, measured),
+        published=_published(files),
         files_read=len(asker.read),
         bytes_read=sum(asker.read.values()),
     )
@@ -167,6 +172,11 @@ def _rows(found: Layout, measured: Iterable[Measurement]) -> int | None:
     """From the footers; text files have none, and are counted while they are read."""
     counted = (m.values["rows"] for m in measured if m.values.get("rows") is not None)
     return found.rows if found.rows is not None else next(counted, None)
+
+
+def _published(files: Iterable[DataFile]) -> datetime | None:
+    times = (f.snapshot.published if f.snapshot is not None else f.modified for f in files)
+    return max((t for t in times if t is not None), default=None)
 
 
 def _shown(table: Table, planned: Plan, measured: Iterable[Measurement]) -> list[Measurement]:
@@ -209,7 +219,7 @@ def _changed(
     storage: Storage, place: str, files: Sequence[DataFile], sources: Sources, asker: Asker
 ) -> frozenset[str]:
     read = {source.name for source, _ in asker.uses}
-    return changed(storage, place, files) | changed_others(storage, sources, read)
+    return changed(storage, place, files) | changed_others(sources, read)
 
 
 def _without_changed(

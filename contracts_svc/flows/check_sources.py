@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from contracts_svc.errors import CouldNotCheck, UserMistake
 from contracts_svc.files import DataFile, Footer
+from contracts_svc.flows.check_tables import storage_of
 from contracts_svc.model import Contract, Server, Table
-from contracts_svc.ports import Source, Storage
+from contracts_svc.ports import Snapshots, Source, Storage
 from contracts_svc.quality import fuse, split, text_sources
 from contracts_svc.quality.kind import TargetOf
 from contracts_svc.quality.layout import Layout, layout
@@ -29,6 +30,7 @@ class Within:
     storage: Storage
     target_of: TargetOf
     location_of: LocationOf
+    snapshots: Mapping[str, Snapshots]
 
 
 @dataclass(slots=True)
@@ -39,8 +41,8 @@ class Sources:
     """The one that is checked."""
     others: dict[str, Source] = field(default_factory=dict)
     """By name."""
-    places: dict[str, str] = field(default_factory=dict)
-    """Name of another table -> its location."""
+    places: dict[str, tuple[Storage, str]] = field(default_factory=dict)
+    """Name of another table -> where it is found, and its location there."""
     unreachable: dict[str, CouldNotCheck] = field(default_factory=dict)
     """Name of another table that cannot be listed -> why not."""
 
@@ -75,7 +77,7 @@ def changed(storage: Storage, place: str, files: Sequence[DataFile]) -> frozense
     return frozenset(f.path for f in files if now.get(f.path) != (f.size, f.version))
 
 
-def changed_others(storage: Storage, sources: Sources, read: Collection[str]) -> frozenset[str]:
+def changed_others(sources: Sources, read: Collection[str]) -> frozenset[str]:
     """The same of the other tables among those that were ``read``; of one that cannot be listed any more,
     every file."""
     paths: set[str] = set()
@@ -83,13 +85,13 @@ def changed_others(storage: Storage, sources: Sources, read: Collection[str]) ->
         if name not in read:
             continue
         try:
-            paths |= changed(storage, sources.places[name], source.files)
+            paths |= changed(*sources.places[name], source.files)
         except CouldNotCheck:
             paths |= {f.path for f in source.files}
     return frozenset(paths)
 
 
-def _other_source(name: str, asking: Check, within: Within) -> tuple[Source, str]:
+def _other_source(name: str, asking: Check, within: Within) -> tuple[Source, tuple[Storage, str]]:
     references = asking.arguments.get("references")
     target = within.target_of(str(references[0])) if references else None
     contract, table = (target[0], target[1]) if target else (within.contract, within.contract.table(name))
@@ -97,10 +99,11 @@ def _other_source(name: str, asking: Check, within: Within) -> tuple[Source, str
     server = within.server if contract.id == within.contract.id else _server_like(contract, within.server)
     reading = reading_of(server, table)
     place = within.location_of(contract, table, server)
-    files = within.storage.files(place)
+    storage = storage_of(reading, within.storage, within.snapshots)
+    files = storage.files(place)
     # Parquet files are read as they are; of text files, the columns have to be known.
-    footers = within.storage.footers(files, reading) if reading.text else _no_columns(files)
-    return _source(layout(table, footers, reading), name), place
+    footers = storage.footers(files, reading) if reading.text else _no_columns(files)
+    return _source(layout(table, footers, reading), name), (storage, place)
 
 
 def _no_columns(files: Sequence[DataFile]) -> tuple[Footer, ...]:

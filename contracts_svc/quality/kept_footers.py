@@ -10,7 +10,7 @@ from hashlib import blake2b
 from contracts_svc.files import PARQUET, Bound, Bounds, DataFile, Footer, Reading, StoredColumn
 from contracts_svc.model import Json
 
-_FORMAT = "2"
+_FORMAT = "3"
 
 
 def key(columns: Collection[str], reading: Reading = PARQUET) -> str:
@@ -25,7 +25,7 @@ def to_json(footer: Footer) -> Json:
     return {
         "complete": footer.complete,
         "rows": footer.rows,
-        "columns": [[c.name, c.type, c.nullable] for c in footer.columns],
+        "columns": [[c.name, c.type, c.nullable, c.id] for c in footer.columns],
         "bounds": {name: _bounds_to_json(b) for name, b in footer.bounds.items()},
     }
 
@@ -36,7 +36,7 @@ def from_json(file: DataFile, kept: Json) -> Footer | None:
         return Footer(
             file=file,
             rows=None if kept["rows"] is None else int(kept["rows"]),
-            columns=tuple(StoredColumn(name=n, type=t, nullable=x) for n, t, x in kept["columns"]),
+            columns=tuple(StoredColumn(name=n, type=t, nullable=x, id=i) for n, t, x, i in kept["columns"]),
             complete=bool(kept["complete"]),
             bounds={name: _bounds(b) for name, b in kept["bounds"].items()},
         )

@@ -145,8 +145,8 @@ def _uniform(expression: exp.Expr, columns: Mapping[str, str]) -> tuple[str, ...
 
 def partition_types(layout: Layout) -> dict[str, str]:
     """Hive partition key -> the type that its texts are read as."""
-    keys = {k for f in layout.files for k in f.partition}
-    texts = {k: {f.partition[k] for f in layout.files if k in f.partition} for k in keys}
+    keys = {k for f in layout.files for k in f.keys}
+    texts = {k: {f.keys[k] for f in layout.files if k in f.keys} for k in keys}
     columns = {c.stored_name: c for c in layout.table.columns if c.stored_name in keys}
     kinds = {
         key: types.promised_type(column)

@@ -18,6 +18,7 @@ def run_json(run: Run) -> dict[str, Any]:
         "server": run.server,
         "scope": run.scope,
         "started": run.started.isoformat(),
+        "published": run.published.isoformat() if run.published else None,
         "seconds": round((run.finished - run.started).total_seconds(), 3),
         "files": run.files,
         "bytes": run.bytes,

@@ -18,12 +18,12 @@ import pytest
 from sqlglot import exp
 
 from contracts_svc.adapters.engines.duckdb import DuckDBEngine
-from contracts_svc.adapters.storage import ArrowStorage, glob_pattern, hive_partition
+from contracts_svc.adapters.storage import ArrowStorage, glob_pattern
 from contracts_svc.adapters.storage.arrow import s3_system
 from contracts_svc.demo.lake import Lake
 from contracts_svc.demo.publish import make_bucket
 from contracts_svc.errors import CouldNotCheck, UserMistake
-from contracts_svc.files import Reading
+from contracts_svc.files import Reading, hive_partition
 from contracts_svc.ports import DataFile, S3Access, Source
 from tests.fixtures_s3 import put
 from tests.support import case_rows, shared

@@ -27,7 +27,13 @@ def stored_columns(schema: pq.ParquetSchema) -> Iterator[StoredColumn]:
     """
     leaves = (schema.column(i) for i in range(len(schema)))
     for field in schema.to_arrow_schema():
-        yield StoredColumn(name=field.name, type=_type(field.type, leaves), nullable=field.nullable)
+        number = (field.metadata or {}).get(b"PARQUET:field_id")
+        yield StoredColumn(
+            name=field.name,
+            type=_type(field.type, leaves),
+            nullable=field.nullable,
+            id=None if number is None else int(number),
+        )
 
 
 def _type(arrow: pa.DataType, leaves: Iterator[pq.ColumnSchema]) -> str:

@@ -7,8 +7,8 @@ import stat
 from collections.abc import Iterator
 from datetime import UTC, datetime
 
-from contracts_svc.adapters.storage.places import Place, hive_partition
-from contracts_svc.files import DataFile
+from contracts_svc.adapters.storage.places import Place
+from contracts_svc.files import DataFile, hive_partition
 
 
 def local_files(place: Place) -> Iterator[DataFile]:

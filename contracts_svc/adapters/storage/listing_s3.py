@@ -18,9 +18,9 @@ from urllib.parse import quote, unquote_plus
 from xml.etree import ElementTree
 
 from contracts_svc.adapters.storage.failures import CHECK_ENDPOINT, CHECK_KEYS, no_bucket
-from contracts_svc.adapters.storage.places import Place, hive_partition
+from contracts_svc.adapters.storage.places import Place
 from contracts_svc.errors import CouldNotCheck
-from contracts_svc.files import DataFile
+from contracts_svc.files import DataFile, hive_partition
 from contracts_svc.ports import S3Access
 
 REQUEST_SECONDS = 10

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from urllib.parse import unquote
 
@@ -114,9 +114,3 @@ def hidden(below: str) -> bool:
     return name.startswith((".", "_")) or any(
         f.startswith(".") or (f.startswith("_") and "=" not in f) for f in folders
     )
-
-
-def hive_partition(path: str) -> Mapping[str, str]:
-    """The Hive ``key=value`` folders of a path, in order, values URL-decoded."""
-    pairs = (f.partition("=") for f in path.split("/")[:-1])
-    return {unquote(key): unquote(value) for key, equals, value in pairs if key and equals}
