@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from contracts_svc.errors import UserMistake
-from contracts_svc.ports import FileOpener, S3Access
-from contracts_svc.settings import Settings
+from contracts_svc.ports import FileOpener, S3Access, Snapshots
+from contracts_svc.settings import Bucket, Settings
 
 if TYPE_CHECKING:
     from contracts_svc.adapters.engines.duckdb import DuckDBEngine
@@ -37,25 +38,38 @@ class SystemClock:
 
 
 def s3_access(settings: Settings) -> S3Access:
-    """How to reach S3: the settings' own keys, else AWS's chain. Raises UserMistake, CouldNotCheck."""
+    """How to reach S3: the settings' own keys, else AWS's chain; and what is said of single buckets.
+
+    Raises UserMistake, CouldNotCheck.
+    """
     endpoint = settings.s3_endpoint or os.environ.get("AWS_ENDPOINT_URL_S3", "")
-    endpoint = endpoint or os.environ.get("AWS_ENDPOINT_URL", "")
-    if not settings.s3_access_key.get_secret_value():
+    usual = Bucket(
+        endpoint=endpoint or os.environ.get("AWS_ENDPOINT_URL", ""),
+        region=settings.s3_region,
+        access_key=settings.s3_access_key,
+        secret_key=settings.s3_secret_key,
+        session_token=settings.s3_session_token,
+        profile=settings.s3_profile,
+        path_style=settings.s3_path_style,
+    )
+    return replace(_access(usual), buckets={n: _access(b) for n, b in settings.s3_buckets.items()})
+
+
+def _access(bucket: Bucket) -> S3Access:
+    path_style = bucket.path_style or bool(bucket.endpoint)
+    if not bucket.access_key.get_secret_value():
         from contracts_svc.adapters.aws import from_chain
 
         return from_chain(
-            profile=settings.s3_profile,
-            region=settings.s3_region,
-            endpoint=endpoint,
-            path_style=settings.s3_path_style or bool(endpoint),
+            profile=bucket.profile, region=bucket.region, endpoint=bucket.endpoint, path_style=path_style
         )
     return S3Access(
-        access_key=settings.s3_access_key.get_secret_value(),
-        secret_key=settings.s3_secret_key.get_secret_value(),
-        session_token=settings.s3_session_token.get_secret_value(),
-        region=settings.s3_region or os.environ.get("AWS_REGION", "us-east-1"),
-        endpoint=endpoint,
-        path_style=settings.s3_path_style or bool(endpoint),
+        access_key=bucket.access_key.get_secret_value(),
+        secret_key=bucket.secret_key.get_secret_value(),
+        session_token=bucket.session_token.get_secret_value(),
+        region=bucket.region or os.environ.get("AWS_REGION", "us-east-1"),
+        endpoint=bucket.endpoint,
+        path_style=path_style,
     )
 
 
@@ -101,6 +115,14 @@ def storage(access: S3Access | None) -> ArrowStorage:
     from contracts_svc.adapters.storage import ArrowStorage
 
     return ArrowStorage(access)
+
+
+def snapshots(access: S3Access | None) -> dict[str, Snapshots]:
+    """What reads the logs of Delta and Iceberg tables, by their formats."""
+    from contracts_svc.adapters.tables_delta import DeltaTables
+    from contracts_svc.adapters.tables_iceberg import IcebergTables
+
+    return {"delta": DeltaTables(access), "iceberg": IcebergTables(storage(access).files, access)}
 
 
 def states(settings: Settings) -> StateFile | None:
@@ -255,6 +277,7 @@ def check_table(settings: Settings) -> CheckTable:
             partition=partition,
             custom=custom_checks(settings.checks_directory, files),
             samples=settings.samples,
+            snapshots=snapshots(access),
         )
 
     return run

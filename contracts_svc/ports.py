@@ -42,12 +42,19 @@ class S3Access:
     endpoint: str = ""
     """``http://host:port`` of an S3-compatible server; empty for AWS."""
     path_style: bool = False
+    buckets: Mapping[str, S3Access] = field(default_factory=dict)
+    """Bucket -> how to reach it, of those that are reached in another way."""
+
+    def of(self, bucket: str) -> S3Access:
+        """How to reach a bucket."""
+        return self.buckets.get(bucket, self)
 
     def scrub(self, text: str) -> str:
         """The text with every credential of this access taken out, for messages."""
-        for secret in (self.secret_key, self.session_token, self.access_key):
-            if secret:
-                text = text.replace(secret, "***")
+        for each in (self, *self.buckets.values()):
+            for secret in (each.secret_key, each.session_token, each.access_key):
+                if secret:
+                    text = text.replace(secret, "***")
         return text
 
 
@@ -64,6 +71,17 @@ class Storage(Protocol):
         """What these files say of themselves, in the same order, read in parallel.
 
         ``columns`` are the top-level columns, by any case of their names, whose bounds are wanted.
+        """
+        ...
+
+
+class Snapshots(Protocol):
+    """Reads the log of a table that says which files it is made of (Delta, Iceberg)."""
+
+    def files(self, location: str) -> tuple[DataFile, ...]:
+        """The files of the latest snapshot, each with that snapshot; none where there is no table.
+
+        Raises CouldNotCheck, also for what a table needs and is not known.
         """
         ...
 

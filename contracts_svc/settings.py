@@ -5,6 +5,7 @@ The fields of :class:`Settings` are the one list; ``contracts rules`` and the RE
 
 from __future__ import annotations
 
+import json
 import os
 import tomllib
 from pathlib import Path
@@ -16,6 +17,20 @@ from contracts_svc.errors import Problem, UserMistake
 
 PREFIX = "CONTRACTS_"
 TOML_FILE = "contracts.toml"
+
+
+class Bucket(BaseModel):
+    """How a bucket is reached that is not reached as the others are."""
+
+    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
+
+    endpoint: str = ""
+    region: str = ""
+    access_key: SecretStr = SecretStr("")
+    secret_key: SecretStr = SecretStr("")
+    session_token: SecretStr = SecretStr("")
+    profile: str = ""
+    path_style: bool = False
 
 
 class Settings(BaseModel):
@@ -32,6 +47,11 @@ class Settings(BaseModel):
     s3_session_token: SecretStr = Field(SecretStr(""), description="Session token, for temporary keys")
     s3_profile: str = Field("", description="Profile of ~/.aws to take credentials from")
     s3_path_style: bool = Field(False, description="Address buckets as host/bucket (most non-AWS servers)")
+    s3_buckets: dict[str, Bucket] = Field(
+        {},
+        description="Buckets that are reached otherwise: in TOML `[s3_buckets.NAME]` with endpoint, region,"
+        " access_key, secret_key, session_token, profile, path_style",
+    )
     lineage: list[Path] = Field(
         [], description=f"Files or folders of lineage (see --lineage), separated by '{os.pathsep}'"
     )
@@ -153,6 +173,13 @@ def _from_environment() -> dict[str, Any]:
             found[name] = text
     if "lineage" in found:
         found["lineage"] = [Path(p) for p in found["lineage"].split(os.pathsep) if p]
+    if "s3_buckets" in found:
+        try:
+            found["s3_buckets"] = json.loads(found["s3_buckets"])
+        except ValueError as error:
+            raise UserMistake.of(
+                f"setting {PREFIX}S3_BUCKETS is no JSON: {error}", 'as in {"raw": {"profile": "raw-reader"}}'
+            ) from None
     return found
 
 
