@@ -321,6 +321,18 @@ class AuditStore(Protocol):
         ...
 
 
+class HeardStore(Protocol):
+    """Remembers which messages from outside were heard."""
+
+    def hear(self, messages: Iterable[str], now: datetime) -> frozenset[str]:
+        """Remember messages by their ids; those that were not known before."""
+        ...
+
+    def prune_heard(self, before: datetime, *, batch: int = 1_000) -> int:
+        """Forget messages from before that moment, in small transactions; how many there were."""
+        ...
+
+
 class StateStore(Protocol):
     """Keeps figures of files, so that files that did not change are not read again.
 

@@ -91,6 +91,16 @@ class Settings(BaseModel):
     slack_token: SecretStr = Field(
         SecretStr(""), description="Bot token (xoxb-...) for the Slack channels that contracts name"
     )
+    slack_signing_secret: SecretStr = Field(
+        SecretStr(""),
+        description="Signing secret of the Slack app, for buttons; two with a comma while it is changed",
+    )
+    slack_app_token: SecretStr = Field(
+        SecretStr(""), description="App-level token (xapp-...): buttons by Socket Mode instead of HTTP"
+    )
+    people_file: Path | None = Field(
+        None, description="YAML file of `people`: who may press buttons in Slack, and for which squads"
+    )
     host: str = Field("127.0.0.1", description="Address that `contracts serve` listens at")
     port: int = Field(8080, ge=0, le=65535, description="Port that it listens at; 0: any that is free")
     rate_per_second: float = Field(

@@ -24,6 +24,8 @@ from contracts_svc.api import (
     publish,
     registering,
     runs,
+    silences,
+    slack,
 )
 from contracts_svc.api.description import describe
 from contracts_svc.api.limits import Budget, Limits
@@ -72,6 +74,8 @@ def create_app(
         runs.router,
         contracts.router,
         incidents.router,
+        silences.router,
+        slack.router,
         gate.router,
         publish.router,
         audit.router,

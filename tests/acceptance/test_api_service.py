@@ -619,6 +619,7 @@ def test_the_audit_is_for_admins_and_of_their_tenant(world: World) -> None:
 
 ID = f"{0:064x}"
 FUTURE = (NOW + timedelta(days=1)).isoformat()
+SILENCE = {"matchers": ["squad=checkout"], "reason": "x", "ends": (NOW + timedelta(hours=1)).isoformat()}
 REQUESTS: dict[tuple[str, str], tuple[str, Any, int, int]] = {
     # (method, route) -> path, body, status for the tenant itself, status for another one
     ("GET", "/api/v1/contracts"): ("/contracts", None, 200, 200),
@@ -649,6 +650,10 @@ REQUESTS: dict[tuple[str, str], tuple[str, Any, int, int]] = {
     ("GET", "/api/v1/datasets/{name:path}/gate"): ("/datasets/orders/gate", None, 200, 404),
     ("GET", "/api/v1/me"): ("/me", None, 200, 200),
     ("GET", "/api/v1/audit"): ("/audit", None, 200, 200),
+    ("GET", "/api/v1/silences"): ("/silences", None, 200, 200),
+    ("GET", "/api/v1/silences/{silence_id}"): ("/silences/SILENCE", None, 200, 404),
+    ("DELETE", "/api/v1/silences/{silence_id}"): ("/silences/SILENCE", None, 200, 404),
+    ("POST", "/api/v1/silences"): ("/silences", SILENCE, 201, 201),
     ("POST", "/api/v1/preflight"): ("/preflight", {"new": orders("2.0.0", tenant="acme").decode()}, 200, 403),
     ("POST", "/api/v1/events/publish"): ("/events/publish", s3_message("orders/a.parquet"), 202, 202),
     ("POST", "/api/v1/contracts"): ("/contracts", orders("1.0.1", tenant="acme", extra=AMOUNT), 201, 403),
@@ -664,7 +669,8 @@ def test_another_tenant_sees_nothing_at_any_endpoint(world: World) -> None:
     (job,) = world.send("POST", "/api/v1/contracts/orders/runs", mine, {"partition": {"b": "1"}}).json()[
         "items"
     ]
-    names = {"RUN": put_run(world), "JOB": job["id"]}
+    silence = world.send("POST", "/api/v1/silences", mine, SILENCE | {"reason": "another"}).json()
+    names = {"RUN": put_run(world), "JOB": job["id"], "SILENCE": silence["id"]}
     routes = {(m, r.path) for r in routes_of(world) for m in r.methods if r.path.startswith("/api/v1")}
     # Lineage has names of its own, which tests/acceptance/test_api_lineage.py asks for.
     routes = {(m, path) for m, path in routes if not path.startswith("/api/v1/lineage")}

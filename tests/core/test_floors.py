@@ -28,6 +28,7 @@ FLOORS = (
         "versions",
         "incidents",
         "routing",
+        "responders",
         "schedule",
         "schedules",
         "gate",

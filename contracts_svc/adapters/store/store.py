@@ -9,6 +9,7 @@ from contracts_svc.adapters.store.contracts import Contracts, ReadContract
 from contracts_svc.adapters.store.database import MEMORY, Database
 from contracts_svc.adapters.store.github import HubWork
 from contracts_svc.adapters.store.github_pulls import HubPulls, HubRepositories
+from contracts_svc.adapters.store.heard import HeardMessages
 from contracts_svc.adapters.store.incidents import Incidents
 from contracts_svc.adapters.store.jobs import ScheduledRuns
 from contracts_svc.adapters.store.outbox import Outbox, Silences
@@ -31,6 +32,7 @@ T = TypeVar("T")
 class DatabaseStore(
     Contracts,
     LineageReports,
+    HeardMessages,
     Incidents,
     Runs,
     Waivers,

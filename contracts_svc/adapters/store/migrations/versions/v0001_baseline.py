@@ -421,6 +421,13 @@ def _lineage_reports() -> None:
     op.create_index(op.f("ix_lineage_readers_tenant"), "lineage_readers", ["tenant"], unique=False)
     op.create_index(op.f("ix_lineage_readers_origin_key"), "lineage_readers", ["origin_key"], unique=False)
     op.create_table(
+        "heard_messages",
+        sa.Column("key", sa.LargeBinary(), nullable=False),
+        sa.Column("at", INSTANT, nullable=False),
+        sa.PrimaryKeyConstraint("key", name=op.f("pk_heard_messages")),
+    )
+    op.create_index(op.f("ix_heard_messages_at"), "heard_messages", ["at"], unique=False)
+    op.create_table(
         "data_products",
         sa.Column("id", ID, nullable=False),
         sa.Column("tenant", TEXT, nullable=False),
