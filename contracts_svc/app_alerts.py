@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,16 +12,13 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from contracts_svc.adapters import openlineage
 from contracts_svc.adapters.receivers import KINDS, RECEIVERS
-from contracts_svc.adapters.sql_process import SqlProcess
-from contracts_svc.alerts import Incident, Notification
-from contracts_svc.app import SystemClock
+from contracts_svc.alerts import Notification
+from contracts_svc.app import SystemClock, lineage
 from contracts_svc.errors import Problem, UserMistake
 from contracts_svc.flows.acting import Acting
 from contracts_svc.flows.deliver import Sender
-from contracts_svc.flows.stored_lineage import StoredLineage
-from contracts_svc.flows.surroundings import Surroundings, surroundings
+from contracts_svc.flows.telling import Telling
 from contracts_svc.odcs.yaml_text import MAX_BYTES
 from contracts_svc.ports import Delivery, Receiver
 from contracts_svc.routes.channels import APPRISE, EMAIL, SLACK, ChannelSpec, pick, what_is_missing
@@ -197,17 +194,12 @@ def sender(settings: Settings, store: DatabaseStore, alerting: Alerting | None =
     return Sender(store, alerting.find, SystemClock(), routes=alerting.routes)
 
 
-def acting(settings: Settings, store: DatabaseStore, routes: Callable[[], RouteFile] | None = None) -> Acting:
+def telling(store: DatabaseStore, alerting: Alerting) -> Telling:
+    """What puts into the outbox of a store what people have to hear of incidents."""
+    return Telling(store=store, lineage=lineage(store), clock=SystemClock(), routes=alerting.routes)
+
+
+def acting(settings: Settings, store: DatabaseStore) -> Acting:
     """With what people acknowledge, silence and resolve. Raises UserMistake."""
-    lineage = StoredLineage(store, openlineage.take, openlineage.read_parsed, SqlProcess())
-
-    def around(incident: Incident) -> Surroundings:
-        row = store.contract_rows([incident.contract]).get(incident.contract)
-        return surroundings(lineage, incident, row.tenant if row else "")
-
-    return Acting(
-        store=store,
-        clock=SystemClock(),
-        routes=routes or Alerting(settings, os.environ).routes,
-        around=around,
-    )
+    alerting = Alerting(settings, os.environ)
+    return Acting(telling=telling(store, alerting))

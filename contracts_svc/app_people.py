@@ -33,8 +33,8 @@ class PeoplePart:
         sender = Sender(service.store, self.alerting.find, service.clock, routes=self.alerting.routes)
         self.slack: SlackPart | None = slack_part(
             settings,
-            service.store,
             acting_of(service, lineage),
+            service.store,
             token_of=self.alerting.slack_token,
             after=wake or sender.step,
         )

@@ -16,7 +16,8 @@ from contracts_svc.adapters.receivers.slack_signature import verified
 from contracts_svc.adapters.receivers.slack_socket import SocketMode
 from contracts_svc.errors import CouldNotCheck, UserMistake
 from contracts_svc.flows.acting import Acting
-from contracts_svc.flows.pressing import Pressing, PressStore, Reply
+from contracts_svc.flows.pressing import Pressing, Reply
+from contracts_svc.ports_store import HeardStore
 from contracts_svc.responders import Responder, Responders
 from contracts_svc.responders import read as read_people
 from contracts_svc.settings import Settings
@@ -191,8 +192,8 @@ class SlackPart:
 
 def slack_part(
     settings: Settings,
-    store: PressStore,
     acting: Acting,
+    heard: HeardStore,
     *,
     token_of: Callable[[str], str],
     after: Callable[[], object] = lambda: None,
@@ -207,7 +208,7 @@ def slack_part(
         return None
     people = People(settings.people_file)
     desk = SlackDesk(
-        Pressing(store=store, acting=acting),
+        Pressing(acting=acting, heard=heard),
         people.now,
         Members(token_of, time.monotonic),
         secrets=secrets,

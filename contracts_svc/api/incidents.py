@@ -8,15 +8,16 @@ from fastapi import APIRouter, Header, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from contracts_svc.alerts import Incident, IncidentState, OnIt
-from contracts_svc.api.access import Caller, Reader, Writer
+from contracts_svc.api.access import Caller, Reader, Writer, must_own
 from contracts_svc.api.contracts import must_match
-from contracts_svc.api.deps import ActingOf, ServiceOf
+from contracts_svc.api.deps import ActingOf, LineageOf, ServiceOf
 from contracts_svc.api.fields import Maybe, Moment, Text
 from contracts_svc.api.pages import Cursor, Limit, Page, after, cursor_of
 from contracts_svc.api.problems import PREFIX, RESPONSES, Refused, responses
 from contracts_svc.api.service import Service
 from contracts_svc.findings import Severity
 from contracts_svc.flows.concerned import squads_downstream
+from contracts_svc.flows.stored_lineage import StoredLineage
 from contracts_svc.incidents_people import must_be_open
 from contracts_svc.ports_store import ContractRow
 from contracts_svc.render.run import result_json
@@ -131,6 +132,7 @@ def get_incident(service: ServiceOf, caller: Reader, incident_id: str, response:
 @router.post("/{incident_id}/acknowledge", responses=responses(404, 412))
 def acknowledge_incident(
     service: ServiceOf,
+    lineage: LineageOf,
     acting: ActingOf,
     caller: Writer,
     incident_id: str,
@@ -143,7 +145,7 @@ def acknowledge_incident(
     Repeats and escalation end, and where it was told it shows who is on it.
     """
     incident, row = _visible(service, caller, incident_id)
-    if not caller.owns(row.squad) and not _is_concerned(service, caller, incident):
+    if not caller.owns(row.squad, row.domain) and not _is_concerned(service, lineage, caller, incident):
         raise Refused(403, f"this incident concerns no squad that {caller.name} acts for")
 
     def allowed(there: Incident) -> None:
@@ -170,8 +172,7 @@ def resolve_incident(
     Who was told of it hears that it is over.
     """
     incident, row = _visible(service, caller, incident_id)
-    if not caller.owns(row.squad):
-        raise Refused(403, f"contract {row.id} belongs to squad {row.squad!r}, which {caller.name} is not of")
+    must_own(caller, row.squad, f"contract {row.id}", row.domain)
 
     def allowed(there: Incident) -> None:
         must_match(if_match, _etag(there))
@@ -197,10 +198,10 @@ def _unknown(incident_id: str) -> Refused:
     return Refused(404, f"there is no incident {incident_id!r}")
 
 
-def _is_concerned(service: Service, caller: Caller, incident: Incident) -> bool:
+def _is_concerned(service: Service, lineage: StoredLineage, caller: Caller, incident: Incident) -> bool:
     if any(s.team in caller.squads for s in service.store.subscriptions(incident.contract)):
         return True
-    return bool(caller.squads & squads_downstream(service.store, incident, caller.tenant))
+    return bool(caller.squads & squads_downstream(lineage, incident, caller.tenant))
 
 
 def _key(incident: Incident) -> str:

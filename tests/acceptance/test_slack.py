@@ -67,7 +67,7 @@ class Office:
         acting = acting_of(service, self.world.app.state.lineage)
         self.broken = False
         self.desk = SlackDesk(
-            Pressing(store=self.store, acting=acting),
+            Pressing(acting=acting, heard=self.store),
             self._people,
             Members(lambda workspace: TOKEN, lambda: self.time.timestamp(), base_url=slack.url),
             secrets=[SECRET, NEXT_SECRET],
