@@ -50,6 +50,8 @@ class Incident:
     resolved: datetime | None = None
     resolution: str = ""
     """Why it is resolved: the run that passed, or what a person said."""
+    resolved_by: str = ""
+    """Who resolved it by hand; empty: a run that passed."""
     reopened: int = 0
     """How often it came back soon after it was resolved."""
     outcomes: tuple[bool, ...] = ()

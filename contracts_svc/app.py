@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from contracts_svc.api.service import Service
     from contracts_svc.flows.register import Reader
     from contracts_svc.flows.run_check import CheckTable
+    from contracts_svc.ports_history import History
     from contracts_svc.ports_jobs import Queue
     from contracts_svc.routes.intervals import TimeInterval
     from contracts_svc.scheduler import Embedded
@@ -151,6 +152,7 @@ def service(settings: Settings, *, everyone_may: bool = False) -> Service:
 def scheduled(settings: Settings, registry: CollectorRegistry) -> Embedded:
     """The scheduler and the worker of this process, not yet started. Raises UserMistake, CouldNotCheck."""
     from contracts_svc.adapters.store.leader import Alone, PostgresLeadership
+    from contracts_svc.flows.learning import StoredHistory
     from contracts_svc.flows.run_check import Checking, failed, move_incidents
     from contracts_svc.flows.scheduling import Scheduling
     from contracts_svc.scheduler import Embedded, Scheduler, Worker
@@ -162,7 +164,7 @@ def scheduled(settings: Settings, registry: CollectorRegistry) -> Embedded:
         store=opened,
         read=reader(),
         clock=clock,
-        check=check_table(settings),
+        check=check_table(settings, StoredHistory(opened)),
         tell=move_incidents(opened, clock),
         most_attempts=settings.run_attempts,
     )
@@ -237,7 +239,7 @@ def windows(settings: Settings) -> tuple[TimeInterval, ...]:
     return read_windows(text, str(file))
 
 
-def check_table(settings: Settings) -> CheckTable:
+def check_table(settings: Settings, history: History | None = None) -> CheckTable:
     """Checks tables where their servers keep them."""
     from contracts_svc.flows.check import check
     from contracts_svc.model import Contract, Server, Table
@@ -260,6 +262,7 @@ def check_table(settings: Settings) -> CheckTable:
             partition=partition,
             custom=custom_checks(settings.checks_directory, files),
             samples=settings.samples,
+            history=history,
         )
 
     return run

@@ -188,6 +188,10 @@ class IncidentStore(Protocol):
         """All that happened to an incident, oldest first."""
         ...
 
+    def table_transitions(self, contract_id: str, table: str, *, since: datetime) -> tuple[Transition, ...]:
+        """All that happened to the incidents of a table since a moment, oldest first."""
+        ...
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Point:
@@ -224,6 +228,13 @@ class RunStore(Protocol):
         self, contract_id: str, table: str, check: str, figure: str, *, since: datetime, limit: int = 10_000
     ) -> tuple[Point, ...]:
         """A figure of a check over time, oldest first; at most ``limit``, the latest."""
+        ...
+
+    def learned(
+        self, contract_id: str, table: str, checks: Iterable[str], figure: str, *, since: datetime
+    ) -> Mapping[str, tuple[Point, ...]]:
+        """A figure of several checks over time, oldest first, by check id: nothing of a run of which any
+        check failed."""
         ...
 
     def prune_measurements(self, before: datetime, *, batch: int = 1_000) -> int:

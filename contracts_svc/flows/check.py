@@ -22,10 +22,12 @@ from contracts_svc.flows.check_measure import (
     renamed,
 )
 from contracts_svc.flows.check_memory import Memory
+from contracts_svc.flows.check_past import Compare
 from contracts_svc.flows.check_scope import Scope, in_scope, since_of
 from contracts_svc.flows.check_sources import LocationOf, Within, sources_of
 from contracts_svc.model import Contract, Json, Server, Table
 from contracts_svc.ports import Clock, CustomChecks, Engine, StateStore, Storage
+from contracts_svc.ports_history import History
 from contracts_svc.quality import details, fuse, masking
 from contracts_svc.quality.judge import judge
 from contracts_svc.quality.kind import TargetOf
@@ -69,6 +71,7 @@ def check(
     footers: bool = True,
     states: StateStore | None = None,
     full: bool = False,
+    history: History | None = None,
 ) -> Run:
     """Check one table of a contract on one of its servers.
 
@@ -77,7 +80,8 @@ def check(
     SKIPPED. Up to ``samples`` failing rows are kept per check, classified columns masked.
     What the ``footers`` of the files prove is not read, unless they are not to be asked; nor is what
     earlier runs kept in ``states``, unless the check is to be ``full``.
-    ``custom`` runs checks that are code of the deployment; without it they are SKIPPED. What cannot be
+    ``custom`` runs checks that are code of the deployment; without it they are SKIPPED, and without a
+    ``history`` so is what compares with earlier runs. What cannot be
     read makes its checks ERRORED, never FAILED. Raises UserMistake for a server that cannot be used and
     for a partition that is not there.
     """
@@ -105,6 +109,7 @@ def check(
     scans = fuse.fuse(todo, found, done=done, asked={a.check.id for a in parts.aparts})
     within = Within(contract, table, server, storage, target_of, location_of)
     sources, unreachable = sources_of(scans, todo, found, within)
+    compare = Compare(contract, table, planned, history, str(scope), found.files, started)
     measured: list[Measurement] = []
     results = ()
     try:
@@ -118,11 +123,11 @@ def check(
                 measured += errors(_ids(todo), _CHANGED)
             else:
                 memory.keep(parts, read, whole=scope.whole)
-            results = judge(planned, _shown(table, planned, [*known, *measured]), clock.now())
+            results = judge(planned, _shown(table, planned, [*known, *measured], compare), clock.now())
             results = _with_details(results, parts, asker, samples)
     except CouldNotCheck as error:
         measured += errors(_ids(todo), error)
-        results = judge(planned, _shown(table, planned, [*known, *measured]), clock.now())
+        results = judge(planned, _shown(table, planned, [*known, *measured], compare), clock.now())
     run = _run(planned, server, scope, started, clock.now(), results, scans=asker.asked)
     return replace(
         run,
@@ -148,9 +153,11 @@ def _rows(found: Layout, measured: Iterable[Measurement]) -> int | None:
     return found.rows if found.rows is not None else next(counted, None)
 
 
-def _shown(table: Table, planned: Plan, measured: Iterable[Measurement]) -> list[Measurement]:
+def _shown(
+    table: Table, planned: Plan, measured: Iterable[Measurement], compare: Compare
+) -> list[Measurement]:
     """One measurement per check, with nothing in it that must not be shown."""
-    whole = fuse.combine(measured)
+    whole = compare.with_past(fuse.combine(measured))
     return [masking.masked_measurement(table, _check(planned, m), m) for m in whole]
 
 

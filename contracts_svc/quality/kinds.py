@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from contracts_svc.quality import (
+    kinds_anomaly,
     kinds_files,
     kinds_format,
     kinds_keys,
@@ -32,6 +33,7 @@ KINDS: tuple[CheckKind, ...] = (
     *kinds_time.KINDS,
     *kinds_sla.KINDS,
     *kinds_sql.KINDS,
+    *kinds_anomaly.KINDS,
 )
 
 KIND_OF: Mapping[str, CheckKind] = MappingProxyType({k.key: k for k in KINDS})

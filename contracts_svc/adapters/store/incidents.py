@@ -51,6 +51,18 @@ class Incidents(Part):
         found = self.database.read(lambda c: c.scalars(query).all())
         return tuple(loads(Transition, text) for text in found)
 
+    def table_transitions(self, contract_id: str, table: str, *, since: datetime) -> tuple[Transition, ...]:
+        """All that happened to the incidents of a table since a moment, oldest first."""
+        of, moved = tables.incidents, tables.transitions
+        query = (
+            select(moved.c.document)
+            .join(of, of.c.fingerprint == moved.c.fingerprint)
+            .where(of.c.contract == contract_id, of.c.table == table, moved.c.at >= since)
+            .order_by(moved.c.id)
+        )
+        found = self.database.read(lambda c: c.scalars(query).all())
+        return tuple(loads(Transition, text) for text in found)
+
 
 def _put(connection: Connection, incidents: Iterable[Incident]) -> None:
     latest = {i.fingerprint: i for i in incidents}
