@@ -22,6 +22,7 @@ from contracts_svc.settings import Settings
 
 if TYPE_CHECKING:
     from contracts_svc.adapters.store.store import DatabaseStore
+    from contracts_svc.app_alerts_metrics import AlertMetrics
 
 
 def routes(settings: Settings) -> RouteFile:
@@ -90,10 +91,11 @@ class Alerting:
         return file, named
 
 
-def sender(settings: Settings, store: DatabaseStore) -> Sender:
+def sender(settings: Settings, store: DatabaseStore, metrics: AlertMetrics | None = None) -> Sender:
     """What sends the outbox of a store. Raises UserMistake."""
     alerting = Alerting(settings, os.environ)
-    return Sender(store, alerting.find, SystemClock(), routes=alerting.routes)
+    heard = metrics.heard if metrics is not None else lambda delays: None
+    return Sender(store, alerting.find, SystemClock(), routes=alerting.routes, heard=heard)
 
 
 def _made(spec: ReceiverSpec, environment: Mapping[str, str]) -> Receiver:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol, TypeVar
 
-from contracts_svc.alerts import Incident, Transition
+from contracts_svc.alerts import Audience, Incident, Transition
 from contracts_svc.lineage.graph import Channel, ColumnRef, DatasetId, Edge, Graph
 from contracts_svc.model import Contract, Json
 from contracts_svc.runs import Outcome, Run
@@ -186,6 +186,17 @@ class IncidentStore(Protocol):
 
     def transitions(self, fingerprint: str) -> tuple[Transition, ...]:
         """All that happened to an incident, oldest first."""
+        ...
+
+    def put_told(
+        self, fingerprints: Iterable[str], audience: Audience, at: datetime
+    ) -> Mapping[str, datetime]:
+        """Somebody of this audience was told of these incidents. Those of which nobody was before: by
+        fingerprint, when they were opened."""
+        ...
+
+    def told(self, fingerprints: Iterable[str]) -> Mapping[str, Mapping[Audience, datetime]]:
+        """When somebody was first told of these incidents, since they were opened."""
         ...
 
     def table_transitions(self, contract_id: str, table: str, *, since: datetime) -> tuple[Transition, ...]:

@@ -31,7 +31,7 @@ from contracts_svc.ports_history import History
 from contracts_svc.quality import details, fuse, masking
 from contracts_svc.quality.judge import judge
 from contracts_svc.quality.kind import TargetOf
-from contracts_svc.quality.kinds import KIND_OF, Origin
+from contracts_svc.quality.kinds import KIND_OF, Origin, told_by_time
 from contracts_svc.quality.layout import Layout, layout
 from contracts_svc.quality.plan import plan
 from contracts_svc.quality.reading import reading_of
@@ -124,7 +124,7 @@ def check(
             else:
                 memory.keep(parts, read, whole=scope.whole)
             results = judge(planned, _shown(table, planned, [*known, *measured], compare), clock.now())
-            results = _with_details(results, parts, asker, samples)
+            results = _published(_with_details(results, parts, asker, samples), found)
     except CouldNotCheck as error:
         measured += errors(_ids(todo), error)
         results = judge(planned, _shown(table, planned, [*known, *measured], compare), clock.now())
@@ -294,6 +294,16 @@ def _with_details(
             samples=shown.get(r.check.id) or tuple(r.values.get("samples") or ()),
             breakdown=breakdowns.get(r.check.id) or _of_footers(r),
         )
+        for r in results
+    )
+
+
+def _published(results: tuple[Result, ...], found: Layout) -> tuple[Result, ...]:
+    """The results with the times at which bad data was published."""
+    return tuple(
+        replace(r, published=details.published(r.breakdown, found))
+        if r.bad and not told_by_time(r.check)
+        else r
         for r in results
     )
 

@@ -41,7 +41,7 @@ FLOORS = (
     ),
     ("ports", "flows."),
     ("adapters.",),
-    ("settings", "app", "scheduler", "api.", "cli.", "demo."),
+    ("settings", "app", "scheduler", "tracing", "api.", "cli.", "demo."),
 )
 ONE_ADAPTER = ("adapters.store.", "adapters.github.")
 # Knows no vendor, only HTTP: what several receivers send by.
