@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from contracts_svc.adapters.store.store import DatabaseStore
-from contracts_svc.alerts import Incident, IncidentState, Transition
+from contracts_svc.alerts import Audience, Incident, IncidentState, Transition
 from contracts_svc.api.limits import Budget
 from contracts_svc.api.registering import _WORDS
 from contracts_svc.findings import Severity
@@ -415,6 +415,27 @@ def test_incidents_are_listed_filtered_and_paged(world: World) -> None:
     assert ids("resolved_since=2026-11-24T00:00:00Z") == [0, 1, 2, 3, 4, 7]
     is_problem(world.get("/api/v1/incidents?resolved_since=0001-01-01T00:00:00%2B14:00", token), 422)
     is_problem(world.get("/api/v1/incidents?resolved_since=2026-11-24T00:00:00", token), 422)
+
+
+def test_an_incident_tells_how_long_it_took_and_what_was_promised(world: World) -> None:
+    levels = b"""
+slaProperties:
+  - {property: timeToDetect, value: 1, unit: h}
+  - {property: timeToNotify, value: 5, unit: m}
+  - {property: timeToRepair, value: 2, unit: d}
+"""
+    world.put(V1 + levels)
+    given = put_incident(world, published=NOW - timedelta(hours=12), announced=True)
+    world.store.put_told([given.fingerprint], Audience.STAKEHOLDER, given.opened + timedelta(minutes=4))
+    token = world.token("viewer")
+    (listed,) = world.get("/api/v1/incidents", token).json()["items"]
+    assert (listed["detect_seconds"], listed["notify_seconds"], listed["repair_seconds"]) == (7200, 240, None)
+    shown = world.get(f"/api/v1/incidents/{given.fingerprint}", token).json()
+    assert [tuple(s.values()) for s in shown["service_levels"]] == [
+        ("timeToDetect", 3600, 7200, False),
+        ("timeToNotify", 300, 240, True),
+        ("timeToRepair", 172_800, 36_000, None),
+    ]
 
 
 def test_who_it_concerns_acknowledges_and_the_owner_resolves(world: World) -> None:
