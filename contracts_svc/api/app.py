@@ -14,6 +14,7 @@ from contracts_svc.api import (
     audit,
     contracts,
     gate,
+    github,
     health,
     incidents,
     lineage,
@@ -65,6 +66,8 @@ def create_app(service: Service, budget: Budget | None = None) -> FastAPI:
         publish.router,
         audit.router,
         lineage.router,
+        github.router,
+        github.webhook,
         health.router,
         health.metrics_endpoint(registry),
     ]

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 
+from contracts_svc.api.hub import HubDesk
 from contracts_svc.flows.register import Reader
 from contracts_svc.policy import Policies
 from contracts_svc.ports import Clock, Jobs, PatternInclusion
@@ -30,3 +31,5 @@ class Service:
     """Without them, changed patterns are undecided."""
     jobs: Jobs | None = None
     """Where work goes that takes longer than a request; None: there is nobody to do it."""
+    github: HubDesk | None = None
+    """Where webhooks of a GitHub App come in; None: there is none."""

@@ -14,6 +14,7 @@ from contracts_svc import app, settings
 from contracts_svc.api.app import create_app
 from contracts_svc.api.limits import Budget
 from contracts_svc.api.logs import log_as_json
+from contracts_svc.app_github import with_github
 from contracts_svc.errors import ExitCode, UserMistake
 
 GRACE_SECONDS = 20
@@ -32,7 +33,7 @@ def run(host: str | None, port: int | None, demo: bool) -> ExitCode:
             f"--demo asks nobody for a token, and {host} can be reached from other machines",
             "listen at 127.0.0.1, or leave --demo out and make tokens with `contracts token create`",
         )
-    service = app.service(loaded, everyone_may=demo)
+    service, _github = with_github(loaded, app.service(loaded, everyone_may=demo))
     listening = _listen(host, port if port is not None else loaded.port)
     log_as_json()
     server = uvicorn.Server(
