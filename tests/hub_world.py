@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import random
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -129,7 +129,9 @@ class HubWorld:
         hub.teams.setdefault("octo/finance", ["fay"])
         self.lineage = StoredLineage(store, take, read_parsed)
         app = App(id="7", private_key=KEY.as_pem(private=True).decode())
-        self.github = GitHubHub(app, hub.base_url, clock=self.clock.now, sleep=self.wait)
+        self.on_sleep: Callable[[], None] = lambda: None
+        """What happens when a worker waits for GitHub: it may die there."""
+        self.github = GitHubHub(app, hub.base_url, clock=self.clock.now, sleep=self.sleep)
         self.parts = HubParts(
             store=store,
             hub=self.github,
@@ -157,6 +159,11 @@ class HubWorld:
         """Time goes by."""
         self.clock.time += timedelta(seconds=seconds)
         self.hub.now = self.clock.time
+
+    def sleep(self, seconds: float) -> None:
+        """A worker waits."""
+        self.on_sleep()
+        self.wait(seconds)
 
     def work(self) -> int:
         """Do all that can be done now; how many pieces of work."""

@@ -20,7 +20,7 @@ from contracts_svc.flows.pull_request import (
     check_pull_request,
     order_of,
 )
-from contracts_svc.github.asking import requests_to_agree
+from contracts_svc.github.asking import Occasion, requests_to_agree, told_of_override
 from contracts_svc.github.check_run import Conclusion, key_of, superseded
 from contracts_svc.github.config import Party, RepositoryRule
 from contracts_svc.github.events import PullRequest
@@ -82,7 +82,7 @@ class OneCheck:
         days = policies[-1].organisation.waiver_days if policies else 0
         store.atomically(lambda: self._remember(number, done, days))
         if done.verdict is not None and done.signed is not None:
-            self._ask(site.host, pull, done.verdict, done.signed)
+            self._tell(site.host, pull, done.verdict, done.signed)
         return done
 
     def press(self, site: Site, number: int, user: str, head: str, at: datetime) -> Checked | None:
@@ -174,27 +174,34 @@ class OneCheck:
             report=report,
         )
 
-    def _ask(self, host: RepositoryHost, pull: PullRequest, verdict: Verdict, signed: SignOff) -> None:
-        """Ask those who must agree and were not asked yet: for a review, and where they are reached."""
+    def _tell(self, host: RepositoryHost, pull: PullRequest, verdict: Verdict, signed: SignOff) -> None:
+        """Ask those who must agree and were not asked yet: for a review, and where they are reached. Tell
+        those whose agreement somebody did without."""
         store, repository, number = self.parts.store, self.work.repository, pull.number
-        open_ = {(s.fingerprint, s.approver) for s in signed.standings if s.state is State.OPEN}
-        new = open_ - store.was_asked(repository, number)
-        if not new:
-            return
-        parties = [self.parts.config.party(name) for name in sorted({name for _, name in new})]
-        users = {u for p in parties for u in p.users if u.casefold() != (pull.author or "").casefold()}
-        host.ask_for_review(number, users, {t for p in parties for t in p.teams})
-        notices = requests_to_agree(
-            verdict,
-            new,
-            repository,
-            number,
+        known = store.was_asked(repository, number)
+        occasion = Occasion(
+            repository=repository,
+            number=number,
             address=f"{self.parts.web}/{repository}/pull/{number}",
             link=self.parts.link_of(repository, number),
             now=self.now,
         )
-        post(store, notices, self.now, self.parts.routes())
-        store.note_asked(repository, number, new, self.now)
+        asked = {(s.fingerprint, s.approver) for s in signed.standings if s.state is State.OPEN} - known
+        if asked:
+            parties = [self.parts.config.party(name) for name in sorted({name for _, name in asked})]
+            author = (pull.author or "").casefold()
+            users = {u for p in parties for u in p.users if u.casefold() != author}
+            host.ask_for_review(number, users, {t for p in parties for t in p.teams})
+        over = {(_OVERRIDDEN + s.fingerprint, s.approver): s for s in signed.overridden}
+        told = [over[pair] for pair in sorted(over.keys() - known)]
+        notices = (*requests_to_agree(verdict, asked, occasion), *told_of_override(verdict, told, occasion))
+        if notices:
+            post(store, notices, self.now, self.parts.routes())
+        store.note_asked(repository, number, asked | (over.keys() - known), self.now)
+
+
+_OVERRIDDEN = "override "
+"""Before the fingerprint of a change, where what was told is that somebody overrode it."""
 
 
 def _logins(host: RepositoryHost, party: Party) -> frozenset[str]:

@@ -16,7 +16,7 @@ from contracts_svc.github.work import Task
 from contracts_svc.ports_github import NotNow, Site
 from contracts_svc.ports_hub_store import WorkRow
 
-LEASE = timedelta(minutes=10)
+LEASE = timedelta(minutes=5)
 """How long what a worker began is its own. One piece of work takes less; should the worker die, another
 begins it anew after that."""
 MOST_ATTEMPTS = 8
