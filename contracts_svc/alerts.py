@@ -50,6 +50,8 @@ class Incident:
     resolved: datetime | None = None
     resolution: str = ""
     """Why it is resolved: the run that passed, or what a person said."""
+    resolved_by: str = ""
+    """Who resolved it by hand; empty: a run that passed."""
     reopened: int = 0
     """How often it came back soon after it was resolved."""
     outcomes: tuple[bool, ...] = ()
@@ -62,6 +64,8 @@ class Incident:
     """Of checks that could not be run: how many runs in a row."""
     cause: str = ""
     """The fingerprint of the open incident upstream that explains it."""
+    published: datetime | None = None
+    """When the data that shows it was published, where that is known."""
     announced: bool = False
     """Whether people were told of it, and so must be told when it is over."""
 

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from contracts_svc.flows.register import Reader
     from contracts_svc.flows.run_check import CheckTable
     from contracts_svc.flows.stored_lineage import StoredLineage
+    from contracts_svc.ports_history import History
     from contracts_svc.ports_jobs import Queue
     from contracts_svc.routes.intervals import TimeInterval
 
@@ -254,7 +255,7 @@ def windows(settings: Settings) -> tuple[TimeInterval, ...]:
     return read_windows(text, str(file))
 
 
-def check_table(settings: Settings) -> CheckTable:
+def check_table(settings: Settings, history: History | None = None) -> CheckTable:
     """Checks tables where their servers keep them."""
     from contracts_svc.flows.check import check
     from contracts_svc.model import Contract, Server, Table
@@ -278,6 +279,7 @@ def check_table(settings: Settings) -> CheckTable:
             custom=custom_checks(settings.checks_directory, files),
             samples=settings.samples,
             snapshots=snapshots(access),
+            history=history,
         )
 
     return run

@@ -31,6 +31,7 @@ from contracts_svc.settings import Settings
 
 if TYPE_CHECKING:
     from contracts_svc.adapters.store.store import DatabaseStore
+    from contracts_svc.app_alerts_metrics import AlertMetrics
 
 _log = structlog.get_logger("contracts_svc.alerts")
 
@@ -188,10 +189,16 @@ def _defaults(settings: Settings) -> tuple[ChannelSpec, ...]:
     return tuple(found)
 
 
-def sender(settings: Settings, store: DatabaseStore, alerting: Alerting | None = None) -> Sender:
+def sender(
+    settings: Settings,
+    store: DatabaseStore,
+    alerting: Alerting | None = None,
+    metrics: AlertMetrics | None = None,
+) -> Sender:
     """What sends the outbox of a store. Raises UserMistake."""
     alerting = alerting or Alerting(settings, os.environ)
-    return Sender(store, alerting.find, SystemClock(), routes=alerting.routes)
+    heard = metrics.heard if metrics is not None else lambda delays: None
+    return Sender(store, alerting.find, SystemClock(), routes=alerting.routes, heard=heard)
 
 
 def telling(store: DatabaseStore, alerting: Alerting) -> Telling:

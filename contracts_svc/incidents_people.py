@@ -42,6 +42,7 @@ def resolve(incident: Incident, by: str, reason: str, now: datetime) -> Transiti
         state=IncidentState.RESOLVED,
         resolved=now,
         resolution=why,
+        resolved_by=by,
         acknowledged_until=None,
         flapping=False,
     )

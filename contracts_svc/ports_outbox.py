@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import Protocol, TypeVar
 
+from contracts_svc.alerts import Audience
 from contracts_svc.ports_store import SERVICE, Actor
 from contracts_svc.routes.groups import Group, Message
 from contracts_svc.routes.silences import Silence
@@ -137,6 +138,12 @@ class OutboxStore(SilenceStore, Protocol):
 
     def outbox_due(self) -> datetime | None:
         """When there is something to do next; None: nothing is waiting."""
+        ...
+
+    def put_told(
+        self, fingerprints: Iterable[str], audience: Audience, at: datetime
+    ) -> Mapping[str, datetime]:
+        """As :meth:`contracts_svc.ports_store.IncidentStore.put_told`."""
         ...
 
     def prune_messages(self, before: datetime) -> int:

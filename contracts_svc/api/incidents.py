@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Header, Request, Response
@@ -19,6 +20,7 @@ from contracts_svc.findings import Severity
 from contracts_svc.flows.concerned import squads_downstream
 from contracts_svc.flows.stored_lineage import StoredLineage
 from contracts_svc.incidents_people import must_be_open
+from contracts_svc.incidents_times import Times, judged, times
 from contracts_svc.ports_store import ContractRow
 from contracts_svc.render.run import result_json
 
@@ -45,6 +47,13 @@ class IncidentShown(BaseModel):
     flapping: bool
     cause: str = Field(description="The id of the incident upstream that explains it")
     squad: str = Field(description="Whose the contract is")
+    detect_seconds: float | None = Field(
+        description="From when the data that shows it was published to when a run saw it, where that is known"
+    )
+    notify_seconds: float | None = Field(
+        description="From then to when somebody downstream was first told; without any, its owner"
+    )
+    repair_seconds: float | None = Field(description="From when a run saw it to when it was over")
     etag: str
 
 
@@ -58,9 +67,19 @@ class TransitionShown(BaseModel):
     reason: str
 
 
+class ServiceTimeShown(BaseModel):
+    """A time that the contract promises, and what the incident took, or has taken until now."""
+
+    property: str
+    promised_seconds: float
+    taken_seconds: float
+    kept: bool | None = Field(description="null: it is not over, and may yet be kept")
+
+
 class IncidentWhole(IncidentShown):
     """An incident, with the evidence and all that happened to it."""
 
+    service_levels: list[ServiceTimeShown] = Field(description="timeToDetect, timeToNotify and timeToRepair")
     evidence: dict[str, Any] = Field(description="The last result that showed it")
     transitions: list[TransitionShown]
 
@@ -114,8 +133,9 @@ def list_incidents(
         and squad in (None, rows[i.contract].squad)
     ]
     more = len(mine) > limit
+    told = service.store.told(i.fingerprint for i, _ in mine[:limit])
     return Page(
-        items=[_shown(i, row) for i, row in mine[:limit]],
+        items=[_shown(i, row, times(i, told.get(i.fingerprint, {}))) for i, row in mine[:limit]],
         next=cursor_of(_key(mine[limit - 1][0])) if more else None,
     )
 
@@ -220,7 +240,11 @@ def _etag(incident: Incident) -> str:
     return '"' + "-".join(str(p) for p in parts).encode().hex() + '"'
 
 
-def _fields(incident: Incident, row: ContractRow) -> dict[str, Any]:
+def _seconds(length: timedelta | None) -> float | None:
+    return length.total_seconds() if length is not None else None
+
+
+def _fields(incident: Incident, row: ContractRow, taken: Times) -> dict[str, Any]:
     return {
         "id": incident.fingerprint,
         "contract": incident.contract,
@@ -239,17 +263,32 @@ def _fields(incident: Incident, row: ContractRow) -> dict[str, Any]:
         "flapping": incident.flapping,
         "cause": incident.cause,
         "squad": row.squad,
+        "detect_seconds": _seconds(taken.detect),
+        "notify_seconds": _seconds(taken.notify),
+        "repair_seconds": _seconds(taken.repair),
         "etag": _etag(incident),
     }
 
 
-def _shown(incident: Incident, row: ContractRow) -> IncidentShown:
-    return IncidentShown(**_fields(incident, row))
+def _shown(incident: Incident, row: ContractRow, taken: Times) -> IncidentShown:
+    return IncidentShown(**_fields(incident, row, taken))
 
 
 def _whole(service: Service, incident: Incident, row: ContractRow) -> IncidentWhole:
+    taken = times(incident, service.store.told([incident.fingerprint]).get(incident.fingerprint, {}))
+    versions = service.store.versions(incident.contract)
+    promised = judged(incident, taken, versions[-1], service.clock.now()) if versions else ()
     return IncidentWhole(
-        **_fields(incident, row),
+        **_fields(incident, row, taken),
+        service_levels=[
+            ServiceTimeShown(
+                property=s.name,
+                promised_seconds=s.promised.total_seconds(),
+                taken_seconds=s.taken.total_seconds(),
+                kept=s.kept,
+            )
+            for s in promised
+        ],
         evidence=result_json(incident.evidence),
         transitions=[
             TransitionShown(

@@ -7,6 +7,7 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from contracts_svc.api.hub import HubDesk
 from contracts_svc.flows.login import Login
 from contracts_svc.flows.register import Reader
 from contracts_svc.policy import Policies
@@ -65,3 +66,5 @@ class Service:
     """What those who run it should put right, though it goes on."""
     slack: Buttons | None = None
     """What buttons in Slack are for; None: Slack is not set up."""
+    github: HubDesk | None = None
+    """Where webhooks of a GitHub App come in; None: there is none."""

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from contracts_svc.adapters.store.store import DatabaseStore
-from contracts_svc.alerts import Incident, IncidentState, Transition
+from contracts_svc.alerts import Audience, Incident, IncidentState, Transition
 from contracts_svc.api.limits import Budget
 from contracts_svc.api.registering import _WORDS
 from contracts_svc.findings import Severity
@@ -417,6 +417,27 @@ def test_incidents_are_listed_filtered_and_paged(world: World) -> None:
     is_problem(world.get("/api/v1/incidents?resolved_since=2026-11-24T00:00:00", token), 422)
 
 
+def test_an_incident_tells_how_long_it_took_and_what_was_promised(world: World) -> None:
+    levels = b"""
+slaProperties:
+  - {property: timeToDetect, value: 1, unit: h}
+  - {property: timeToNotify, value: 5, unit: m}
+  - {property: timeToRepair, value: 2, unit: d}
+"""
+    world.put(V1 + levels)
+    given = put_incident(world, published=NOW - timedelta(hours=12), announced=True)
+    world.store.put_told([given.fingerprint], Audience.STAKEHOLDER, given.opened + timedelta(minutes=4))
+    token = world.token("viewer")
+    (listed,) = world.get("/api/v1/incidents", token).json()["items"]
+    assert (listed["detect_seconds"], listed["notify_seconds"], listed["repair_seconds"]) == (7200, 240, None)
+    shown = world.get(f"/api/v1/incidents/{given.fingerprint}", token).json()
+    assert [tuple(s.values()) for s in shown["service_levels"]] == [
+        ("timeToDetect", 3600, 7200, False),
+        ("timeToNotify", 300, 240, True),
+        ("timeToRepair", 172_800, 36_000, None),
+    ]
+
+
 def test_who_it_concerns_acknowledges_and_the_owner_resolves(world: World) -> None:
     world.put(V1)
     reads_amount(world, "menu")
@@ -672,8 +693,10 @@ def test_another_tenant_sees_nothing_at_any_endpoint(world: World) -> None:
     silence = world.send("POST", "/api/v1/silences", mine, SILENCE | {"reason": "another"}).json()
     names = {"RUN": put_run(world), "JOB": job["id"], "SILENCE": silence["id"]}
     routes = {(m, r.path) for r in routes_of(world) for m in r.methods if r.path.startswith("/api/v1")}
-    # Lineage has names of its own, which tests/acceptance/test_api_lineage.py asks for.
-    routes = {(m, path) for m, path in routes if not path.startswith("/api/v1/lineage")}
+    # Lineage has names of its own, which tests/acceptance/test_api_lineage.py asks for; pull requests have
+    # them in tests/acceptance/test_github_app_security.py.
+    own = ("/api/v1/lineage", "/api/v1/github")
+    routes = {(m, path) for m, path in routes if not path.startswith(own)}
     assert set(REQUESTS) == routes, "a new endpoint: add how it is asked to the table"
     for (method, _), (path, body, ok, refused) in REQUESTS.items():
         for name, value in names.items():

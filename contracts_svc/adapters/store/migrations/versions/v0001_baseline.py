@@ -421,6 +421,17 @@ def _lineage_reports() -> None:
     op.create_index(op.f("ix_lineage_readers_tenant"), "lineage_readers", ["tenant"], unique=False)
     op.create_index(op.f("ix_lineage_readers_origin_key"), "lineage_readers", ["origin_key"], unique=False)
     op.create_table(
+        "incident_told",
+        sa.Column("fingerprint", TEXT, nullable=False),
+        sa.Column("audience", sa.String(length=16), nullable=False),
+        sa.Column("opened", INSTANT, nullable=False),
+        sa.Column("told", INSTANT, nullable=False),
+        sa.ForeignKeyConstraint(
+            ["fingerprint"], ["incidents.fingerprint"], name=op.f("fk_incident_told_fingerprint")
+        ),
+        sa.PrimaryKeyConstraint("fingerprint", "audience", "opened", name=op.f("pk_incident_told")),
+    )
+    op.create_table(
         "heard_messages",
         sa.Column("key", sa.LargeBinary(), nullable=False),
         sa.Column("at", INSTANT, nullable=False),
@@ -509,6 +520,8 @@ def _github() -> None:
         sa.Column("installation_id", ID, nullable=False),
         sa.Column("default_branch", TEXT, nullable=False),
         sa.Column("head", sa.String(length=64), nullable=False),
+        sa.Column("looked", sa.String(length=64), nullable=False),
+        sa.Column("reconciled", INSTANT, nullable=True),
         sa.Column("removed", INSTANT, nullable=True),
         sa.PrimaryKeyConstraint("repository", name=op.f("pk_github_repositories")),
     )
