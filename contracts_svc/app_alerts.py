@@ -51,6 +51,7 @@ class Alerting:
         self._environment = environment
         self._slack_token = settings.slack_token.get_secret_value()
         self._defaults = _defaults(settings)
+        self.public_url = settings.public_url
         self.mistake: UserMistake | None = None
         self._lock = Lock()
         self._stamp = self._looked_at()
@@ -203,7 +204,13 @@ def sender(
 
 def telling(store: DatabaseStore, alerting: Alerting) -> Telling:
     """What puts into the outbox of a store what people have to hear of incidents."""
-    return Telling(store=store, lineage=lineage(store), clock=SystemClock(), routes=alerting.routes)
+    return Telling(
+        store=store,
+        lineage=lineage(store),
+        clock=SystemClock(),
+        routes=alerting.routes,
+        public_url=alerting.public_url,
+    )
 
 
 def acting(settings: Settings, store: DatabaseStore) -> Acting:

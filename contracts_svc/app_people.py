@@ -28,7 +28,12 @@ class PeoplePart:
         Raises UserMistake for a route file or a file of people with mistakes.
         """
         self.alerting = Alerting(settings, os.environ)
-        service = replace(service, routes=self.alerting.routes, warnings=self._warnings)
+        service = replace(
+            service,
+            routes=self.alerting.routes,
+            warnings=self._warnings,
+            public_url=settings.public_url,
+        )
         lineage = StoredLineage(service.store, openlineage.take, openlineage.read_parsed, SqlProcess())
         sender = Sender(service.store, self.alerting.find, service.clock, routes=self.alerting.routes)
         self.slack: SlackPart | None = slack_part(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
-from contracts_svc.alerts import Section
+from contracts_svc.alerts import Link, Section
 from contracts_svc.model import Json
 
 LONGEST_LINE = 1_000
@@ -13,6 +13,9 @@ LONGEST_LINE = 1_000
 WIDEST_CELL = 28
 _NARROWEST_CELL = 8
 _GAP = "  "
+
+LONGEST_LINK = 100
+"""Characters of what a link is called."""
 
 _JOINER = "\u200d"
 """Joins the parts of an emoji; every other invisible character could hide or reorder text."""
@@ -59,6 +62,13 @@ def _lines(section: Section, width: int) -> Iterator[str]:
         yield f"- {shortened(visible(line), LONGEST_LINE)}"
     if section.rows:
         yield from table(section.rows, width=width)
+    for link in section.links:
+        yield f"- {linked(link)}"
+
+
+def linked(link: Link) -> str:
+    """A link as plain text."""
+    return f"{shortened(visible(link.text), LONGEST_LINK)}: {visible(link.url)}"
 
 
 def table(

@@ -25,7 +25,13 @@ def _acting(request: Request) -> Acting:
 
 def acting_of(service: Service, lineage: StoredLineage) -> Acting:
     """With what people's decisions are carried out."""
-    telling = Telling(store=service.store, lineage=lineage, clock=service.clock, routes=service.routes)
+    telling = Telling(
+        store=service.store,
+        lineage=lineage,
+        clock=service.clock,
+        routes=service.routes,
+        public_url=service.public_url,
+    )
     return Acting(telling=telling)
 
 

@@ -62,6 +62,8 @@ class Service:
     """How people log in; None: there are only tokens."""
     routes: Callable[[], RouteFile] = lambda: DEFAULT_ROUTES
     """The route file of alerts as it is now."""
+    public_url: str = ""
+    """Where people reach this service, for links."""
     warnings: Callable[[], tuple[str, ...]] = tuple
     """What those who run it should put right, though it goes on."""
     slack: Buttons | None = None

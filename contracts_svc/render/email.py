@@ -55,6 +55,8 @@ def _section(section: Section) -> Iterator[str]:
         yield f'<ul style="margin:0;padding-left:20px">{items}</ul>'
     if section.rows:
         yield from _table(section.rows)
+    for link in section.links:
+        yield f'<p style="margin:4px 0"><a href="{escape(link.url)}">{_text(link.text)}</a></p>'
 
 
 def _table(rows: Sequence[Mapping[str, Json]]) -> Iterator[str]:

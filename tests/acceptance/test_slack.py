@@ -260,7 +260,7 @@ def test_what_is_over_cannot_be_acknowledged(office: Office, slack: Slack) -> No
     ends = [note(over.fingerprint, team=g.team, audience=g.audience, over=True) for g in groups]
     office.store.put_groups(receive(groups, ends, now=office.time, over=[over.fingerprint]))
     office.at(hours=1)
-    assert "resolved" in office.head("#flight-ops").shown
+    assert "it is over" in office.head("#flight-ops").shown
     assert "Acknowledge" not in office.head("#flight-ops").shown
     office.desk.take(payload)
     office.wait()
