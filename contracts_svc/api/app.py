@@ -33,6 +33,7 @@ from contracts_svc.api.problems import PREFIX
 from contracts_svc.api.queries import known_only
 from contracts_svc.api.service import Service
 from contracts_svc.flows.stored_lineage import StoredLineage
+from contracts_svc.tracing import untraced
 
 _DESCRIPTION = (
     "Data contracts: register them, ask whom a change breaks, send lineage, start checks, see incidents. "
@@ -50,6 +51,8 @@ def create_app(service: Service, budget: Budget | None = None) -> FastAPI:
         docs_url=f"{PREFIX}/docs",
         redoc_url=None,
         dependencies=[Depends(known_only)],
+        # Figures and logs are ours; those of the framework would hold texts of errors.
+        telemetry={"metrics": False, "logs": False, "operation_spans": False, "exclude": untraced},
     )
     app.state.service = service
     app.state.lineage = StoredLineage(service.store, openlineage.take, openlineage.read_parsed, SqlProcess())

@@ -10,7 +10,7 @@ import sys
 
 import structlog
 
-from contracts_svc import app, settings
+from contracts_svc import app, settings, tracing
 from contracts_svc.api.app import create_app
 from contracts_svc.api.limits import Budget
 from contracts_svc.api.logs import log_as_json
@@ -32,6 +32,7 @@ def run(host: str | None, port: int | None, demo: bool) -> ExitCode:
             f"--demo asks nobody for a token, and {host} can be reached from other machines",
             "listen at 127.0.0.1, or leave --demo out and make tokens with `contracts token create`",
         )
+    end_traces = tracing.configure()
     service = app.service(loaded, everyone_may=demo)
     listening = _listen(host, port if port is not None else loaded.port)
     log_as_json()
@@ -61,6 +62,7 @@ def run(host: str | None, port: int | None, demo: bool) -> ExitCode:
     finally:
         listening.close()
         service.store.close()
+        end_traces()
         logging.getLogger("contracts.serve").info("stopped")
     return ExitCode.OK
 
