@@ -10,6 +10,7 @@ from fastapi import APIRouter, Header, Path, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from contracts_svc.api.access import Caller, Reader, Writer, must_own
+from contracts_svc.api.concern import is_concerned
 from contracts_svc.api.contracts import must_match, visible
 from contracts_svc.api.deps import ServiceOf
 from contracts_svc.api.fields import Maybe, Moment, Name, Short, Text
@@ -168,8 +169,11 @@ def end_subscription(
 def create_waiver(
     service: ServiceOf, caller: Writer, given: WaiverGiven, request: Request, response: Response
 ) -> WaiverShown:
-    """Agree to one change of a contract, until a day. A changed change needs a new waiver."""
-    visible(service, caller, given.contract)
+    """Agree to one change of a contract, until a day. A changed change needs a new waiver.
+
+    For whose contract it is, and for those downstream whom it concerns: the word of nobody else counts.
+    """
+    row = visible(service, caller, given.contract)
     now = service.clock.now()
     most = service.policies.organisation.waiver_days
     if not now < given.expires <= now + timedelta(days=most):
@@ -177,6 +181,8 @@ def create_waiver(
     approver = given.approver or caller.name
     if approver != caller.name and not caller.owns(approver):
         raise Refused(403, f"{caller.name} cannot agree for {approver}")
+    if not is_concerned(service, request, caller, row):
+        raise Refused(403, f"contract {row.id} concerns no squad that {caller.name} acts for")
     waiver = Waiver(
         fingerprint=given.fingerprint,
         approver=approver,

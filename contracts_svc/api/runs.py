@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query, Request
 from pydantic import BaseModel, ConfigDict, Field
 
-from contracts_svc.api.access import Caller, Publisher, Reader
+from contracts_svc.api.access import Caller, Publisher, Reader, must_own
 from contracts_svc.api.contracts import visible
 from contracts_svc.api.deps import ServiceOf
 from contracts_svc.api.fields import Maybe, Moment, Name
@@ -167,13 +167,19 @@ def list_jobs(service: ServiceOf, caller: Reader, cursor: Cursor = "", limit: Li
 
 @router.delete("/jobs/{job_id}", status_code=204, responses=responses(404, 409))
 def cancel(service: ServiceOf, caller: Publisher, job_id: str, request: Request) -> None:
-    """Take back a check that waits. One that runs goes on to its end."""
+    """Take back a check that waits. One that runs goes on to its end.
+
+    For who asked for it, and for whose contract it is of.
+    """
     job = next((j for j in _jobs(service, caller) if j.id == job_id), None)
     if job is None:
         raise Refused(404, f"there is no job {job_id[:64]!r}")
+    shown = _job(job)
+    row = visible(service, caller, shown.contract)
+    if job.arguments.get("by") != caller.name:
+        must_own(caller, row.squad, f"a check of contract {row.id}", row.domain)
     if not jobs_of(service).cancel(job_id):
         raise Refused(409, "it is under way, or done")
-    shown = _job(job)
     detail = {"job": job_id, "table": shown.table}
     service.store.note(
         service.clock.now(), caller.actor(request), "cancelled", "contract", shown.contract, detail
