@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from fastapi import Request
-
 from contracts_svc.api.access import Caller
 from contracts_svc.api.service import Service
 from contracts_svc.flows.concerned import readers_downstream
@@ -16,7 +14,7 @@ from contracts_svc.ports_store import ContractRow
 
 def is_concerned(
     service: Service,
-    request: Request,
+    lineage: StoredLineage,
     caller: Caller,
     row: ContractRow,
     *,
@@ -28,7 +26,6 @@ def is_concerned(
         return True
     if any(caller.owns(s.team) for s in service.store.subscriptions(row.id)):
         return True
-    lineage: StoredLineage = request.app.state.lineage
     contract = service.store.versions(row.id)[-1]
     readers = readers_downstream(lineage, contract, caller.tenant, table=table, columns=columns)
     domains = service.store.contract_rows({r.contract for r in readers if r.contract})

@@ -12,8 +12,9 @@ from pydantic import BaseModel, ConfigDict, Field
 from contracts_svc.api.access import Caller, Reader, Writer, must_own
 from contracts_svc.api.concern import is_concerned
 from contracts_svc.api.contracts import must_match, visible
-from contracts_svc.api.deps import ServiceOf
+from contracts_svc.api.deps import LineageOf, ServiceOf
 from contracts_svc.api.fields import Maybe, Moment, Name, Short, Text
+from contracts_svc.api.github import check_those_who_ask
 from contracts_svc.api.pages import Cursor, Limit, Page, after, cursor_of
 from contracts_svc.api.problems import PREFIX, RESPONSES, Refused, also, responses
 from contracts_svc.api.service import Service
@@ -167,7 +168,12 @@ def end_subscription(
     responses=also(200, WaiverShown, "It is there already") | responses(404),
 )
 def create_waiver(
-    service: ServiceOf, caller: Writer, given: WaiverGiven, request: Request, response: Response
+    service: ServiceOf,
+    lineage: LineageOf,
+    caller: Writer,
+    given: WaiverGiven,
+    request: Request,
+    response: Response,
 ) -> WaiverShown:
     """Agree to one change of a contract, until a day. A changed change needs a new waiver.
 
@@ -181,7 +187,7 @@ def create_waiver(
     approver = given.approver or caller.name
     if approver != caller.name and not caller.owns(approver):
         raise Refused(403, f"{caller.name} cannot agree for {approver}")
-    if not is_concerned(service, request, caller, row):
+    if not is_concerned(service, lineage, caller, row):
         raise Refused(403, f"contract {row.id} concerns no squad that {caller.name} acts for")
     waiver = Waiver(
         fingerprint=given.fingerprint,
@@ -191,6 +197,7 @@ def create_waiver(
         contract=given.contract,
     )
     added = service.store.put_waiver(waiver, now, caller.actor(request))
+    check_those_who_ask(service, given.fingerprint)
     response.status_code = 201 if added else 200
     return _waiver(waiver)
 

@@ -17,9 +17,10 @@ class Whose(StrEnum):
     ANYBODY = "whoever has said who they are"
     TENANT = "what belongs to the tenant"
     OWN = "contracts of one's own squads and domains"
+    SQUAD = "alerts of one's own squads"
     READS = "what one's own squads read"
     CONCERNS = "contracts of one's own squads and domains, and those that they read, near or far"
-    ASKED = "what one has asked for, and what is of one's own contracts"
+    SIGNED = "whoever signs it with the secret that is set for it"
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +34,7 @@ class Rule:
 _READ = Rule(Permission.READ, Whose.TENANT)
 _PUBLIC = Rule(None, Whose.PUBLIC)
 _CONTRACT = f"{PREFIX}/contracts/{{contract_id:path}}"
+_PULL = f"{PREFIX}/github/pulls/{{owner}}/{{name}}/{{number}}"
 _INCIDENT = f"{PREFIX}/incidents/{{incident_id}}"
 
 RULES: Mapping[tuple[str, str], Rule] = {
@@ -59,7 +61,7 @@ RULES: Mapping[tuple[str, str], Rule] = {
     ("GET", f"{_CONTRACT}/measurements"): _READ,
     ("GET", f"{PREFIX}/runs/{{run_id}}"): _READ,
     ("GET", f"{PREFIX}/jobs"): _READ,
-    ("DELETE", f"{PREFIX}/jobs/{{job_id}}"): Rule(Permission.PUBLISH, Whose.ASKED),
+    ("DELETE", f"{PREFIX}/jobs/{{job_id}}"): Rule(Permission.PUBLISH, Whose.OWN),
     ("POST", f"{PREFIX}/preflight"): _READ,
     ("GET", f"{PREFIX}/waivers"): _READ,
     ("POST", f"{PREFIX}/waivers"): Rule(Permission.WRITE, Whose.CONCERNS),
@@ -69,6 +71,20 @@ RULES: Mapping[tuple[str, str], Rule] = {
     ("POST", f"{_INCIDENT}/resolve"): Rule(Permission.WRITE, Whose.OWN),
     ("GET", f"{PREFIX}/datasets/{{name:path}}/gate"): _READ,
     ("POST", f"{PREFIX}/events/publish"): Rule(Permission.PUBLISH, Whose.TENANT),
+    ("GET", f"{PREFIX}/data-products"): _READ,
+    ("POST", f"{PREFIX}/data-products"): Rule(Permission.WRITE, Whose.READS),
+    ("GET", f"{PREFIX}/data-products/{{product_id:path}}"): _READ,
+    ("POST", f"{PREFIX}/data-products/{{product_id:path}}/retire"): Rule(Permission.WRITE, Whose.READS),
+    ("GET", f"{PREFIX}/silences"): _READ,
+    ("POST", f"{PREFIX}/silences"): Rule(Permission.WRITE, Whose.SQUAD),
+    ("GET", f"{PREFIX}/silences/{{silence_id}}"): _READ,
+    ("DELETE", f"{PREFIX}/silences/{{silence_id}}"): Rule(Permission.WRITE, Whose.SQUAD),
+    ("GET", _PULL): _READ,
+    ("POST", f"{_PULL}/check"): Rule(Permission.ADMIN, Whose.TENANT),
+    ("POST", f"{_PULL}/override"): Rule(Permission.ADMIN, Whose.TENANT),
+    ("GET", f"{PREFIX}/github/work"): Rule(Permission.ADMIN, Whose.TENANT),
+    ("POST", "/github/webhook"): Rule(None, Whose.SIGNED),
+    ("POST", "/slack/interactivity"): Rule(None, Whose.SIGNED),
     ("GET", f"{PREFIX}/audit"): Rule(Permission.ADMIN, Whose.TENANT),
     ("POST", f"{PREFIX}/lineage"): Rule(Permission.LINEAGE, Whose.TENANT),
     ("POST", f"{PREFIX}/lineage/batch"): Rule(Permission.LINEAGE, Whose.TENANT),

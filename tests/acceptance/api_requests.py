@@ -13,18 +13,16 @@ from tests.acceptance.test_api import AMOUNT, NOW, World, orders
 from tests.acceptance.test_api_service import put_incident, put_run, reads_amount, s3_message
 
 TENANT = "acme"
-FINGERPRINT = "0123456789abcdef"
-SECRETS = (
-    "checkout",
-    "menu",
-    "revenue forecast",
-    "planted reason",
-    "s3://lake",
-    "amount is filled",
-    "acme",
-    "orders_of_acme",
+PRODUCT = (
+    b"apiVersion: v1.0.0\nkind: DataProduct\nid: revenue\ntenant: acme\nname: planted title\nstatus: active\n"
+    b"team: {name: menu}\ninputPorts: [{name: orders, version: 1.0.0, contractId: orders}]\n"
 )
-"""What only the tenant may read."""
+SILENCE = {
+    "matchers": ["squad=checkout"],
+    "reason": "planted quiet",
+    "ends": (NOW + timedelta(hours=1)).isoformat(),
+}
+FINGERPRINT = "0123456789abcdef"
 EVENT = {
     "eventType": "COMPLETE",
     "eventTime": "2026-11-24T06:12:00Z",
@@ -59,7 +57,9 @@ def settled_in(world: World) -> dict[tuple[str, str], Asked]:
     waiver = Waiver(fingerprint=FINGERPRINT, approver="menu", reason="planted reason", contract="orders",
                     expires=NOW + timedelta(days=5))  # fmt: skip
     world.store.put_waiver(waiver, NOW, SERVICE)
-    job = _waiting_job(world)
+    admin = world.token("admin", tenant=TENANT)
+    assert world.send("POST", "/api/v1/data-products", admin, PRODUCT).status_code == 201
+    job, silence = _waiting_job(world), _silence(world)
     given = {"contract": "orders", "fingerprint": "f" * 16, "reason": "x", "expires": later}
     contract, people = "/contracts/orders", "/contracts/orders/subscriptions/revenue forecast"
     found = {
@@ -98,6 +98,23 @@ def settled_in(world: World) -> dict[tuple[str, str], Asked]:
         ("POST", "/incidents/{incident_id}/resolve"): Asked(f"/incidents/{incident}/resolve", {"reason": "x"}, changes=True),
         ("GET", "/datasets/{name:path}/gate"): Asked("/datasets/orders/gate"),
         ("POST", "/events/publish"): Asked("/events/publish", s3_message("orders/a.parquet")),
+        ("POST", "/data-products"): Asked("/data-products", PRODUCT),
+        ("GET", "/data-products"): Asked("/data-products"),
+        ("GET", "/data-products/{product_id:path}"): Asked("/data-products/revenue"),
+        ("POST", "/data-products/{product_id:path}/retire"): Asked("/data-products/revenue/retire", changes=True),
+        ("GET", "/silences"): Asked("/silences"),
+        ("POST", "/silences"): Asked("/silences", SILENCE | {"reason": "another"}),
+        ("GET", "/silences/{silence_id}"): Asked(f"/silences/{silence}"),
+        ("DELETE", "/silences/{silence_id}"): Asked(f"/silences/{silence}", changes=True),
+        # No GitHub App and no Slack are set up here: that they are asked for by nobody else is what is tried.
+        ("GET", "/github/pulls/{owner}/{name}/{number}"): Asked("/github/pulls/octo/shop/7"),
+        ("POST", "/github/pulls/{owner}/{name}/{number}/check"): Asked("/github/pulls/octo/shop/7/check"),
+        ("POST", "/github/pulls/{owner}/{name}/{number}/override"): Asked(
+            "/github/pulls/octo/shop/7/override", {"reason": "the shop is down"}
+        ),
+        ("GET", "/github/work"): Asked("/github/work"),
+        ("POST", "/github/webhook"): Asked("/github/webhook", {}),
+        ("POST", "/slack/interactivity"): Asked("/slack/interactivity", {}),
         ("GET", "/audit"): Asked("/audit?kind=contract&subject=orders"),
         ("POST", "/lineage"): Asked("/lineage", EVENT),
         ("POST", "/lineage/batch"): Asked("/lineage/batch", [EVENT]),
@@ -108,7 +125,8 @@ def settled_in(world: World) -> dict[tuple[str, str], Asked]:
         ("GET", "/lineage/downstream"): Asked("/lineage/downstream?dataset=orders&column=amount"),
         ("GET", "/lineage/impact"): Asked("/lineage/impact?dataset=orders&column=amount"),
     }  # fmt: skip
-    public = {"/health", "/ready", "/metrics", "/login", "/auth/callback", "/logout"}
+    public = {"/health", "/ready", "/metrics", "/login", "/auth/callback", "/logout", "/github/webhook",
+              "/slack/interactivity"}  # fmt: skip
     prefixed = {
         (m, p if p in public else f"/api/v1{p}"): a
         if p in public
@@ -126,3 +144,9 @@ def _waiting_job(world: World) -> str:
         answer = world.send("POST", "/api/v1/contracts/orders/runs", admin, {"partition": {"month": month}})
         (job,) = json.loads(answer.text)["items"]
     return str(job["id"])
+
+
+def _silence(world: World) -> str:
+    """The id of a silence of the squad checkout."""
+    admin = world.token("admin", tenant=TENANT)
+    return str(world.send("POST", "/api/v1/silences", admin, SILENCE).json()["id"])
