@@ -43,7 +43,8 @@ _EVENT = {
 _EVENTS = {
     "requestBody": {
         "required": True,
-        "content": {"application/json": {"schema": {"type": "array", "items": {"type": "object"}}}},
+        # Not "items": what is no event is told beside the others, which are taken.
+        "content": {"application/json": {"schema": {"type": "array"}}},
     }
 }
 
