@@ -223,7 +223,7 @@ def _fits(value: Any, schema: Mapping[str, Any], schemas: Mapping[str, Any]) -> 
 
 def _complete(operation: dict[str, Any], key: str, schemas: Mapping[str, Any]) -> None:
     for parameter in operation.get("parameters", []):
-        if "example" not in parameter and parameter["in"] != "header":
+        if "example" not in parameter and not parameter["name"].startswith("if-"):
             found = example_of(parameter.get("schema", {}), schemas, parameter["name"])
             if found not in (None, ""):
                 parameter["example"] = found
