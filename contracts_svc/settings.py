@@ -201,14 +201,22 @@ def _from_environment() -> dict[str, Any]:
             found[name] = text
     if "lineage" in found:
         found["lineage"] = [Path(p) for p in found["lineage"].split(os.pathsep) if p]
-    if "s3_buckets" in found:
-        try:
-            found["s3_buckets"] = json.loads(found["s3_buckets"])
-        except ValueError as error:
-            raise UserMistake.of(
-                f"setting {PREFIX}S3_BUCKETS is no JSON: {error}", 'as in {"raw": {"profile": "raw-reader"}}'
-            ) from None
+    for name, example in _JSON.items():
+        if name in found:
+            try:
+                found[name] = json.loads(found[name])
+            except ValueError as error:
+                raise UserMistake.of(
+                    f"setting {PREFIX}{name.upper()} is no JSON: {error}", f"as in {example}"
+                ) from None
     return found
+
+
+_JSON = {
+    "s3_buckets": '{"raw": {"profile": "raw-reader"}}',
+    "oidc_groups": '{"data-platform": ["admin"]}',
+}
+"""Settings that the environment holds as JSON, each with an example."""
 
 
 def rows() -> list[tuple[str, str, str]]:
