@@ -11,23 +11,24 @@ from typing import TYPE_CHECKING
 from contracts_svc.adapters.engines.duckdb import DuckDBEngine
 from contracts_svc.adapters.pandera_checks import PanderaChecks
 from contracts_svc.adapters.pattern_process import PatternProcess
+from contracts_svc.adapters.schema_import import SchemaImport
 from contracts_svc.adapters.state_file import StateFile
 from contracts_svc.adapters.storage import ArrowStorage
+from contracts_svc.app_login import login
 from contracts_svc.errors import UserMistake
 from contracts_svc.ports import FileOpener, S3Access
 from contracts_svc.settings import Settings
 
 if TYPE_CHECKING:
-    from prometheus_client import CollectorRegistry
-
     from contracts_svc.adapters.store.database import Database
     from contracts_svc.adapters.store.store import DatabaseStore
     from contracts_svc.api.service import Service
     from contracts_svc.flows.register import Reader
     from contracts_svc.flows.run_check import CheckTable
+    from contracts_svc.flows.stored_lineage import StoredLineage
+    from contracts_svc.policy import Policies
     from contracts_svc.ports_jobs import Queue
     from contracts_svc.routes.intervals import TimeInterval
-    from contracts_svc.scheduler import Embedded
 
 
 class SystemClock:
@@ -80,6 +81,11 @@ def pattern_inclusion() -> PatternProcess:
     return PatternProcess()
 
 
+def schema_import() -> SchemaImport:
+    """Reads schema sources in a bounded child process for each, which starts when one is needed."""
+    return SchemaImport()
+
+
 def storage(access: S3Access | None) -> ArrowStorage:
     """Where files are listed and footers are read."""
     return ArrowStorage(access)
@@ -116,76 +122,54 @@ def store(settings: Settings) -> DatabaseStore:
     return DatabaseStore(opened, reader())
 
 
-def service(settings: Settings, *, everyone_may: bool = False) -> Service:
-    """What the API works with. Raises UserMistake, CouldNotCheck.
+def lineage(opened: DatabaseStore) -> StoredLineage:
+    """The lineage of a store; the SQL of jobs is followed in a child process."""
+    from contracts_svc.adapters import openlineage
+    from contracts_svc.adapters.sql_process import SqlProcess
+    from contracts_svc.flows.stored_lineage import StoredLineage
 
-    ``everyone_may``: nobody has to say who they are. For a server that only this machine can reach.
-    """
-    from contracts_svc.api.service import Service
+    return StoredLineage(opened, openlineage.take, openlineage.read_parsed, SqlProcess())
+
+
+def policies(settings: Settings) -> Policies:
+    """The policy of the settings, else the defaults. Raises UserMistake."""
     from contracts_svc.policy import Policies
     from contracts_svc.policy_read import read_policy
 
-    policies = Policies()
-    if settings.policy is not None:
-        try:
-            text = settings.policy.read_bytes()
-        except OSError as error:
-            raise UserMistake.of(
-                f"the policy file {settings.policy} cannot be read: {error.strerror}",
-                "name another one in the setting CONTRACTS_POLICY",
-            ) from error
-        policies = read_policy(text, str(settings.policy))
+    if settings.policy is None:
+        return Policies()
+    try:
+        text = settings.policy.read_bytes()
+    except OSError as error:
+        raise UserMistake.of(
+            f"the policy file {settings.policy} cannot be read: {error.strerror}",
+            "name another one in the setting CONTRACTS_POLICY",
+        ) from error
+    return read_policy(text, str(settings.policy))
+
+
+def service(
+    settings: Settings, *, everyone_may: bool = False, opened: DatabaseStore | None = None
+) -> Service:
+    """What the API works with. Raises UserMistake, CouldNotCheck.
+
+    ``opened`` is the store where there is one already. ``everyone_may``: nobody has to say who they are.
+    For a server that only this machine can reach.
+    """
+    from contracts_svc.api.service import Service
+
     return Service(
-        store=store(settings),
+        store=opened or store(settings),
         read=reader(),
         clock=SystemClock(),
         everyone_may=everyone_may,
-        policies=policies,
+        policies=policies(settings),
         patterns=pattern_inclusion,
+        login=login(settings),
     )
 
 
 # --- scheduled runs -------------------------------------------------------------------------------
-
-
-def scheduled(settings: Settings, registry: CollectorRegistry) -> Embedded:
-    """The scheduler and the worker of this process, not yet started. Raises UserMistake, CouldNotCheck."""
-    from contracts_svc.adapters.store.leader import Alone, PostgresLeadership
-    from contracts_svc.flows.run_check import Checking, failed, move_incidents
-    from contracts_svc.flows.scheduling import Scheduling
-    from contracts_svc.scheduler import Embedded, Scheduler, Worker
-    from contracts_svc.scheduler_metrics import SchedulerMetrics
-    from contracts_svc.schedules_runs import Limits
-
-    clock, opened, jobs = SystemClock(), store(settings), queue(settings)
-    checking = Checking(
-        store=opened,
-        read=reader(),
-        clock=clock,
-        check=check_table(settings),
-        tell=move_incidents(opened, clock),
-        most_attempts=settings.run_attempts,
-    )
-    scheduling = Scheduling(
-        store=opened,
-        queue=jobs,
-        read=reader(),
-        died=lambda run: failed(run, f"its worker {run.worker} died", checking),
-        windows=windows(settings),
-        limits=Limits(per_bucket=settings.runs_per_bucket, per_tenant=settings.runs_per_tenant),
-    )
-    leadership = Alone() if opened.database.is_sqlite else PostgresLeadership(opened.database)
-    metrics = SchedulerMetrics(registry)
-
-    def close() -> None:
-        jobs.close()
-        opened.close()
-
-    return Embedded(
-        Scheduler(scheduling, leadership, clock, metrics=metrics),
-        Worker(jobs, checking, slots=settings.worker_slots, metrics=metrics),
-        close,
-    )
 
 
 def queue(settings: Settings) -> Queue:

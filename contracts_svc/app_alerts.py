@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from contracts_svc.adapters.receivers import KINDS, RECEIVERS
-from contracts_svc.app import SystemClock
+from contracts_svc.app import SystemClock, lineage
 from contracts_svc.errors import Problem, UserMistake
 from contracts_svc.flows.deliver import Sender
+from contracts_svc.flows.telling import Telling
 from contracts_svc.odcs.yaml_text import MAX_BYTES
 from contracts_svc.ports import Receiver
 from contracts_svc.routes.groups import Message
@@ -90,10 +91,15 @@ class Alerting:
         return file, named
 
 
-def sender(settings: Settings, store: DatabaseStore) -> Sender:
+def sender(settings: Settings, store: DatabaseStore, alerting: Alerting | None = None) -> Sender:
     """What sends the outbox of a store. Raises UserMistake."""
-    alerting = Alerting(settings, os.environ)
+    alerting = alerting or Alerting(settings, os.environ)
     return Sender(store, alerting.find, SystemClock(), routes=alerting.routes)
+
+
+def telling(store: DatabaseStore, alerting: Alerting) -> Telling:
+    """What puts into the outbox of a store what people have to hear of incidents."""
+    return Telling(store=store, lineage=lineage(store), clock=SystemClock(), routes=alerting.routes)
 
 
 def _made(spec: ReceiverSpec, environment: Mapping[str, str]) -> Receiver:

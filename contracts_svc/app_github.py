@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -14,6 +15,7 @@ from urllib.parse import urlsplit
 from contracts_svc.errors import Problem, UserMistake
 from contracts_svc.github.config import HubConfig, read_hub_config
 from contracts_svc.github.names import RepositoryName
+from contracts_svc.loops import Done, Loop
 from contracts_svc.odcs.yaml_text import MAX_BYTES
 from contracts_svc.policy import Policies
 from contracts_svc.settings import Settings
@@ -24,9 +26,11 @@ if TYPE_CHECKING:
     from contracts_svc.api.service import Service
     from contracts_svc.flows.hub import HubParts
     from contracts_svc.flows.hub_worker import HubWorker
-    from contracts_svc.flows.stored_lineage import StoredLineage
 
 _Made = TypeVar("_Made")
+_EVERY_SECONDS = 1.0
+_MOST_A_ROUND = 100
+"""Pieces of work of one round."""
 _SHORTEST_SECRET = 16
 _LARGEST_KEY = 100_000
 
@@ -51,7 +55,7 @@ def github_app(
     from contracts_svc.adapters.github.hub import GitHubHub
     from contracts_svc.adapters.github.tokens import App
     from contracts_svc.api.hub import HubDesk
-    from contracts_svc.app import SystemClock, pattern_inclusion, reader
+    from contracts_svc.app import SystemClock, lineage, pattern_inclusion, reader
     from contracts_svc.app_alerts import routes
     from contracts_svc.flows.hub import HubParts
     from contracts_svc.flows.hub_inbox import Inbox
@@ -85,7 +89,7 @@ def github_app(
     parts = HubParts(
         store=store,
         hub=hub,
-        lineage=_lineage(store),
+        lineage=lineage(store),
         read=reader(),
         config=config,
         policies=policies or Policies(),
@@ -102,13 +106,30 @@ def github_app(
     return GitHubApp(desk=desk, parts=parts, steps=steps)
 
 
-def with_github(settings: Settings, service: Service) -> tuple[Service, GitHubApp | None]:
-    """The service with the GitHub App of the settings, where one is set. Raises UserMistake."""
-    from contracts_svc.adapters.store.store import DatabaseStore
+def with_github(settings: Settings, service: Service, store: DatabaseStore) -> Service:
+    """The service with the webhooks of the settings' GitHub App, where one is set. Raises UserMistake."""
+    app = github_app(settings, store, service.policies)
+    return replace(service, github=app.desk) if app else service
 
-    assert isinstance(service.store, DatabaseStore)
-    app = github_app(settings, service.store, service.policies)
-    return (replace(service, github=app.desk) if app else service), app
+
+def loops(settings: Settings, store: DatabaseStore, policies: Policies | None = None) -> tuple[Loop, ...]:
+    """What does the App's work again and again; none where there is no App. Raises UserMistake."""
+    app = github_app(settings, store, policies)
+    return tuple(_loop(name, step) for name, step in app.steps.items()) if app else ()
+
+
+def _loop(name: str, step: Callable[[datetime], int]) -> Loop:
+    from contracts_svc.app import SystemClock
+
+    clock, stopping = SystemClock(), threading.Event()
+
+    def work() -> Done:
+        done = 0
+        while done < _MOST_A_ROUND and not stopping.is_set() and (some := step(clock.now())):
+            done += some
+        return {"done": done}
+
+    return Loop(name=name, every=_EVERY_SECONDS, work=work, stop=stopping.set)
 
 
 def web_of(api_url: str) -> str:
@@ -118,14 +139,6 @@ def web_of(api_url: str) -> str:
         return "https://github.com"
     host = parts.netloc.removeprefix("api.") if (parts.hostname or "").endswith(".ghe.com") else parts.netloc
     return f"{parts.scheme}://{host}"
-
-
-def _lineage(store: DatabaseStore) -> StoredLineage:
-    from contracts_svc.adapters import openlineage
-    from contracts_svc.adapters.sql_process import SqlProcess
-    from contracts_svc.flows.stored_lineage import StoredLineage
-
-    return StoredLineage(store, openlineage.take, openlineage.read_parsed, SqlProcess())
 
 
 def _worker(parts: HubParts) -> HubWorker:

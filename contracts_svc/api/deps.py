@@ -7,6 +7,7 @@ from typing import Annotated
 from fastapi import Depends, Request
 
 from contracts_svc.api.service import Service
+from contracts_svc.flows.stored_lineage import StoredLineage
 
 
 def _service(request: Request) -> Service:
@@ -15,3 +16,11 @@ def _service(request: Request) -> Service:
 
 
 ServiceOf = Annotated[Service, Depends(_service)]
+
+
+def _lineage(request: Request) -> StoredLineage:
+    found: StoredLineage = request.app.state.lineage
+    return found
+
+
+LineageOf = Annotated[StoredLineage, Depends(_lineage)]

@@ -9,15 +9,16 @@ from fastapi import APIRouter, Header, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from contracts_svc.alerts import Incident, IncidentState, Transition
-from contracts_svc.api.access import Caller, Reader, Writer
+from contracts_svc.api.access import Caller, Reader, Writer, must_own
 from contracts_svc.api.contracts import must_match
-from contracts_svc.api.deps import ServiceOf
+from contracts_svc.api.deps import LineageOf, ServiceOf
 from contracts_svc.api.fields import Maybe, Moment, Text
 from contracts_svc.api.pages import Cursor, Limit, Page, after, cursor_of
 from contracts_svc.api.problems import PREFIX, RESPONSES, Refused, responses
 from contracts_svc.api.service import Service
 from contracts_svc.findings import Severity
 from contracts_svc.flows.concerned import squads_downstream
+from contracts_svc.flows.stored_lineage import StoredLineage
 from contracts_svc.incidents_people import acknowledge, resolve
 from contracts_svc.ports_store import ContractRow
 from contracts_svc.render.run import result_json
@@ -132,6 +133,7 @@ def get_incident(service: ServiceOf, caller: Reader, incident_id: str, response:
 @router.post("/{incident_id}/acknowledge", responses=responses(404, 412))
 def acknowledge_incident(
     service: ServiceOf,
+    lineage: LineageOf,
     caller: Writer,
     incident_id: str,
     given: Acknowledgement,
@@ -140,7 +142,7 @@ def acknowledge_incident(
 ) -> IncidentWhole:
     """Say that one is on it. For whose contract it is, and for those downstream whom it concerns."""
     incident, row = _visible(service, caller, incident_id)
-    if not caller.owns(row.squad) and not _is_concerned(service, caller, incident):
+    if not caller.owns(row.squad, row.domain) and not _is_concerned(service, lineage, caller, incident):
         raise Refused(403, f"this incident concerns no squad that {caller.name} acts for")
     return _moved(
         service,
@@ -164,8 +166,7 @@ def resolve_incident(
 ) -> IncidentWhole:
     """Say that it is over, and why. For whose contract it is; the next run that fails opens it again."""
     _, row = _visible(service, caller, incident_id)
-    if not caller.owns(row.squad):
-        raise Refused(403, f"contract {row.id} belongs to squad {row.squad!r}, which {caller.name} is not of")
+    must_own(caller, row.squad, f"contract {row.id}", row.domain)
     return _moved(
         service,
         caller,
@@ -221,10 +222,10 @@ def _unknown(incident_id: str) -> Refused:
     return Refused(404, f"there is no incident {incident_id!r}")
 
 
-def _is_concerned(service: Service, caller: Caller, incident: Incident) -> bool:
+def _is_concerned(service: Service, lineage: StoredLineage, caller: Caller, incident: Incident) -> bool:
     if any(s.team in caller.squads for s in service.store.subscriptions(incident.contract)):
         return True
-    return bool(caller.squads & squads_downstream(service.store, incident, caller.tenant))
+    return bool(caller.squads & squads_downstream(lineage, incident, caller.tenant))
 
 
 def _key(incident: Incident) -> str:

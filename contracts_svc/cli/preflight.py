@@ -11,7 +11,7 @@ from typing import Any
 
 from contracts_svc import settings
 from contracts_svc.adapters.git import GitRepository
-from contracts_svc.app import SystemClock, pattern_inclusion
+from contracts_svc.app import SystemClock, pattern_inclusion, schema_import
 from contracts_svc.cli import sources
 from contracts_svc.cli.output import count, emit
 from contracts_svc.cli.service_lineage import ServiceLineage
@@ -121,6 +121,7 @@ def judge(
         history=history,
         mode=asked,
         patterns=pattern_inclusion,
+        derive=schema_import(),
     ).judge(code_host, request.base, request.head, now)
     about = _about(request, found.done, found.base, found.head, asked, found.rules)
     return Judgement(done=found.done, about=about)

@@ -11,6 +11,7 @@ from contracts_svc.compat.history import Pins, merged, pinned, pins_of
 from contracts_svc.compat.modes import Mode
 from contracts_svc.errors import CouldNotCheck, UserMistake
 from contracts_svc.findings import Finding
+from contracts_svc.flows.drift import Derive, drift_findings
 from contracts_svc.flows.history import Earlier
 from contracts_svc.flows.lineage import Lineage
 from contracts_svc.flows.preflight import (
@@ -66,6 +67,8 @@ class Judge:
     history: FileHistory | None = None
     mode: Mode | None = None
     patterns: Patterns = nullcontext
+    derive: Derive | None = None
+    """Reads schema sources that contracts name; without it, what becomes of them is not looked at."""
 
     def judge(self, code: CodeHost, base: str, head: str, now: datetime) -> JudgedBranch:
         """Judge what ``head`` changes from where it left ``base``. Raises UserMistake, CouldNotCheck."""
@@ -76,7 +79,8 @@ class Judge:
         """The same, where it is known that the branch left the other one at the commit ``left``."""
         rules = self.rules(base_texts(code, tip, head, now=now))
         texts = code.texts(left, CONTRACT_SUFFIXES)
-        sides = read_sides(texts, code.texts(head, CONTRACT_SUFFIXES), read=self.read)
+        head_texts = code.texts(head, CONTRACT_SUFFIXES)
+        sides = read_sides(texts, head_texts, read=self.read)
         pins, problems = pins_of(sides.head.values())
         known = self.lineage(left, head, sides)
         lineage = known.lineage
@@ -96,11 +100,31 @@ class Judge:
                 earlier=earlier,
                 policies=rules.policies,
                 waivers=rules.waivers,
-                jobs=known.jobs,
+                jobs=(*known.jobs, *self._drift(code, sides, head_texts, left, head)),
                 on_base=self._since(code, texts, left, tip, rules.policies, now),
                 inclusion=inclusion,
             )
         return JudgedBranch(done=done, base=left, head=head, rules=rules)
+
+    def _drift(
+        self, code: CodeHost, sides: Sides, texts: Mapping[str, bytes], left: str, head: str
+    ) -> tuple[Finding, ...]:
+        if self.derive is None:
+            return ()
+
+        def files(commit: str, paths: tuple[str, ...]) -> Mapping[str, bytes]:
+            # A code host takes endings: a file deeper down may have the same one.
+            found = code.texts(commit, paths)
+            return {path: found[path] for path in paths if path in found}
+
+        return drift_findings(
+            sides.head,
+            texts,
+            lambda paths: files(left, paths),
+            lambda paths: files(head, paths),
+            read=self.read,
+            derive=self.derive,
+        )
 
     def _since(
         self,

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from contracts_svc.compat.history import pinned
-from contracts_svc.errors import Problem, UserMistake
+from contracts_svc.errors import UserMistake
 from contracts_svc.flows.branch import Judge, KnownLineage, Patterns
 from contracts_svc.flows.jobs import job_findings
 from contracts_svc.flows.lineage import Lineage
@@ -16,6 +16,7 @@ from contracts_svc.flows.preflight import Sides
 from contracts_svc.flows.register import Reader
 from contracts_svc.flows.rulebook import Rulebook, rulebook
 from contracts_svc.flows.stored_lineage import StoredLineage
+from contracts_svc.flows.tenant_lineage import TenantLineage
 from contracts_svc.github.config import HubConfig, PublicNames, RepositoryRule
 from contracts_svc.github.names import RepositoryName
 from contracts_svc.github.public import Visible
@@ -29,10 +30,6 @@ from contracts_svc.ports_hub_store import HubServiceStore
 from contracts_svc.routes.timing import DEFAULT_ROUTES
 from contracts_svc.routes.tree import RouteFile
 from contracts_svc.waivers import Waiver
-
-_CUT = Problem(
-    None, "more is reachable than the service looks at for one question: who else reads is unknown"
-)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,12 +67,18 @@ class HubParts:
         def lineage(base: str, head: str, sides: Sides) -> KnownLineage:
             before, after = (code.texts(commit, (".sql",)) for commit in (base, head))
             jobs = job_findings(before, after, sides.base.values(), dialect=rule.dialect)
-            read = (
-                (s.contract, s.version, s.consumer)
-                for s in self.store.subscriptions()
-                if s.version and s.contract in {c.id for c in sides.base.values()}
+            parts = _WithWaivers(
+                parts=self,
+                lineage=TenantLineage(
+                    stored=self.lineage,
+                    tenant=rule.tenant,
+                    contracts=tuple(sides.base.values()),
+                    promised=tuple(sides.head.values()),
+                ),
+                now=now,
+                signed=tuple(signed),
             )
-            parts = TenantLineage(parts=self, tenant=rule.tenant, now=now, signed=tuple(signed))
+            read = ((p.contract, p.version, p.consumer) for p in self.lineage.pins(rule.tenant))
             return KnownLineage(lineage=parts, jobs=jobs, pins=pinned(read))
 
         return Judge(
@@ -122,11 +125,11 @@ class HubParts:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TenantLineage:
-    """Implements :class:`contracts_svc.flows.preflight.LineageParts` by the lineage of one tenant."""
+class _WithWaivers:
+    """The lineage of a tenant, with the waivers of its changes."""
 
     parts: HubParts
-    tenant: str
+    lineage: TenantLineage
     now: datetime
     signed: tuple[Waiver, ...] = ()
 
@@ -134,19 +137,15 @@ class TenantLineage:
         self, starts: Sequence[ColumnRef], names: Iterable[DatasetId], fingerprints: Iterable[str]
     ) -> tuple[Lineage, tuple[Waiver, ...]]:
         """What is downstream of ``starts``, and the waivers of these changes. Raises CouldNotCheck."""
-        found = self.parts.lineage.part(starts, tenant=self.tenant, names=tuple(names))
-        lineage = found.lineage
-        if not found.complete:
-            lineage = replace(lineage, problems=(*lineage.problems, _CUT))
-        return lineage, (*self._given(frozenset(fingerprints)), *self.signed)
+        marks = frozenset(fingerprints)
+        found, _ = self.lineage.part(starts, names, marks)
+        return found, (*self._given(marks), *self.signed)
 
     def _given(self, fingerprints: frozenset[str]) -> tuple[Waiver, ...]:
         """Those in force that people of this tenant gave by the API."""
-        store = self.parts.store
+        store, tenant = self.parts.store, self.lineage.tenant
         found = [w for w in store.waivers(self.now) if w.fingerprint in fingerprints]
         rows = store.contract_rows({w.contract for w in found if w.contract})
         return tuple(
-            w
-            for w in found
-            if not w.contract or (w.contract in rows and rows[w.contract].tenant == self.tenant)
+            w for w in found if not w.contract or (w.contract in rows and rows[w.contract].tenant == tenant)
         )

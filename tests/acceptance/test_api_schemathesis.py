@@ -14,7 +14,6 @@ import schemathesis
 from schemathesis.generation import GenerationMode
 from schemathesis.specs.openapi.checks import positive_data_acceptance
 
-from contracts_svc.adapters.jobs_inprocess import InProcessJobs
 from contracts_svc.adapters.store.store import DatabaseStore
 from tests.acceptance.test_api import World
 from tests.acceptance.test_api_service import AMOUNT, REQUESTS, orders, put_incident, put_run
@@ -26,6 +25,7 @@ EXAMPLES = 25
 BEYOND_A_SCHEMA = {
     # A document that is a contract, or a message that is one of AWS's: of those made up, few are.
     ("POST", "/api/v1/contracts"),
+    ("POST", "/api/v1/data-products"),
     ("POST", "/api/v1/preflight"),
     ("POST", "/api/v1/events/publish"),
     # A day that is at most so many days away.
@@ -40,15 +40,13 @@ class Made:
 
     def __init__(self) -> None:
         self.store: DatabaseStore = memory_store()
-        self.jobs = InProcessJobs({"check": lambda arguments: None})
-        self.world = World(self.store, jobs=self.jobs)
+        self.world = World(self.store)
         self.world.put(orders("1.0.0", extra=AMOUNT))
         put_incident(self.world)
         put_run(self.world)
         self.headers = {"Authorization": f"Bearer {self.world.token('admin')}"}
 
     def close(self) -> None:
-        self.jobs.close()
         self.store.close()
 
 

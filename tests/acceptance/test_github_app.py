@@ -259,7 +259,7 @@ class TestEvents:
             "failure",
             {"orders.odcs.yaml", "stock.odcs.yaml"},
         )
-        assert "finance and logistics must agree" in str(run["annotations"])
+        assert "finance, logistics must agree first" in str(run["annotations"])
         assert store.versions("orders")[-1].version == "1.0.0"
         world.reconcile()
         assert len(repo.repository.runs_on(head)) == 1

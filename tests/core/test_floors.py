@@ -24,6 +24,7 @@ FLOORS = (
         "ruling",
         "verdict",
         "anomaly",
+        "drift",
         "versions",
         "incidents",
         "routing",
@@ -41,7 +42,7 @@ FLOORS = (
     ),
     ("ports", "flows."),
     ("adapters.",),
-    ("settings", "app", "scheduler", "api.", "cli.", "demo."),
+    ("settings", "app", "scheduler", "loops", "tracing", "api.", "cli.", "demo."),
 )
 ONE_ADAPTER = ("adapters.store.", "adapters.github.")
 # Knows no vendor, only HTTP: what several receivers send by.
