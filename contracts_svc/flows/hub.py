@@ -88,6 +88,7 @@ class HubParts:
             history=history,
             mode=rule.mode,
             patterns=self.patterns,
+            deprecated=self.store.deprecated_since,
         )
 
     def reader(self, tenant: str) -> Reader:

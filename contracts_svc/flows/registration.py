@@ -16,7 +16,7 @@ from contracts_svc.flows.register import Reader
 from contracts_svc.flows.stored_lineage import StoredLineage
 from contracts_svc.flows.tenant_lineage import TenantLineage
 from contracts_svc.model import Contract
-from contracts_svc.policy import Policies
+from contracts_svc.policy import Policies, deprecated_in
 from contracts_svc.ports import FileVersion, PatternInclusion
 from contracts_svc.ports_store import Actor, Store
 from contracts_svc.verdict import Outcome, Verdict, Waiver
@@ -199,6 +199,7 @@ class Registry:
                 earlier=self._earlier(tenant, head) if olds else None,
                 policies=self.policies,
                 waivers=[w for w in waivers if w.contract == "" or w.contract in ids],
+                deprecated=self.store.deprecated_since(ids),
                 inclusion=inclusion,
             )
 
@@ -227,6 +228,8 @@ class Registry:
             before = [v for v in self.store.versions(new.id) if v.version != new.version]
             if added and (before[-1] if before else None) != given.old:
                 raise _Moved
+            if added and self.store.versions(new.id)[-1].version == new.version:
+                self.store.put_deprecated(new.id, deprecated_in(new), now)
             if added:
                 self.on_kept(new, judged)
             return added

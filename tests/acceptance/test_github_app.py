@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import timedelta
 from typing import Any
 
@@ -392,3 +393,34 @@ class TestSignOff:
         world.settle()
         assert repo.repository.pulls[number].asked == ["@finance"]
         assert repo.run(number)["conclusion"] == "action_required"
+
+
+def test_the_time_until_a_deprecated_column_may_go_runs_from_the_merge(
+    repo: Shop, world: HubWorld, store: DatabaseStore
+) -> None:
+    """The contract itself says since when in a custom property that its author writes; the registry knows."""
+    policy = {"contracts-policy.yaml": "version: 1\ndeprecation_days: 30\nbreaks: warn\n"}
+    note = "{name: note, logicalType: integer, physicalType: BIGINT}"
+    marked = ORDERS.replace("version: 1.0.0", "version: 1.1.0").replace("v3.1.0", "v3.2.0")
+    marked = marked.replace(note, note.replace("}", ", deprecated: true}"))
+    gone = marked.replace("version: 1.1.0", "version: 2.0.0").replace(
+        f"      - {note.replace('}', ', deprecated: true}')}\n", ""
+    )
+    assert marked.count("deprecated") == 1
+    assert "note" not in gone
+    repo.push_main({**FILES, **policy, "orders.odcs.yaml": marked})
+    world.settle()
+    begun = world.clock.now().date()
+    assert dict(store.deprecated_since(["orders"])) == {("orders", "orders", "note"): begun}
+    number = repo.open({**FILES, **policy, "orders.odcs.yaml": gone})
+    world.settle()
+    assert repo.run(number)["conclusion"] in ("failure", "action_required")
+    assert f"deprecated since {begun:%Y-%m-%d}" in json.dumps(repo.run(number)["output"])
+    world.wait(31 * 86_400)
+    repo.tell(number, "reopened")
+    world.settle()
+    assert repo.run(number)["conclusion"] in ("success", "neutral")
+    repo.merge(number)
+    world.settle()
+    assert store.versions("orders")[-1].version == "2.0.0"
+    assert dict(store.deprecated_since(["orders"])) == {}
