@@ -55,7 +55,7 @@ def github_app(
     from contracts_svc.adapters.github.hub import GitHubHub
     from contracts_svc.adapters.github.tokens import App
     from contracts_svc.api.hub import HubDesk
-    from contracts_svc.app import SystemClock, lineage, pattern_inclusion, reader
+    from contracts_svc.app import SystemClock, lineage, pattern_inclusion, reader, schema_import
     from contracts_svc.app_alerts import routes
     from contracts_svc.flows.hub import HubParts
     from contracts_svc.flows.hub_inbox import Inbox
@@ -94,6 +94,7 @@ def github_app(
         config=config,
         policies=policies or Policies(),
         patterns=pattern_inclusion,
+        derive=schema_import(),
         app_id=settings.github_app_id,
         link_of=link_of,
         web=web_of(settings.github_api_url),

@@ -25,6 +25,8 @@ from contracts_svc.api import (
     publish,
     registering,
     runs,
+    silences,
+    slack,
 )
 from contracts_svc.api.description import describe
 from contracts_svc.api.limits import Budget, Limits
@@ -73,13 +75,15 @@ def create_app(
         runs.router,
         contracts.router,
         incidents.router,
+        silences.router,
+        slack.router,
         gate.router,
         publish.router,
         audit.router,
         lineage.router,
+        login.router,
         github.router,
         github.webhook,
-        login.router,
         health.router,
         health.metrics_endpoint(registry),
     ]

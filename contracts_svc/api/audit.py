@@ -71,6 +71,8 @@ def _visible(store: Store, entries: tuple[AuditEntry, ...], tenant: str) -> list
     def whose(entry: AuditEntry) -> str | None:
         if entry.kind == "token":
             return tokens.get(entry.subject)
+        if entry.kind == "silence":
+            return str(entry.detail.get("tenant", ""))
         row = rows.get(contracts[entry.number])
         return row.tenant if row else None
 

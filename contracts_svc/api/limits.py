@@ -24,6 +24,7 @@ MAX_BODY_OF: Mapping[str, int] = {
     "/api/v1/lineage": 10_000_000,
     "/api/v1/lineage/batch": 10_000_000,
     "/api/v1/events/publish": 1_000_000,
+    "/slack/interactivity": 1_000_000,
     "/github/webhook": 25 * 1024 * 1024,
 }
 """Path -> bytes, where it is more or less."""

@@ -10,6 +10,7 @@ from datetime import datetime
 from contracts_svc.compat.history import pinned
 from contracts_svc.errors import UserMistake
 from contracts_svc.flows.branch import Judge, KnownLineage, Patterns
+from contracts_svc.flows.drift import Derive
 from contracts_svc.flows.jobs import job_findings
 from contracts_svc.flows.lineage import Lineage
 from contracts_svc.flows.preflight import Sides
@@ -48,6 +49,8 @@ class HubParts:
     policies: Policies = field(default_factory=Policies)
     """What a repository without a policy of its own is judged by."""
     patterns: Patterns = nullcontext
+    derive: Derive | None = None
+    """Reads schema sources that contracts name; without it, what becomes of them is not looked at."""
     app_id: int | None = None
     link_of: Callable[[RepositoryName, int], str] = lambda repository, number: ""
     web: str = "https://github.com"
@@ -89,6 +92,7 @@ class HubParts:
             mode=rule.mode,
             patterns=self.patterns,
             deprecated=self.store.deprecated_since,
+            derive=self.derive,
         )
 
     def reader(self, tenant: str) -> Reader:

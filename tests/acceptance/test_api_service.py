@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from contracts_svc.adapters.store.store import DatabaseStore
-from contracts_svc.alerts import Incident, IncidentState, Transition
+from contracts_svc.alerts import Audience, Incident, IncidentState, Transition
 from contracts_svc.api.limits import Budget
 from contracts_svc.api.registering import _WORDS
 from contracts_svc.findings import Severity
@@ -417,6 +417,27 @@ def test_incidents_are_listed_filtered_and_paged(world: World) -> None:
     is_problem(world.get("/api/v1/incidents?resolved_since=2026-11-24T00:00:00", token), 422)
 
 
+def test_an_incident_tells_how_long_it_took_and_what_was_promised(world: World) -> None:
+    levels = b"""
+slaProperties:
+  - {property: timeToDetect, value: 1, unit: h}
+  - {property: timeToNotify, value: 5, unit: m}
+  - {property: timeToRepair, value: 2, unit: d}
+"""
+    world.put(V1 + levels)
+    given = put_incident(world, published=NOW - timedelta(hours=12), announced=True)
+    world.store.put_told([given.fingerprint], Audience.STAKEHOLDER, given.opened + timedelta(minutes=4))
+    token = world.token("viewer")
+    (listed,) = world.get("/api/v1/incidents", token).json()["items"]
+    assert (listed["detect_seconds"], listed["notify_seconds"], listed["repair_seconds"]) == (7200, 240, None)
+    shown = world.get(f"/api/v1/incidents/{given.fingerprint}", token).json()
+    assert [tuple(s.values()) for s in shown["service_levels"]] == [
+        ("timeToDetect", 3600, 7200, False),
+        ("timeToNotify", 300, 240, True),
+        ("timeToRepair", 172_800, 36_000, None),
+    ]
+
+
 def test_who_it_concerns_acknowledges_and_the_owner_resolves(world: World) -> None:
     world.put(V1)
     reads_amount(world, "menu")
@@ -619,6 +640,7 @@ def test_the_audit_is_for_admins_and_of_their_tenant(world: World) -> None:
 
 ID = f"{0:064x}"
 FUTURE = (NOW + timedelta(days=1)).isoformat()
+SILENCE = {"matchers": ["squad=checkout"], "reason": "x", "ends": (NOW + timedelta(hours=1)).isoformat()}
 REQUESTS: dict[tuple[str, str], tuple[str, Any, int, int]] = {
     # (method, route) -> path, body, status for the tenant itself, status for another one
     ("GET", "/api/v1/contracts"): ("/contracts", None, 200, 200),
@@ -649,6 +671,10 @@ REQUESTS: dict[tuple[str, str], tuple[str, Any, int, int]] = {
     ("GET", "/api/v1/datasets/{name:path}/gate"): ("/datasets/orders/gate", None, 200, 404),
     ("GET", "/api/v1/me"): ("/me", None, 200, 200),
     ("GET", "/api/v1/audit"): ("/audit", None, 200, 200),
+    ("GET", "/api/v1/silences"): ("/silences", None, 200, 200),
+    ("GET", "/api/v1/silences/{silence_id}"): ("/silences/SILENCE", None, 200, 404),
+    ("DELETE", "/api/v1/silences/{silence_id}"): ("/silences/SILENCE", None, 200, 404),
+    ("POST", "/api/v1/silences"): ("/silences", SILENCE, 201, 201),
     ("POST", "/api/v1/preflight"): ("/preflight", {"new": orders("2.0.0", tenant="acme").decode()}, 200, 403),
     ("POST", "/api/v1/events/publish"): ("/events/publish", s3_message("orders/a.parquet"), 202, 202),
     ("POST", "/api/v1/contracts"): ("/contracts", orders("1.0.1", tenant="acme", extra=AMOUNT), 201, 403),
@@ -664,7 +690,8 @@ def test_another_tenant_sees_nothing_at_any_endpoint(world: World) -> None:
     (job,) = world.send("POST", "/api/v1/contracts/orders/runs", mine, {"partition": {"b": "1"}}).json()[
         "items"
     ]
-    names = {"RUN": put_run(world), "JOB": job["id"]}
+    silence = world.send("POST", "/api/v1/silences", mine, SILENCE | {"reason": "another"}).json()
+    names = {"RUN": put_run(world), "JOB": job["id"], "SILENCE": silence["id"]}
     routes = {(m, r.path) for r in routes_of(world) for m in r.methods if r.path.startswith("/api/v1")}
     # Lineage has names of its own, which tests/acceptance/test_api_lineage.py asks for; pull requests have
     # them in tests/acceptance/test_github_app_security.py.

@@ -10,6 +10,7 @@ from contracts_svc.adapters.store.database import MEMORY, Database
 from contracts_svc.adapters.store.deprecations import Deprecations
 from contracts_svc.adapters.store.github import HubWork
 from contracts_svc.adapters.store.github_pulls import HubPulls, HubRepositories
+from contracts_svc.adapters.store.heard import HeardMessages
 from contracts_svc.adapters.store.incidents import Incidents
 from contracts_svc.adapters.store.jobs import ScheduledRuns
 from contracts_svc.adapters.store.outbox import Outbox, Silences
@@ -33,6 +34,7 @@ class DatabaseStore(
     Contracts,
     Deprecations,
     LineageReports,
+    HeardMessages,
     Incidents,
     Runs,
     Waivers,

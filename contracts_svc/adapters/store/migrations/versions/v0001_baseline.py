@@ -422,6 +422,24 @@ def _lineage_reports() -> None:
     op.create_index(op.f("ix_lineage_readers_tenant"), "lineage_readers", ["tenant"], unique=False)
     op.create_index(op.f("ix_lineage_readers_origin_key"), "lineage_readers", ["origin_key"], unique=False)
     op.create_table(
+        "incident_told",
+        sa.Column("fingerprint", TEXT, nullable=False),
+        sa.Column("audience", sa.String(length=16), nullable=False),
+        sa.Column("opened", INSTANT, nullable=False),
+        sa.Column("told", INSTANT, nullable=False),
+        sa.ForeignKeyConstraint(
+            ["fingerprint"], ["incidents.fingerprint"], name=op.f("fk_incident_told_fingerprint")
+        ),
+        sa.PrimaryKeyConstraint("fingerprint", "audience", "opened", name=op.f("pk_incident_told")),
+    )
+    op.create_table(
+        "heard_messages",
+        sa.Column("key", sa.LargeBinary(), nullable=False),
+        sa.Column("at", INSTANT, nullable=False),
+        sa.PrimaryKeyConstraint("key", name=op.f("pk_heard_messages")),
+    )
+    op.create_index(op.f("ix_heard_messages_at"), "heard_messages", ["at"], unique=False)
+    op.create_table(
         "data_products",
         sa.Column("id", ID, nullable=False),
         sa.Column("tenant", TEXT, nullable=False),
