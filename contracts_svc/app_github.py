@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import socket
-import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -15,7 +14,6 @@ from urllib.parse import urlsplit
 from contracts_svc.errors import Problem, UserMistake
 from contracts_svc.github.config import HubConfig, read_hub_config
 from contracts_svc.github.names import RepositoryName
-from contracts_svc.loops import Done, Loop
 from contracts_svc.odcs.yaml_text import MAX_BYTES
 from contracts_svc.policy import Policies
 from contracts_svc.settings import Settings
@@ -28,9 +26,6 @@ if TYPE_CHECKING:
     from contracts_svc.flows.hub_worker import HubWorker
 
 _Made = TypeVar("_Made")
-_EVERY_SECONDS = 1.0
-_MOST_A_ROUND = 100
-"""Pieces of work of one round."""
 _SHORTEST_SECRET = 16
 _LARGEST_KEY = 100_000
 
@@ -48,14 +43,17 @@ class GitHubApp:
 def github_app(
     settings: Settings, store: DatabaseStore, policies: Policies | None = None, *, workers: int = 2
 ) -> GitHubApp | None:
-    """The GitHub App of the settings; None where none is set. Raises UserMistake with every mistake."""
+    """The GitHub App of the settings; None where none is set. Raises UserMistake with every mistake.
+
+    ``policies`` are those of the settings, where they have been read already.
+    """
     if settings.github_app_id is None:
         _alone(settings)
         return None
+    from contracts_svc import app
     from contracts_svc.adapters.github.hub import GitHubHub
     from contracts_svc.adapters.github.tokens import App
     from contracts_svc.api.hub import HubDesk
-    from contracts_svc.app import SystemClock, lineage, pattern_inclusion, reader, schema_import
     from contracts_svc.app_alerts import routes
     from contracts_svc.flows.hub import HubParts
     from contracts_svc.flows.hub_inbox import Inbox
@@ -73,7 +71,7 @@ def github_app(
                 App(id=str(settings.github_app_id), private_key=key),
                 settings.github_api_url,
                 proxy=settings.github_proxy,
-                clock=SystemClock().now,
+                clock=app.SystemClock().now,
             ),
         )
         if key
@@ -89,12 +87,12 @@ def github_app(
     parts = HubParts(
         store=store,
         hub=hub,
-        lineage=lineage(store),
-        read=reader(),
+        lineage=app.lineage(store),
+        read=app.reader(),
         config=config,
-        policies=policies or Policies(),
-        patterns=pattern_inclusion,
-        derive=schema_import(),
+        policies=policies if policies is not None else app.policies(settings),
+        patterns=app.pattern_inclusion,
+        derive=app.schema_import(),
         app_id=settings.github_app_id,
         link_of=link_of,
         web=web_of(settings.github_api_url),
@@ -107,30 +105,13 @@ def github_app(
     return GitHubApp(desk=desk, parts=parts, steps=steps)
 
 
-def with_github(settings: Settings, service: Service, store: DatabaseStore) -> Service:
-    """The service with the webhooks of the settings' GitHub App, where one is set. Raises UserMistake."""
-    app = github_app(settings, store, service.policies)
-    return replace(service, github=app.desk) if app else service
+def with_github(settings: Settings, service: Service) -> tuple[Service, GitHubApp | None]:
+    """The service with the GitHub App of the settings, where one is set. Raises UserMistake."""
+    from contracts_svc.adapters.store.store import DatabaseStore
 
-
-def loops(settings: Settings, store: DatabaseStore, policies: Policies | None = None) -> tuple[Loop, ...]:
-    """What does the App's work again and again; none where there is no App. Raises UserMistake."""
-    app = github_app(settings, store, policies)
-    return tuple(_loop(name, step) for name, step in app.steps.items()) if app else ()
-
-
-def _loop(name: str, step: Callable[[datetime], int]) -> Loop:
-    from contracts_svc.app import SystemClock
-
-    clock, stopping = SystemClock(), threading.Event()
-
-    def work() -> Done:
-        done = 0
-        while done < _MOST_A_ROUND and not stopping.is_set() and (some := step(clock.now())):
-            done += some
-        return {"done": done}
-
-    return Loop(name=name, every=_EVERY_SECONDS, work=work, stop=stopping.set)
+    assert isinstance(service.store, DatabaseStore)
+    app = github_app(settings, service.store, service.policies)
+    return (replace(service, github=app.desk) if app else service), app
 
 
 def web_of(api_url: str) -> str:

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from starlette.testclient import TestClient
 
-from contracts_svc import app, app_github
+from contracts_svc import app, app_alerts, app_github, app_loops
 from contracts_svc.api.app import create_app
 from contracts_svc.errors import UserMistake
 from contracts_svc.github.check_run import Conclusion
@@ -144,7 +144,6 @@ class TestSettings:
 
     def test_no_app_at_all(self) -> None:
         assert app_github.github_app(Settings(), memory_store()) is None
-        assert app_github.loops(Settings(), memory_store()) == ()
 
     @pytest.mark.parametrize(
         ("api", "web"),
@@ -179,9 +178,19 @@ def test_it_runs_by_itself(
     repo = Shop(world, shop)
     repo.push_main(FILES, tell=False)
     store = app.store(settings)
-    service = app_github.with_github(settings, app.service(settings, opened=store), store)
+    service, made = app_github.with_github(settings, app.service(settings, opened=store))
+    assert made is not None
     world.client = TestClient(create_app(service), "http://127.0.0.1")
-    loops = Loops(app_github.loops(settings, store))
+    alerting = app_alerts.Alerting(settings, {})
+    parts = app_loops.Parts(
+        settings=settings,
+        store=store,
+        clock=app.SystemClock(),
+        alerting=alerting,
+        telling=app_alerts.telling(store, alerting),
+        steps=made.steps,
+    )
+    loops = Loops(app_loops.stepping(parts, name) for name in made.steps)
     loops.start()
     try:
         repo.install()
