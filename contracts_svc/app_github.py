@@ -54,7 +54,7 @@ def github_app(
     from contracts_svc.adapters.github.hub import GitHubHub
     from contracts_svc.adapters.github.tokens import App
     from contracts_svc.api.hub import HubDesk
-    from contracts_svc.app_alerts import routes
+    from contracts_svc.app_alerts import Alerting
     from contracts_svc.flows.hub import HubParts
     from contracts_svc.flows.hub_inbox import Inbox
     from contracts_svc.flows.hub_reconcile import Reconciler
@@ -79,7 +79,7 @@ def github_app(
     )
     if problems or hub is None:
         raise UserMistake(problems)
-    file = routes(settings)
+    alerting = Alerting(settings, os.environ)
 
     def link_of(repository: RepositoryName, number: int) -> str:
         return f"{base}/api/v1/github/pulls/{repository}/{number}" if base else ""
@@ -96,7 +96,7 @@ def github_app(
         app_id=settings.github_app_id,
         link_of=link_of,
         web=web_of(settings.github_api_url),
-        routes=lambda: file,
+        routes=alerting.routes,
     )
     steps = {f"github-{n}": _worker(parts).step for n in range(1, workers + 1)}
     steps["github-reconcile"] = Reconciler(store=store).step

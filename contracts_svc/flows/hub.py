@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from contracts_svc.compat.history import pinned
-from contracts_svc.errors import UserMistake
+from contracts_svc.errors import CouldNotCheck, UserMistake
 from contracts_svc.flows.branch import Judge, KnownLineage, Patterns
 from contracts_svc.flows.drift import Derive
 from contracts_svc.flows.jobs import job_findings
@@ -25,7 +25,7 @@ from contracts_svc.lineage.graph import ColumnRef, DatasetId
 from contracts_svc.model import Contract
 from contracts_svc.policy import Policies
 from contracts_svc.policy_fields import POLICY_FILE
-from contracts_svc.ports import CodeHost, FileHistory
+from contracts_svc.ports import CodeHost, FileVersion
 from contracts_svc.ports_github import Hub
 from contracts_svc.ports_hub_store import HubServiceStore
 from contracts_svc.routes.timing import DEFAULT_ROUTES
@@ -58,11 +58,11 @@ class HubParts:
 
     def judge(
         self,
+        repository: RepositoryName,
         rule: RepositoryRule,
         code: CodeHost,
         now: datetime,
         *,
-        history: FileHistory | None = None,
         signed: Sequence[Waiver] = (),
     ) -> Judge:
         """What judges branches of a repository. ``signed`` are waivers beside those given by hand."""
@@ -88,7 +88,7 @@ class HubParts:
             read=self.reader(rule.tenant),
             lineage=lineage,
             rules=lambda texts: self.rules(texts, now),
-            history=history,
+            history=RegisteredHistory(store=self.store, repository=repository),
             mode=rule.mode,
             patterns=self.patterns,
             deprecated=self.store.deprecated_since,
@@ -127,6 +127,30 @@ class HubParts:
             return None
         own = frozenset(self.store.contracts_from(repository))
         return lambda consumer: consumer.contract in own
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RegisteredHistory:
+    """Implements :class:`contracts_svc.ports.FileHistory` by what was registered from a repository: all that
+    its default branch has promised since the App is installed, and nothing that a branch only tried."""
+
+    store: HubServiceStore
+    repository: RepositoryName
+
+    def history(self, commit: str, path: str) -> Iterator[FileVersion]:
+        """The registered versions of the contract in this file, newest first. Raises CouldNotCheck."""
+        paths = {at: contract for contract, at in self.store.contracts_from(self.repository).items()}
+        if path not in paths:
+            raise CouldNotCheck(
+                f"the earlier versions of {path}",
+                "the contract is not registered from this repository",
+                "it is once its default branch holds it; until then use a mode without _TRANSITIVE",
+                retryable=False,
+            )
+        for version in reversed(self.store.versions(paths[path])):
+            text = self.store.contract_text(paths[path], version.version)
+            if text is not None:
+                yield FileVersion(commit=version.version, path=path, text=text)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

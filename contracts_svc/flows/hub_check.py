@@ -100,7 +100,7 @@ class OneCheck:
     def group(self, site: Site, base: str, head: str) -> Checked:
         """Check what a merge queue is about to merge; what was agreed to in its pull requests counts."""
         signed = self.parts.store.signed(self.work.repository, self.now)
-        judge = self.parts.judge(self.rule, site.code, self.now, signed=signed)
+        judge = self.parts.judge(self.work.repository, self.rule, site.code, self.now, signed=signed)
         public = site.host.facts().public
 
         def judged() -> Told:
@@ -112,7 +112,7 @@ class OneCheck:
 
     def _judged(self, site: Site, pull: PullRequest) -> JudgedBranch:
         parting = site.code.parting(pull.base_ref, pull.head_sha)
-        judge = self.parts.judge(self.rule, site.code, self.now)
+        judge = self.parts.judge(self.work.repository, self.rule, site.code, self.now)
         return judge.between(site.code, parting.merge_base, parting.tip, pull.head_sha, self.now)
 
     def _manner(self, number: int, *, public: bool) -> Manner:

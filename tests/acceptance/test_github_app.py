@@ -424,3 +424,28 @@ def test_the_time_until_a_deprecated_column_may_go_runs_from_the_merge(
     world.settle()
     assert store.versions("orders")[-1].version == "2.0.0"
     assert dict(store.deprecated_since(["orders"])) == {}
+
+
+def test_a_transitive_mode_judges_by_every_registered_version(
+    repo: Shop, world: HubWorld, store: DatabaseStore
+) -> None:
+    policy = {
+        "contracts-policy.yaml": "version: 1\nmode: BACKWARD_TRANSITIVE\nbreaks: warn\nerror_alone: warn\n"
+    }
+    # The column goes, and comes back as another type: the last version alone has nothing against it.
+    without = ORDERS.replace("version: 1.0.0", "version: 2.0.0").replace(
+        "      - {name: note, logicalType: integer, physicalType: BIGINT}\n", ""
+    )
+    again = ORDERS.replace("version: 1.0.0", "version: 3.0.0").replace(
+        "{name: note, logicalType: integer, physicalType: BIGINT}",
+        "{name: note, logicalType: date, physicalType: DATE}",
+    )
+    repo.push_main({**FILES, **policy})
+    world.settle()
+    repo.push_main({**FILES, **policy, "orders.odcs.yaml": without})
+    world.settle()
+    assert [c.version for c in store.versions("orders")] == ["1.0.0", "2.0.0"]
+    number = repo.open({**FILES, **policy, "orders.odcs.yaml": again})
+    world.settle()
+    found = world.call("GET", f"/github/pulls/octo/shop/{number}", world.token("viewer")).json()["report"]
+    assert any(f["rule"].startswith("type-") and f["against"] for f in found["findings"]), found["findings"]
