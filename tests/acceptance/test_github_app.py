@@ -387,6 +387,41 @@ class TestSignOff:
         world.settle()
         assert repo.run(number)["conclusion"] == "action_required"
 
+    def test_an_administrator_overrides_by_a_review(
+        self, repo: Shop, world: HubWorld, store: DatabaseStore
+    ) -> None:
+        number = repo.open(AFTER)
+        world.settle()
+        for user, state, body in (
+            ("mallory", "approved", "/override I want this"),
+            ("ada", "commented", "/override I want this"),
+            ("root", "approved", "/override   "),
+            ("root", "commented", "/override not approved"),
+            ("root", "approved", "fine"),
+        ):
+            repo.review(number, user, state, body=body)
+            world.settle()
+            assert repo.run(number)["conclusion"] == "action_required", (user, body)
+        place = repo.review(number, "root", "approved", body="/Override the shop is\ndown <b>now</b>")
+        world.settle()
+        assert repo.run(number)["conclusion"] == "success"
+        assert "override by root: the shop is down \\<b\\>now" in repo.comment(number)
+        assert {w.reason for w in store.signed(NAME, world.clock.now())} == {
+            "override by root: the shop is down <b>now</b>"
+        }
+        titles = {m.message.notification.title.partition(" ")[0] for m in store.messages()}
+        assert titles == {"octo/shop#1", "root"}
+        second = repo.review(number, "root", "changes_requested")
+        world.settle()
+        assert repo.run(number)["conclusion"] == "action_required"
+        repo.repository.reviews[number].pop(second)
+        repo.tell(number, "reopened")
+        world.settle()
+        assert repo.run(number)["conclusion"] == "success"
+        repo.dismiss(number, place)
+        world.settle()
+        assert repo.run(number)["conclusion"] == "action_required"
+
     def test_those_who_cannot_be_asked_stop_nobody_else(self, repo: Shop, world: HubWorld) -> None:
         world.hub.strangers = frozenset({"lin"})
         number = repo.open(AFTER, author="ada")
