@@ -169,7 +169,8 @@ class HubStore(Protocol):
         ...
 
     def claim_contract(self, contract_id: str, repository: RepositoryName, path: str) -> RepositoryName:
-        """Say that a contract comes from this repository; whose it is (the first that said so)."""
+        """Say that a contract comes from this repository; whose it is: of those that are served, the first
+        that said so."""
         ...
 
     def contracts_from(self, repository: RepositoryName) -> Mapping[str, str]:

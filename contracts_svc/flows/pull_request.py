@@ -99,11 +99,13 @@ def check_pull_request(
     before: str | None = None,
     at: str | None = None,
     last_try: bool = True,
+    keep: Callable[[Checked], None] = lambda checked: None,
 ) -> Checked:
     """Check a pull request as it is now; ``before`` is the head that a push has replaced.
 
     With ``at``, only if that is still its head. ``heard`` may be found out by the verdict. Without it,
-    nobody signs off on GitHub: the waivers file alone lifts a block.
+    nobody signs off on GitHub: the waivers file alone lifts a block. ``keep`` is given what it came to
+    before GitHub is, which may merge at once.
 
     May be done again at any point, or twice at once, and ends in the same state. What could not be
     checked for a passing reason is raised, the run left under way, unless this is the ``last_try``.
@@ -123,10 +125,7 @@ def check_pull_request(
     if now.head_sha != pull.head_sha:
         host.complete_check(check, superseded(now.head_sha))
         return Checked(end=End.SUPERSEDED, head=pull.head_sha, conclusion=Conclusion.CANCELLED)
-    host.complete_check(check, found.report)
-    if manner.comments and found.speaks:
-        host.comment(number, found.body)
-    return Checked(
+    checked = Checked(
         end=End.COMPLETED,
         head=pull.head_sha,
         conclusion=found.report.conclusion,
@@ -135,6 +134,11 @@ def check_pull_request(
         verdict=found.verdict,
         report=found.report,
     )
+    keep(checked)
+    host.complete_check(check, found.report)
+    if manner.comments and found.speaks:
+        host.comment(number, found.body)
+    return checked
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -484,3 +484,42 @@ def test_a_transitive_mode_judges_by_every_registered_version(
     world.settle()
     found = world.call("GET", f"/github/pulls/octo/shop/{number}", world.token("viewer")).json()["report"]
     assert any(f["rule"].startswith("type-") and f["against"] for f in found["findings"]), found["findings"]
+
+
+def test_a_repository_that_is_renamed_keeps_its_contracts(
+    repo: Shop, world: HubWorld, store: DatabaseStore, hub: StandIn
+) -> None:
+    shop = repo.repository
+    hub.repositories["octo/store"] = hub.repositories.pop("octo/shop")
+    shop.name = "octo/store"
+    hub.installations[9] = frozenset({"octo/store"})
+    hub.tokens.clear()
+    world.wait(3_600)
+    world.reconcile()
+    assert store.repositories() == ()
+    agreed = {"orders.odcs.yaml": ORDERS.replace("version: 1.0.0", "version: 1.0.1")}
+    repo.push_main({**FILES, **agreed})
+    world.settle()
+    assert [str(r.name) for r in store.repositories()] == ["octo/store"]
+    assert shop.runs == {}
+    assert store.versions("orders")[-1].version == "1.0.1"
+
+
+def test_what_was_agreed_is_kept_before_github_may_merge(
+    repo: Shop, world: HubWorld, store: DatabaseStore
+) -> None:
+    """Auto-merge takes the moment in which the check turns green."""
+    number = repo.open(AFTER)
+    world.settle()
+    kept: list[int] = []
+
+    def merged(call: str) -> None:
+        if call.startswith("PATCH /repos/octo/shop/check-runs/"):
+            kept.append(len(store.signed(NAME, world.clock.now(), number)))
+
+    for user in ("ada", "lin"):
+        repo.review(number, user, "approved")
+    world.hub.on_call = merged
+    world.settle()
+    assert repo.run(number)["conclusion"] == "success"
+    assert kept[-1] == 2

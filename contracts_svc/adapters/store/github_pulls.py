@@ -83,11 +83,16 @@ class HubRepositories(Part):
         return tuple(sorted(map(_repository, rows), key=lambda r: r.name))
 
     def claim_contract(self, contract_id: str, repository: RepositoryName, path: str) -> RepositoryName:
-        """Say that a contract comes from this repository; whose it is (the first that said so)."""
+        """Say that a contract comes from this repository; whose it is: the first that is served."""
         row = {"contract": contract_id, "repository": name_key(repository), "name": str(repository)}
         mine = (_CONTRACTS.c.contract == contract_id, _CONTRACTS.c.repository == name_key(repository))
 
+        served = select(_REPOSITORIES.c.repository).where(_REPOSITORIES.c.removed.is_(None))
+        left = (_CONTRACTS.c.contract == contract_id, _CONTRACTS.c.repository.not_in(served))
+
         def work(connection: Connection) -> str:
+            # A repository that was renamed, or whose contracts moved to another, is not served any more.
+            connection.execute(_CONTRACTS.delete().where(*left))
             statement = insert(connection, _CONTRACTS).on_conflict_do_nothing(index_elements=["contract"])
             connection.execute(statement, row | {"path": path})
             connection.execute(_CONTRACTS.update().where(*mine).values(path=path))
