@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 import pytest
 
 from contracts_svc.adapters.store.store import DatabaseStore
+from contracts_svc.app import schema_import
 from contracts_svc.github.names import RepositoryName
 from contracts_svc.ports_outbox import MessageState
 from tests.fixtures_github import *  # noqa: F403
@@ -523,3 +525,31 @@ def test_what_was_agreed_is_kept_before_github_may_merge(
     world.settle()
     assert repo.run(number)["conclusion"] == "success"
     assert kept[-1] == 2
+
+
+def test_a_changed_schema_source_is_told_on_the_lines_of_the_contract(
+    repo: Shop, world: HubWorld, store: DatabaseStore
+) -> None:
+    """The contract stays as it is: the check says what it would have to say, and whom that breaks."""
+    world.worker = replace(world.worker, parts=replace(world.parts, derive=schema_import()))
+    named = ORDERS.replace("version: 1.0.0", "version: 1.0.1").replace(
+        "  - name: orders\n",
+        "  - name: orders\n    customProperties: [{property: schemaSource, value: orders.avsc}]\n",
+    )
+    fields = [{"name": n, "type": "long"} for n in ("id", "amount", "note")]
+    avro = {"type": "record", "name": "orders", "fields": fields}
+    before = {**FILES, "orders.odcs.yaml": named, "orders.avsc": json.dumps(avro)}
+    repo.push_main(before)
+    world.settle()
+    fewer = avro | {"fields": [f for f in fields if f["name"] != "amount"]}
+    number = repo.open({**before, "orders.avsc": json.dumps(fewer)})
+    world.settle()
+    run = repo.run(number)
+    assert run["conclusion"] == "action_required"
+    (note,) = [a for a in run["annotations"] if a["title"].startswith("schema-source-column-removed")]
+    line = named.splitlines()[note["start_line"] - 1]
+    assert (note["path"], "name: amount" in line) == ("orders.odcs.yaml", True)
+    assert "revenue (finance) breaks" in repo.comment(number)
+    repo.merge(number)
+    world.settle()
+    assert store.versions("orders")[-1].version == "1.0.1"
