@@ -196,7 +196,8 @@ class HubStore(Protocol):
         asked: Iterable[str] | None = None,
         report: str = "",
     ) -> None:
-        """The check at this commit has ended. ``asked`` None: what was known of that stays."""
+        """The check at this commit has ended. ``asked`` None: what was known of that stays. A ``report``
+        takes the place of those at other commits."""
         ...
 
     def heads(self, repository: RepositoryName, number: int) -> tuple[CheckedHead, ...]:

@@ -162,6 +162,8 @@ def test_heads_of_a_pull_request(store: DatabaseStore) -> None:
     assert store.pulls_asking(["f1"]) == ()
     store.end_head(SHOP, 1, "c" * 40, NOW, conclusion="action_required", asked=["f1"])
     assert store.pulls_asking(["f1", "x"]) == ((SHOP, 1),)
+    store.end_head(SHOP, 1, "c" * 40, NOW, conclusion="success", asked=["f1"], report="# newer")
+    assert [h.report for h in store.heads(SHOP, 1)] == ["# newer", "", ""]
     # Checked again, it still asked for what it asked for.
     store.begin_head(SHOP, 1, "b" * 40, NOW)
     assert store.heads(SHOP, 1)[0].asked == ("f1", "f2")

@@ -147,8 +147,17 @@ class HubPulls(Part):
         """The check at this commit has ended. ``asked`` None: what was known of that stays."""
         values = {"ended": now, "conclusion": conclusion, "report": report}
         values |= {} if asked is None else {"asked": json.dumps(sorted(asked))}
-        change = _CHECKS.update().where(*_of(_CHECKS, repository, number), _CHECKS.c.head == head)
-        self.database.write(lambda c: c.execute(change.values(**values)))
+        of = _of(_CHECKS, repository, number)
+
+        def work(connection: Connection) -> None:
+            change = _CHECKS.update().where(*of, _CHECKS.c.head == head)
+            connection.execute(change.values(**values))
+            if report:
+                # Reports may be large, and only the last one is shown.
+                older = _CHECKS.update().where(*of, _CHECKS.c.head != head, _CHECKS.c.report != "")
+                connection.execute(older.values(report=""))
+
+        self.database.write(work)
 
     def heads(self, repository: RepositoryName, number: int) -> tuple[CheckedHead, ...]:
         """The checks of a pull request, the last begun first."""
