@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from contracts_svc.flows.register import Reader
     from contracts_svc.flows.run_check import CheckTable
     from contracts_svc.flows.stored_lineage import StoredLineage
+    from contracts_svc.policy import Policies
     from contracts_svc.ports_history import History
     from contracts_svc.ports_jobs import Queue
     from contracts_svc.routes.intervals import TimeInterval
@@ -169,6 +170,23 @@ def lineage(opened: DatabaseStore) -> StoredLineage:
     return StoredLineage(opened, openlineage.take, openlineage.read_parsed, SqlProcess())
 
 
+def policies(settings: Settings) -> Policies:
+    """The policy of the settings, else the defaults. Raises UserMistake."""
+    from contracts_svc.policy import Policies
+    from contracts_svc.policy_read import read_policy
+
+    if settings.policy is None:
+        return Policies()
+    try:
+        text = settings.policy.read_bytes()
+    except OSError as error:
+        raise UserMistake.of(
+            f"the policy file {settings.policy} cannot be read: {error.strerror}",
+            "name another one in the setting CONTRACTS_POLICY",
+        ) from error
+    return read_policy(text, str(settings.policy))
+
+
 def service(
     settings: Settings, *, everyone_may: bool = False, opened: DatabaseStore | None = None
 ) -> Service:
@@ -179,25 +197,13 @@ def service(
     """
     from contracts_svc.api.service import Service
     from contracts_svc.app_login import login
-    from contracts_svc.policy import Policies
-    from contracts_svc.policy_read import read_policy
 
-    policies = Policies()
-    if settings.policy is not None:
-        try:
-            text = settings.policy.read_bytes()
-        except OSError as error:
-            raise UserMistake.of(
-                f"the policy file {settings.policy} cannot be read: {error.strerror}",
-                "name another one in the setting CONTRACTS_POLICY",
-            ) from error
-        policies = read_policy(text, str(settings.policy))
     return Service(
         store=opened or store(settings),
         read=reader(),
         clock=SystemClock(),
         everyone_may=everyone_may,
-        policies=policies,
+        policies=policies(settings),
         patterns=pattern_inclusion,
         login=login(settings),
     )
