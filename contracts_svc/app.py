@@ -16,6 +16,7 @@ from contracts_svc.settings import Bucket, Settings
 if TYPE_CHECKING:
     from prometheus_client import CollectorRegistry
 
+    from contracts_svc.adapters.engines.datacontract_cli import DataContractCli
     from contracts_svc.adapters.engines.duckdb import DuckDBEngine
     from contracts_svc.adapters.pandera_checks import PanderaChecks
     from contracts_svc.adapters.pattern_process import PatternProcess
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from contracts_svc.flows.register import Reader
     from contracts_svc.flows.run_check import CheckTable
     from contracts_svc.ports_jobs import Queue
+    from contracts_svc.ports_store import StateStore
     from contracts_svc.routes.intervals import TimeInterval
     from contracts_svc.scheduler import Embedded
 
@@ -119,6 +121,13 @@ def snapshots(access: S3Access | None) -> dict[str, Snapshots]:
     return {"delta": DeltaTables(access), "iceberg": IcebergTables(storage(access).files, access)}
 
 
+def other_sources(settings: Settings) -> DataContractCli:
+    """Measures what does not lie in files, in a bounded child process."""
+    from contracts_svc.adapters.engines.datacontract_cli import DataContractCli
+
+    return DataContractCli(seconds=settings.timeout_seconds, python=settings.sources_python)
+
+
 def states(settings: Settings) -> StateFile | None:
     """Where figures of files are kept between runs, if they are."""
 
@@ -199,7 +208,7 @@ def scheduled(settings: Settings, registry: CollectorRegistry) -> Embedded:
         store=opened,
         read=reader(),
         clock=clock,
-        check=check_table(settings),
+        check=check_table(settings, opened),
         tell=move_incidents(opened, clock),
         most_attempts=settings.run_attempts,
     )
@@ -274,8 +283,8 @@ def windows(settings: Settings) -> tuple[TimeInterval, ...]:
     return read_windows(text, str(file))
 
 
-def check_table(settings: Settings) -> CheckTable:
-    """Checks tables where their servers keep them."""
+def check_table(settings: Settings, states: StateStore | None = None) -> CheckTable:
+    """Checks tables where their servers keep them; ``states`` keeps figures of files between runs."""
     from contracts_svc.flows.check import check
     from contracts_svc.model import Contract, Server, Table
     from contracts_svc.quality.kind import TargetOf
@@ -298,6 +307,8 @@ def check_table(settings: Settings) -> CheckTable:
             custom=custom_checks(settings.checks_directory, files),
             samples=settings.samples,
             snapshots=snapshots(access),
+            elsewhere=other_sources(settings),
+            states=states,
         )
 
     return run

@@ -100,6 +100,11 @@ class Settings(BaseModel):
         ".contracts/states.db",
         description="Where checks keep figures of files, to read only new and changed ones; empty: nowhere",
     )
+    sources_python: str = Field(
+        "",
+        description="Python that has datacontract-cli with the extras of sources that are not files;"
+        " empty: the one that runs this",
+    )
     samples: int = Field(5, ge=0, le=1000, description="Failing rows kept per check")
     checks_directory: Path = Field(
         Path("checks"), description="Folder of trusted custom checks (pandera), named in contracts"

@@ -65,6 +65,7 @@ def run(
             full=scope.full,
             new_files=scope.new_files,
             snapshots=app.snapshots(access),
+            elsewhere=app.other_sources(chosen),
         )
         for table in tables
     ]

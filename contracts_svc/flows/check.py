@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from contracts_svc.errors import CouldNotCheck, UserMistake
 from contracts_svc.files import DataFile
+from contracts_svc.flows.check_elsewhere import check_elsewhere, is_elsewhere
 from contracts_svc.flows.check_measure import (
     Asker,
     Parts,
@@ -35,7 +36,7 @@ from contracts_svc.flows.check_sources import (
 )
 from contracts_svc.flows.check_tables import NONE, storage_of
 from contracts_svc.model import Contract, Json, Server, Table
-from contracts_svc.ports import Clock, CustomChecks, Engine, Session, Snapshots, Storage
+from contracts_svc.ports import Clock, CustomChecks, Engine, OtherSources, Session, Snapshots, Storage
 from contracts_svc.quality import details, fuse, masking
 from contracts_svc.quality.judge import judge
 from contracts_svc.quality.kind import TargetOf
@@ -84,6 +85,7 @@ def check(
     full: bool = False,
     new_files: bool = False,
     snapshots: Mapping[str, Snapshots] = NONE,
+    elsewhere: OtherSources | None = None,
 ) -> Run:
     """Check one table of a contract on one of its servers.
 
@@ -92,13 +94,18 @@ def check(
     in ``states``; promises about the whole table are then SKIPPED. Up to ``samples`` failing rows are kept
     per check, classified columns masked. What the ``footers`` of the files prove is not read, unless they
     are not to be asked; nor is what earlier runs kept in ``states``, unless the check is to be ``full``.
-    ``snapshots`` read the logs of tables that have one (``delta``, ``iceberg``).
+    ``snapshots`` read the logs of tables that have one (``delta``, ``iceberg``), ``elsewhere`` measures what
+    does not lie in files.
     ``custom`` runs checks that are code of the deployment; without it they are SKIPPED. What cannot be
     read, or changes meanwhile, makes the checks of it ERRORED, never FAILED. Raises UserMistake for a server
     that cannot be used, for a partition that is not there, and for new files where nothing is kept.
     """
     started = clock.now()
     scope = Scope(partition=dict(partition or {}), since=since_of(since), new_files=new_files)
+    if is_elsewhere(server):
+        return check_elsewhere(
+            contract, table, server, scope, others=elsewhere, clock=clock, target_of=target_of
+        )
     reading = reading_of(server, table)
     planned = plan(contract, table, target_of=target_of, reading=reading)
     place = location_of(contract, table, server)
