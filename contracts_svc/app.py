@@ -14,12 +14,11 @@ from contracts_svc.ports import FileOpener, S3Access, Snapshots
 from contracts_svc.settings import Bucket, Settings
 
 if TYPE_CHECKING:
-    from prometheus_client import CollectorRegistry
-
     from contracts_svc.adapters.engines.datacontract_cli import DataContractCli
     from contracts_svc.adapters.engines.duckdb import DuckDBEngine
     from contracts_svc.adapters.pandera_checks import PanderaChecks
     from contracts_svc.adapters.pattern_process import PatternProcess
+    from contracts_svc.adapters.schema_import import SchemaImport
     from contracts_svc.adapters.state_file import StateFile
     from contracts_svc.adapters.storage import ArrowStorage
     from contracts_svc.adapters.store.database import Database
@@ -27,10 +26,11 @@ if TYPE_CHECKING:
     from contracts_svc.api.service import Service
     from contracts_svc.flows.register import Reader
     from contracts_svc.flows.run_check import CheckTable
+    from contracts_svc.flows.stored_lineage import StoredLineage
+    from contracts_svc.ports_history import History
     from contracts_svc.ports_jobs import Queue
     from contracts_svc.ports_store import StateStore
     from contracts_svc.routes.intervals import TimeInterval
-    from contracts_svc.scheduler import Embedded
 
 
 class SystemClock:
@@ -105,6 +105,13 @@ def pattern_inclusion() -> PatternProcess:
     return PatternProcess()
 
 
+def schema_import() -> SchemaImport:
+    """Reads schema sources in a bounded child process for each, which starts when one is needed."""
+    from contracts_svc.adapters.schema_import import SchemaImport
+
+    return SchemaImport()
+
+
 def storage(access: S3Access | None) -> ArrowStorage:
     """Where files are listed and footers are read."""
 
@@ -162,12 +169,25 @@ def store(settings: Settings) -> DatabaseStore:
     return DatabaseStore(opened, reader())
 
 
-def service(settings: Settings, *, everyone_may: bool = False) -> Service:
+def lineage(opened: DatabaseStore) -> StoredLineage:
+    """The lineage of a store; the SQL of jobs is followed in a child process."""
+    from contracts_svc.adapters import openlineage
+    from contracts_svc.adapters.sql_process import SqlProcess
+    from contracts_svc.flows.stored_lineage import StoredLineage
+
+    return StoredLineage(opened, openlineage.take, openlineage.read_parsed, SqlProcess())
+
+
+def service(
+    settings: Settings, *, everyone_may: bool = False, opened: DatabaseStore | None = None
+) -> Service:
     """What the API works with. Raises UserMistake, CouldNotCheck.
 
-    ``everyone_may``: nobody has to say who they are. For a server that only this machine can reach.
+    ``opened`` is the store where there is one already. ``everyone_may``: nobody has to say who they are.
+    For a server that only this machine can reach.
     """
     from contracts_svc.api.service import Service
+    from contracts_svc.app_login import login
     from contracts_svc.policy import Policies
     from contracts_svc.policy_read import read_policy
 
@@ -182,56 +202,17 @@ def service(settings: Settings, *, everyone_may: bool = False) -> Service:
             ) from error
         policies = read_policy(text, str(settings.policy))
     return Service(
-        store=store(settings),
+        store=opened or store(settings),
         read=reader(),
         clock=SystemClock(),
         everyone_may=everyone_may,
         policies=policies,
         patterns=pattern_inclusion,
+        login=login(settings),
     )
 
 
 # --- scheduled runs -------------------------------------------------------------------------------
-
-
-def scheduled(settings: Settings, registry: CollectorRegistry) -> Embedded:
-    """The scheduler and the worker of this process, not yet started. Raises UserMistake, CouldNotCheck."""
-    from contracts_svc.adapters.store.leader import Alone, PostgresLeadership
-    from contracts_svc.flows.run_check import Checking, failed, move_incidents
-    from contracts_svc.flows.scheduling import Scheduling
-    from contracts_svc.scheduler import Embedded, Scheduler, Worker
-    from contracts_svc.scheduler_metrics import SchedulerMetrics
-    from contracts_svc.schedules_runs import Limits
-
-    clock, opened, jobs = SystemClock(), store(settings), queue(settings)
-    checking = Checking(
-        store=opened,
-        read=reader(),
-        clock=clock,
-        check=check_table(settings, opened),
-        tell=move_incidents(opened, clock),
-        most_attempts=settings.run_attempts,
-    )
-    scheduling = Scheduling(
-        store=opened,
-        queue=jobs,
-        read=reader(),
-        died=lambda run: failed(run, f"its worker {run.worker} died", checking),
-        windows=windows(settings),
-        limits=Limits(per_bucket=settings.runs_per_bucket, per_tenant=settings.runs_per_tenant),
-    )
-    leadership = Alone() if opened.database.is_sqlite else PostgresLeadership(opened.database)
-    metrics = SchedulerMetrics(registry)
-
-    def close() -> None:
-        jobs.close()
-        opened.close()
-
-    return Embedded(
-        Scheduler(scheduling, leadership, clock, metrics=metrics),
-        Worker(jobs, checking, slots=settings.worker_slots, metrics=metrics),
-        close,
-    )
 
 
 def queue(settings: Settings) -> Queue:
@@ -283,7 +264,9 @@ def windows(settings: Settings) -> tuple[TimeInterval, ...]:
     return read_windows(text, str(file))
 
 
-def check_table(settings: Settings, states: StateStore | None = None) -> CheckTable:
+def check_table(
+    settings: Settings, history: History | None = None, states: StateStore | None = None
+) -> CheckTable:
     """Checks tables where their servers keep them; ``states`` keeps figures of files between runs."""
     from contracts_svc.flows.check import check
     from contracts_svc.model import Contract, Server, Table
@@ -309,6 +292,7 @@ def check_table(settings: Settings, states: StateStore | None = None) -> CheckTa
             snapshots=snapshots(access),
             elsewhere=other_sources(settings),
             states=states,
+            history=history,
         )
 
     return run

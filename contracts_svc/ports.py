@@ -209,39 +209,6 @@ class SchemaSource(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Job:
-    """Work that was asked for and is not done: waiting, or under way."""
-
-    id: str
-    kind: str
-    """``check``: see that the data of a table is as promised."""
-    arguments: Mapping[str, Json]
-    key: str
-    priority: int
-    running: bool = False
-
-
-class Jobs(Protocol):
-    """Takes work that takes longer than a request, for workers to do. Raises CouldNotCheck."""
-
-    def defer(self, kind: str, arguments: Mapping[str, Json], key: str, priority: int) -> str:
-        """Ask for work; returns the job's id.
-
-        While a job of the same key waits, asking again changes nothing and gives that one's id: so many
-        events in a row are one piece of work. The higher ``priority`` goes first.
-        """
-        ...
-
-    def cancel(self, job_id: str) -> bool:
-        """Take back a job that waits; False when it is unknown, under way or done."""
-        ...
-
-    def open_jobs(self) -> tuple[Job, ...]:
-        """The jobs that wait or are under way, in the order in which they are taken."""
-        ...
-
-
 @dataclass(frozen=True, slots=True)
 class Delivery:
     """How a send ended. ``retry`` says whether trying again can help."""

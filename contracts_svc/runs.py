@@ -134,6 +134,8 @@ class Result:
     samples: tuple[Mapping[str, Json], ...] = ()
     """Some failing rows, restricted columns already masked."""
     breakdown: tuple[Breakdown, ...] = ()
+    published: datetime | None = None
+    """Of bad data: when the first part that shows it was last changed, where that is known."""
 
     @property
     def bad(self) -> bool:

@@ -66,6 +66,11 @@ class Settings(BaseModel):
     keep_measurements_days: int = Field(
         400, ge=1, description="Days that figures of checks are kept for drawing and for thresholds"
     )
+    embedded: bool = Field(
+        True,
+        description="Whether `contracts serve` also schedules, checks and sends; false where "
+        "`contracts worker` does all that",
+    )
     worker_slots: int = Field(4, ge=1, le=256, description="Checks that one worker does at once")
     runs_per_bucket: int = Field(
         16, ge=1, description="Scheduled checks of one bucket at once, in all workers"
@@ -76,12 +81,25 @@ class Settings(BaseModel):
     run_attempts: int = Field(
         3, ge=1, le=20, description="How often a scheduled check is begun before it is given up and told"
     )
+    publish_quiet_seconds: float = Field(
+        30, ge=0, le=300, description="Seconds without another publish event after which a table is checked"
+    )
     maintenance_file: Path | None = Field(
         None, description="YAML file of `time_intervals`, in which no check is begun by itself"
     )
     routes: str = Field("", description="Route file of alerts; empty: contracts' own channels decide")
     slack_token: SecretStr = Field(
         SecretStr(""), description="Bot token (xoxb-...) for the Slack channels that contracts name"
+    )
+    slack_signing_secret: SecretStr = Field(
+        SecretStr(""),
+        description="Signing secret of the Slack app, for buttons; two with a comma while it is changed",
+    )
+    slack_app_token: SecretStr = Field(
+        SecretStr(""), description="App-level token (xapp-...): buttons by Socket Mode instead of HTTP"
+    )
+    people_file: Path | None = Field(
+        None, description="YAML file of `people`: who may press buttons in Slack, and for which squads"
     )
     host: str = Field("127.0.0.1", description="Address that `contracts serve` listens at")
     port: int = Field(8080, ge=0, le=65535, description="Port that it listens at; 0: any that is free")
@@ -92,6 +110,50 @@ class Settings(BaseModel):
     )
     policy: Path | None = Field(
         None, description="Policy file that registrations are judged by; empty: the defaults"
+    )
+    public_url: str = Field(
+        "", description="What a browser's address bar says of this service: https://contracts.example.com"
+    )
+    oidc_issuer: str = Field(
+        "", description="OpenID provider by which people log in; empty: there are only tokens"
+    )
+    oidc_client_id: str = Field("", description="This service's id at the provider")
+    oidc_client_secret: SecretStr = Field(
+        SecretStr(""), description="Its secret there; empty: a public client (PKCE is used with either)"
+    )
+    oidc_scopes: str = Field("openid profile email", description="What the provider is asked to tell")
+    oidc_groups: dict[str, list[str]] = Field(
+        {},
+        description='Group -> scopes: `{"data-platform": ["admin"], "squad-*": ["editor", "squad:*"]}`',
+    )
+    oidc_groups_claim: str = Field(
+        "groups", description="Claim with the groups; a path of names with dots is followed"
+    )
+    oidc_name_claim: str = Field("email", description="Claim with what a person is called in the audit")
+    oidc_tenant_claim: str = Field("", description="Claim with a person's tenant; empty: no tenant")
+    oidc_default_role: str = Field(
+        "viewer", description="Role of everybody who can log in; empty: only those in a group of ours"
+    )
+    session_hours: float = Field(
+        8, gt=0, le=720, description="After which a person has to log in again, and is asked for groups anew"
+    )
+    github_app_id: int | None = Field(None, ge=1, description="Id of the GitHub App; empty: there is none")
+    github_private_key_file: Path | None = Field(None, description="PEM file of its private key")
+    github_private_key: SecretStr = Field(
+        SecretStr(""), description="The private key itself (PEM), instead of a file"
+    )
+    github_webhook_secret: SecretStr = Field(SecretStr(""), description="Secret that webhooks are signed by")
+    github_webhook_secret_old: SecretStr = Field(
+        SecretStr(""), description="The secret before it, valid too while the secret is changed"
+    )
+    github_api_url: str = Field(
+        "https://api.github.com", description="GitHub's API; of an Enterprise Server https://HOST/api/v3"
+    )
+    github_proxy: str = Field(
+        "", description="Proxy on the way to GitHub; empty: HTTPS_PROXY and NO_PROXY of the environment"
+    )
+    github_file: Path | None = Field(
+        None, description="YAML file: whose a repository is, and who of GitHub speaks for which team"
     )
     memory_limit: str = Field("512MB", description="Most memory a check run may use in the engine")
     temp_directory: str = Field("", description="Where the engine spills; empty: the system's folder")

@@ -8,7 +8,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from contracts_svc import app, settings
+from contracts_svc import app, app_history, settings
 from contracts_svc.cli.output import count, paint, print_json
 from contracts_svc.cli.workspace import read_file
 from contracts_svc.errors import ExitCode, UserMistake, worst
@@ -66,6 +66,7 @@ def run(
             new_files=scope.new_files,
             snapshots=app.snapshots(access),
             elsewhere=app.other_sources(chosen),
+            history=app_history.history(chosen),
         )
         for table in tables
     ]

@@ -25,6 +25,7 @@ from contracts_svc.flows.check_measure import (
     renamed,
 )
 from contracts_svc.flows.check_memory import Memory
+from contracts_svc.flows.check_past import Compare
 from contracts_svc.flows.check_scope import Scope, in_scope, since_of
 from contracts_svc.flows.check_sources import (
     LocationOf,
@@ -37,10 +38,11 @@ from contracts_svc.flows.check_sources import (
 from contracts_svc.flows.check_tables import NONE, storage_of
 from contracts_svc.model import Contract, Json, Server, Table
 from contracts_svc.ports import Clock, CustomChecks, Engine, OtherSources, Session, Snapshots, Storage
+from contracts_svc.ports_history import History
 from contracts_svc.quality import details, fuse, masking
 from contracts_svc.quality.judge import judge
 from contracts_svc.quality.kind import TargetOf
-from contracts_svc.quality.kinds import KIND_OF, Origin
+from contracts_svc.quality.kinds import KIND_OF, Origin, told_by_time
 from contracts_svc.quality.layout import Layout, layout, where
 from contracts_svc.quality.plan import plan
 from contracts_svc.quality.reading import reading_of
@@ -86,6 +88,7 @@ def check(
     new_files: bool = False,
     snapshots: Mapping[str, Snapshots] = NONE,
     elsewhere: OtherSources | None = None,
+    history: History | None = None,
 ) -> Run:
     """Check one table of a contract on one of its servers.
 
@@ -96,9 +99,10 @@ def check(
     are not to be asked; nor is what earlier runs kept in ``states``, unless the check is to be ``full``.
     ``snapshots`` read the logs of tables that have one (``delta``, ``iceberg``), ``elsewhere`` measures what
     does not lie in files.
-    ``custom`` runs checks that are code of the deployment; without it they are SKIPPED. What cannot be
-    read, or changes meanwhile, makes the checks of it ERRORED, never FAILED. Raises UserMistake for a server
-    that cannot be used, for a partition that is not there, and for new files where nothing is kept.
+    ``custom`` runs checks that are code of the deployment; without it they are SKIPPED, and without
+    a ``history`` so is what compares with earlier runs. What cannot be read, or changes meanwhile, makes
+    the checks of it ERRORED, never FAILED. Raises UserMistake for a server that cannot be used, for a
+    partition that is not there, and for new files where nothing is kept.
     """
     started = clock.now()
     scope = Scope(partition=dict(partition or {}), since=since_of(since), new_files=new_files)
@@ -133,6 +137,7 @@ def check(
     scans = fuse.fuse(todo, found, done=done, asked=parts.asked())
     within = Within(contract, table, server, storage, target_of, location_of, snapshots)
     sources = sources_of(scans, todo, found, within)
+    compare = Compare(contract, table, planned, history, str(scope), found.files, started)
     measured: list[Measurement] = []
     results = ()
     try:
@@ -146,11 +151,11 @@ def check(
             moved = _changed(own, place, files, sources, asker)
             measured = _without_changed(measured, asker, parts, moved)
             memory.keep(parts, read, whole=scope.whole, changed=moved)
-            results = judge(planned, _shown(table, planned, [*known, *measured]), clock.now())
-            results = _with_details(results, parts, asker, samples)
+            results = judge(planned, _shown(table, planned, [*known, *measured], compare), clock.now())
+            results = _with_times(_with_details(results, parts, asker, samples), found)
     except CouldNotCheck as error:
         measured += errors(_ids(todo), error)
-        results = judge(planned, _shown(table, planned, [*known, *measured]), clock.now())
+        results = judge(planned, _shown(table, planned, [*known, *measured], compare), clock.now())
     run = _run(planned, server, scope, started, clock.now(), results, scans=asker.asked)
     return replace(
         run,
@@ -186,9 +191,11 @@ def _published(files: Iterable[DataFile]) -> datetime | None:
     return max((t for t in times if t is not None), default=None)
 
 
-def _shown(table: Table, planned: Plan, measured: Iterable[Measurement]) -> list[Measurement]:
+def _shown(
+    table: Table, planned: Plan, measured: Iterable[Measurement], compare: Compare
+) -> list[Measurement]:
     """One measurement per check, with nothing in it that must not be shown."""
-    whole = fuse.combine(measured)
+    whole = compare.with_past(fuse.combine(measured))
     return [masking.masked_measurement(table, _check(planned, m), m) for m in whole]
 
 
@@ -343,6 +350,16 @@ def _with_details(
             samples=shown.get(r.check.id) or tuple(r.values.get("samples") or ()),
             breakdown=breakdowns.get(r.check.id) or _of_footers(r),
         )
+        for r in results
+    )
+
+
+def _with_times(results: tuple[Result, ...], found: Layout) -> tuple[Result, ...]:
+    """The results with the times at which bad data was published."""
+    return tuple(
+        replace(r, published=details.published(r.breakdown, found))
+        if r.bad and not told_by_time(r.check)
+        else r
         for r in results
     )
 

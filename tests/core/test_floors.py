@@ -24,9 +24,11 @@ FLOORS = (
         "ruling",
         "verdict",
         "anomaly",
+        "drift",
         "versions",
         "incidents",
         "routing",
+        "responders",
         "schedule",
         "schedules",
         "gate",
@@ -41,7 +43,7 @@ FLOORS = (
     ),
     ("ports", "flows."),
     ("adapters.",),
-    ("settings", "app", "scheduler", "api.", "cli.", "demo."),
+    ("settings", "app", "scheduler", "loops", "tracing", "api.", "cli.", "demo."),
 )
 ONE_ADAPTER = (
     "adapters.store.",
