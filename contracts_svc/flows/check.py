@@ -25,7 +25,7 @@ from contracts_svc.flows.check_measure import (
     renamed,
 )
 from contracts_svc.flows.check_memory import Memory
-from contracts_svc.flows.check_past import Compare
+from contracts_svc.flows.check_past import Compare, levels_of_past
 from contracts_svc.flows.check_scope import Scope, in_scope, since_of
 from contracts_svc.flows.check_sources import (
     LocationOf,
@@ -129,7 +129,9 @@ def check(
     except CouldNotCheck as error:
         results = judge(planned, errors(_ids(planned), error), started)
         return _run(planned, server, scope, started, clock.now(), results)
-    known = [*_known(planned, found, scope, place), *fuse.skipped(planned, found)]
+    known = [*_known(planned, found, scope, place)]
+    known += levels_of_past(contract, table, planned, history, started)
+    known += fuse.skipped(_without(planned, {m.check for m in known if m.skipped is None}), found)
     todo = _without(planned, {m.check for m in known})
     parts = parts_of(todo, found)
     know(parts, memory.recall(parts), prove=footers)
