@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from contracts_svc.api.service import Service
     from contracts_svc.flows.hub import HubParts
     from contracts_svc.flows.hub_worker import HubWorker
-    from contracts_svc.flows.stored_lineage import StoredLineage
 
 _Made = TypeVar("_Made")
 _SHORTEST_SECRET = 16
@@ -51,7 +50,7 @@ def github_app(
     from contracts_svc.adapters.github.hub import GitHubHub
     from contracts_svc.adapters.github.tokens import App
     from contracts_svc.api.hub import HubDesk
-    from contracts_svc.app import SystemClock, pattern_inclusion, reader
+    from contracts_svc.app import SystemClock, lineage, pattern_inclusion, reader, schema_import
     from contracts_svc.app_alerts import routes
     from contracts_svc.flows.hub import HubParts
     from contracts_svc.flows.hub_inbox import Inbox
@@ -85,11 +84,12 @@ def github_app(
     parts = HubParts(
         store=store,
         hub=hub,
-        lineage=_lineage(store),
+        lineage=lineage(store),
         read=reader(),
         config=config,
         policies=policies or Policies(),
         patterns=pattern_inclusion,
+        derive=schema_import(),
         app_id=settings.github_app_id,
         link_of=link_of,
         web=web_of(settings.github_api_url),
@@ -118,14 +118,6 @@ def web_of(api_url: str) -> str:
         return "https://github.com"
     host = parts.netloc.removeprefix("api.") if (parts.hostname or "").endswith(".ghe.com") else parts.netloc
     return f"{parts.scheme}://{host}"
-
-
-def _lineage(store: DatabaseStore) -> StoredLineage:
-    from contracts_svc.adapters import openlineage
-    from contracts_svc.adapters.sql_process import SqlProcess
-    from contracts_svc.flows.stored_lineage import StoredLineage
-
-    return StoredLineage(store, openlineage.take, openlineage.read_parsed, SqlProcess())
 
 
 def _worker(parts: HubParts) -> HubWorker:

@@ -10,6 +10,7 @@ from datetime import datetime
 from contracts_svc.compat.history import pinned
 from contracts_svc.errors import Problem, UserMistake
 from contracts_svc.flows.branch import Judge, KnownLineage, Patterns
+from contracts_svc.flows.drift import Derive
 from contracts_svc.flows.jobs import job_findings
 from contracts_svc.flows.lineage import Lineage
 from contracts_svc.flows.preflight import Sides
@@ -51,6 +52,8 @@ class HubParts:
     policies: Policies = field(default_factory=Policies)
     """What a repository without a policy of its own is judged by."""
     patterns: Patterns = nullcontext
+    derive: Derive | None = None
+    """Reads the schemas that contracts are made of; without it, what becomes of them is not looked at."""
     app_id: int | None = None
     link_of: Callable[[RepositoryName, int], str] = lambda repository, number: ""
     web: str = "https://github.com"
@@ -85,6 +88,7 @@ class HubParts:
             history=history,
             mode=rule.mode,
             patterns=self.patterns,
+            derive=self.derive,
         )
 
     def reader(self, tenant: str) -> Reader:
