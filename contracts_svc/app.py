@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Mapping
 from dataclasses import replace
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from contracts_svc.adapters.store.database import Database
     from contracts_svc.adapters.store.store import DatabaseStore
     from contracts_svc.api.service import Service
+    from contracts_svc.app_outcomes import Outcomes
     from contracts_svc.flows.register import Reader
     from contracts_svc.flows.run_check import CheckTable
     from contracts_svc.flows.stored_lineage import StoredLineage
@@ -265,9 +267,13 @@ def windows(settings: Settings) -> tuple[TimeInterval, ...]:
 
 
 def check_table(
-    settings: Settings, history: History | None = None, states: StateStore | None = None
+    settings: Settings,
+    history: History | None = None,
+    states: StateStore | None = None,
+    outcomes: Outcomes | None = None,
 ) -> CheckTable:
-    """Checks tables where their servers keep them; ``states`` keeps figures of files between runs."""
+    """Checks tables where their servers keep them; ``states`` keeps figures of files between runs,
+    ``outcomes`` are told of each."""
     from contracts_svc.flows.check import check
     from contracts_svc.model import Contract, Server, Table
     from contracts_svc.quality.kind import TargetOf
@@ -278,7 +284,7 @@ def check_table(
     ) -> Run:
         access = s3_access(settings) if server.type == "s3" else None
         files = storage(access)
-        return check(
+        found = check(
             contract,
             table,
             server,
@@ -294,5 +300,8 @@ def check_table(
             states=states,
             history=history,
         )
+        for problem in outcomes.tell(contract, table, found) if outcomes is not None else ():
+            logging.getLogger(__name__).warning("%s", problem)
+        return found
 
     return run

@@ -162,6 +162,10 @@ class Settings(BaseModel):
         ".contracts/states.db",
         description="Where checks keep figures of files, to read only new and changed ones; empty: nowhere",
     )
+    openlineage_url: str = Field(
+        "", description="Endpoint of OpenLineage that is told what each check found; empty: none is"
+    )
+    openlineage_api_key: SecretStr = Field(SecretStr(""), description="Key for it, sent as a bearer token")
     sources_python: str = Field(
         "",
         description="Python that has datacontract-cli with the extras of sources that are not files;"

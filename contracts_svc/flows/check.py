@@ -15,7 +15,6 @@ from contracts_svc.flows.check_elsewhere import check_elsewhere, is_elsewhere
 from contracts_svc.flows.check_measure import (
     Asker,
     Parts,
-    Progress,
     errors,
     failing_files,
     know,
@@ -26,6 +25,7 @@ from contracts_svc.flows.check_measure import (
 )
 from contracts_svc.flows.check_memory import Memory
 from contracts_svc.flows.check_past import Compare, levels_of_past
+from contracts_svc.flows.check_progress import Progress, Teller
 from contracts_svc.flows.check_scope import Scope, in_scope, since_of
 from contracts_svc.flows.check_sources import (
     LocationOf,
@@ -113,7 +113,7 @@ def check(
     reading = reading_of(server, table)
     planned = plan(contract, table, target_of=target_of, reading=reading)
     place = location_of(contract, table, server)
-    tell = progress or (lambda phase, done, total: None)
+    tell = Teller(progress)
     memory = Memory(states, _place(contract, table, server, place), started, full)
     try:
         own = storage_of(reading, storage, snapshots)
@@ -129,6 +129,7 @@ def check(
     except CouldNotCheck as error:
         results = judge(planned, errors(_ids(planned), error), started)
         return _run(planned, server, scope, started, clock.now(), results)
+    tell.about(files, found.rows_of)
     known = [*_known(planned, found, scope, place)]
     known += levels_of_past(contract, table, planned, history, started)
     known += fuse.skipped(_without(planned, {m.check for m in known if m.skipped is None}), found)
@@ -146,6 +147,7 @@ def check(
         with ExitStack() as stack:
             session = partial(_opened, stack, engine, sources)
             asker = Asker(tell, session, sources.whole, sources.others)
+            tell.read = asker.read
             read = measure(parts, asker)
             measured += measurements(parts)
             measured += _measure_all(scans, todo, found, asker, sources.unreachable)
