@@ -275,6 +275,7 @@ def check_table(
     """Checks tables where their servers keep them; ``states`` keeps figures of files between runs,
     ``outcomes`` are told of each."""
     from contracts_svc.flows.check import check
+    from contracts_svc.flows.check_places import within
     from contracts_svc.model import Contract, Server, Table
     from contracts_svc.quality.kind import TargetOf
     from contracts_svc.runs import Run
@@ -295,6 +296,7 @@ def check_table(
             partition=partition,
             custom=custom_checks(settings.checks_directory, files),
             samples=settings.samples,
+            location_of=within(settings.allowed_locations),
             snapshots=snapshots(access),
             elsewhere=other_sources(settings),
             states=states,

@@ -155,6 +155,11 @@ class Settings(BaseModel):
     github_file: Path | None = Field(
         None, description="YAML file: whose a repository is, and who of GitHub speaks for which team"
     )
+    allowed_locations: list[str] = Field(
+        [],
+        description="Where the data of contracts may lie, as prefixes (`s3://lake/{tenant}/`, `postgres://`),"
+        " separated by blanks; {tenant} is the contract's; empty: anywhere",
+    )
     memory_limit: str = Field("512MB", description="Most memory a check run may use in the engine")
     temp_directory: str = Field("", description="Where the engine spills; empty: the system's folder")
     timeout_seconds: int = Field(600, ge=1, description="Most seconds one query of a check may take")
@@ -210,6 +215,8 @@ def _from_environment() -> dict[str, Any]:
             found[name] = text
     if "lineage" in found:
         found["lineage"] = [Path(p) for p in found["lineage"].split(os.pathsep) if p]
+    if "allowed_locations" in found:
+        found["allowed_locations"] = found["allowed_locations"].split()
     if "s3_buckets" in found:
         try:
             found["s3_buckets"] = json.loads(found["s3_buckets"])

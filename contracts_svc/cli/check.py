@@ -13,6 +13,7 @@ from contracts_svc.cli.output import count, paint, print_json
 from contracts_svc.cli.workspace import read_file
 from contracts_svc.errors import ExitCode, UserMistake, worst
 from contracts_svc.flows.check import check
+from contracts_svc.flows.check_places import within
 from contracts_svc.flows.check_progress import Step
 from contracts_svc.model import Contract, Server, Table
 from contracts_svc.quality.references import resolver
@@ -66,6 +67,7 @@ def run(
             states=app.states(chosen),
             full=scope.full,
             new_files=scope.new_files,
+            location_of=within(chosen.allowed_locations),
             snapshots=app.snapshots(access),
             elsewhere=app.other_sources(chosen),
             history=app_history.history(chosen),

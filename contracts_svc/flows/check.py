@@ -9,9 +9,9 @@ from datetime import datetime
 from functools import partial
 from typing import TYPE_CHECKING
 
-from contracts_svc.errors import CouldNotCheck, UserMistake
+from contracts_svc.errors import CouldNotCheck
 from contracts_svc.files import DataFile
-from contracts_svc.flows.check_elsewhere import check_elsewhere, is_elsewhere
+from contracts_svc.flows.check_elsewhere import check_elsewhere
 from contracts_svc.flows.check_measure import (
     Asker,
     Parts,
@@ -25,10 +25,10 @@ from contracts_svc.flows.check_measure import (
 )
 from contracts_svc.flows.check_memory import Memory
 from contracts_svc.flows.check_past import Compare, levels_of_past
+from contracts_svc.flows.check_places import LocationOf, is_elsewhere, location_of
 from contracts_svc.flows.check_progress import Progress, Teller
 from contracts_svc.flows.check_scope import Scope, in_scope, since_of
 from contracts_svc.flows.check_sources import (
-    LocationOf,
     Sources,
     Within,
     changed,
@@ -50,21 +50,6 @@ from contracts_svc.runs import Breakdown, Check, Measurement, Plan, Result, Run
 
 if TYPE_CHECKING:
     from contracts_svc.ports_store import StateStore
-
-
-def location_of(contract: Contract, table: Table, server: Server) -> str:
-    """Where a server keeps a table: its ``location`` (or ``path``), with {model} or {table} filled in.
-
-    Raises UserMistake when the server has neither.
-    """
-    written = server.fields.get("location") or server.fields.get("path")
-    if not isinstance(written, str):
-        raise UserMistake.of(
-            f"the server {server.server} of {contract.title} does not say where the files are",
-            "give it a location, as in s3://bucket/{table}/*.parquet",
-            server.at,
-        )
-    return written.replace("{model}", table.name).replace("{table}", table.name)
 
 
 def check(
@@ -106,13 +91,13 @@ def check(
     """
     started = clock.now()
     scope = Scope(partition=dict(partition or {}), since=since_of(since), new_files=new_files)
+    place = location_of(contract, table, server)
     if is_elsewhere(server):
         return check_elsewhere(
             contract, table, server, scope, others=elsewhere, clock=clock, target_of=target_of
         )
     reading = reading_of(server, table)
     planned = plan(contract, table, target_of=target_of, reading=reading)
-    place = location_of(contract, table, server)
     tell = Teller(progress)
     memory = Memory(states, _place(contract, table, server, place), started, full)
     try:

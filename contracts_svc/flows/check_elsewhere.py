@@ -13,14 +13,6 @@ from contracts_svc.quality.kind import TargetOf
 from contracts_svc.quality.plan import plan
 from contracts_svc.runs import Result, Run
 
-IN_FILES = ("s3", "local", "custom")
-"""Types of servers whose files are read in place."""
-
-
-def is_elsewhere(server: Server) -> bool:
-    """Whether the data of a server is not in files that are read in place."""
-    return server.type.lower() not in IN_FILES
-
 
 def check_elsewhere(
     contract: Contract,
