@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Mapping
 from dataclasses import replace
@@ -14,6 +15,7 @@ from contracts_svc.ports import FileOpener, S3Access, Snapshots
 from contracts_svc.settings import Bucket, Settings
 
 if TYPE_CHECKING:
+    from contracts_svc.adapters.engines.datacontract_cli import DataContractCli
     from contracts_svc.adapters.engines.duckdb import DuckDBEngine
     from contracts_svc.adapters.pandera_checks import PanderaChecks
     from contracts_svc.adapters.pattern_process import PatternProcess
@@ -23,12 +25,14 @@ if TYPE_CHECKING:
     from contracts_svc.adapters.store.database import Database
     from contracts_svc.adapters.store.store import DatabaseStore
     from contracts_svc.api.service import Service
+    from contracts_svc.app_outcomes import Outcomes
     from contracts_svc.flows.register import Reader
     from contracts_svc.flows.run_check import CheckTable
     from contracts_svc.flows.stored_lineage import StoredLineage
     from contracts_svc.policy import Policies
     from contracts_svc.ports_history import History
     from contracts_svc.ports_jobs import Queue
+    from contracts_svc.ports_store import StateStore
     from contracts_svc.routes.intervals import TimeInterval
 
 
@@ -125,6 +129,13 @@ def snapshots(access: S3Access | None) -> dict[str, Snapshots]:
     from contracts_svc.adapters.tables_iceberg import IcebergTables
 
     return {"delta": DeltaTables(access), "iceberg": IcebergTables(storage(access).files, access)}
+
+
+def other_sources(settings: Settings) -> DataContractCli:
+    """Measures what does not lie in files, in a bounded child process."""
+    from contracts_svc.adapters.engines.datacontract_cli import DataContractCli
+
+    return DataContractCli(seconds=settings.timeout_seconds, python=settings.sources_python)
 
 
 def states(settings: Settings) -> StateFile | None:
@@ -261,9 +272,16 @@ def windows(settings: Settings) -> tuple[TimeInterval, ...]:
     return read_windows(text, str(file))
 
 
-def check_table(settings: Settings, history: History | None = None) -> CheckTable:
-    """Checks tables where their servers keep them."""
+def check_table(
+    settings: Settings,
+    history: History | None = None,
+    states: StateStore | None = None,
+    outcomes: Outcomes | None = None,
+) -> CheckTable:
+    """Checks tables where their servers keep them; ``states`` keeps figures of files between runs,
+    ``outcomes`` are told of each."""
     from contracts_svc.flows.check import check
+    from contracts_svc.flows.check_places import within
     from contracts_svc.model import Contract, Server, Table
     from contracts_svc.quality.kind import TargetOf
     from contracts_svc.runs import Run
@@ -273,7 +291,7 @@ def check_table(settings: Settings, history: History | None = None) -> CheckTabl
     ) -> Run:
         access = s3_access(settings) if server.type == "s3" else None
         files = storage(access)
-        return check(
+        found = check(
             contract,
             table,
             server,
@@ -284,8 +302,14 @@ def check_table(settings: Settings, history: History | None = None) -> CheckTabl
             partition=partition,
             custom=custom_checks(settings.checks_directory, files),
             samples=settings.samples,
+            location_of=within(settings.allowed_locations),
             snapshots=snapshots(access),
+            elsewhere=other_sources(settings),
+            states=states,
             history=history,
         )
+        for problem in outcomes.tell(contract, table, found) if outcomes is not None else ():
+            logging.getLogger(__name__).warning("%s", problem)
+        return found
 
     return run
