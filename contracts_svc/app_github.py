@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from contracts_svc.api.service import Service
     from contracts_svc.flows.hub import HubParts
     from contracts_svc.flows.hub_worker import HubWorker
-    from contracts_svc.flows.stored_lineage import StoredLineage
 
 _Made = TypeVar("_Made")
 _SHORTEST_SECRET = 16
@@ -44,15 +43,18 @@ class GitHubApp:
 def github_app(
     settings: Settings, store: DatabaseStore, policies: Policies | None = None, *, workers: int = 2
 ) -> GitHubApp | None:
-    """The GitHub App of the settings; None where none is set. Raises UserMistake with every mistake."""
+    """The GitHub App of the settings; None where none is set. Raises UserMistake with every mistake.
+
+    ``policies`` are those of the settings, where they have been read already.
+    """
     if settings.github_app_id is None:
         _alone(settings)
         return None
+    from contracts_svc import app
     from contracts_svc.adapters.github.hub import GitHubHub
     from contracts_svc.adapters.github.tokens import App
     from contracts_svc.api.hub import HubDesk
-    from contracts_svc.app import SystemClock, pattern_inclusion, reader
-    from contracts_svc.app_alerts import routes
+    from contracts_svc.app_alerts import Alerting
     from contracts_svc.flows.hub import HubParts
     from contracts_svc.flows.hub_inbox import Inbox
     from contracts_svc.flows.hub_reconcile import Reconciler
@@ -69,7 +71,7 @@ def github_app(
                 App(id=str(settings.github_app_id), private_key=key),
                 settings.github_api_url,
                 proxy=settings.github_proxy,
-                clock=SystemClock().now,
+                clock=app.SystemClock().now,
             ),
         )
         if key
@@ -77,7 +79,7 @@ def github_app(
     )
     if problems or hub is None:
         raise UserMistake(problems)
-    file = routes(settings)
+    alerting = Alerting(settings, os.environ)
 
     def link_of(repository: RepositoryName, number: int) -> str:
         return f"{base}/api/v1/github/pulls/{repository}/{number}" if base else ""
@@ -85,15 +87,16 @@ def github_app(
     parts = HubParts(
         store=store,
         hub=hub,
-        lineage=_lineage(store),
-        read=reader(),
+        lineage=app.lineage(store),
+        read=app.reader(),
         config=config,
-        policies=policies or Policies(),
-        patterns=pattern_inclusion,
+        policies=policies if policies is not None else app.policies(settings),
+        patterns=app.pattern_inclusion,
+        derive=app.schema_import(),
         app_id=settings.github_app_id,
         link_of=link_of,
         web=web_of(settings.github_api_url),
-        routes=lambda: file,
+        routes=alerting.routes,
     )
     steps = {f"github-{n}": _worker(parts).step for n in range(1, workers + 1)}
     steps["github-reconcile"] = Reconciler(store=store).step
@@ -118,14 +121,6 @@ def web_of(api_url: str) -> str:
         return "https://github.com"
     host = parts.netloc.removeprefix("api.") if (parts.hostname or "").endswith(".ghe.com") else parts.netloc
     return f"{parts.scheme}://{host}"
-
-
-def _lineage(store: DatabaseStore) -> StoredLineage:
-    from contracts_svc.adapters import openlineage
-    from contracts_svc.adapters.sql_process import SqlProcess
-    from contracts_svc.flows.stored_lineage import StoredLineage
-
-    return StoredLineage(store, openlineage.take, openlineage.read_parsed, SqlProcess())
 
 
 def _worker(parts: HubParts) -> HubWorker:

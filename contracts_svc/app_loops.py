@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from threading import Event
 from typing import TYPE_CHECKING
 
 from contracts_svc.app_alerts import Alerting, sender
@@ -16,6 +19,7 @@ if TYPE_CHECKING:
 
 SENDING_SECONDS = 1.0
 PASSING_SECONDS = 30.0
+STEPPING_SECONDS = 1.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,6 +31,8 @@ class Parts:
     clock: Clock
     alerting: Alerting
     telling: Telling
+    steps: Mapping[str, Callable[[datetime], int]] = field(default_factory=dict)
+    """Further work, by name: each is given the time, does a piece, and says how much there was."""
 
 
 def loops(parts: Parts) -> tuple[Loop, ...]:
@@ -34,6 +40,7 @@ def loops(parts: Parts) -> tuple[Loop, ...]:
     return (
         sending(parts),
         passing_time(parts),
+        *(stepping(parts, name) for name in parts.steps),
     )
 
 
@@ -58,3 +65,16 @@ def passing_time(parts: Parts) -> Loop:
         return {"changed": parts.telling.pass_time()}
 
     return Loop(name="passing-time", every=PASSING_SECONDS, work=work, by_leader=True)
+
+
+def stepping(parts: Parts, name: str) -> Loop:
+    """Does work that waits somewhere, piece by piece, until there is none."""
+    step, stopping = parts.steps[name], Event()
+
+    def work() -> Done:
+        done = 0
+        while not stopping.is_set() and (some := step(parts.clock.now())):
+            done += some
+        return {"done": done}
+
+    return Loop(name=name, every=STEPPING_SECONDS, work=work, stop=stopping.set)

@@ -175,7 +175,7 @@ def contract_badge(service: ServiceOf, caller: Reader, contract_id: str) -> Resp
     responses={
         200: {
             "content": {
-                YAML: {"schema": {"type": "string"}},
+                YAML: {"schema": {"description": "The document as it was registered"}},
                 "application/json": {"schema": {"type": "object"}},
             }
         },

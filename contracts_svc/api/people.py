@@ -10,8 +10,9 @@ from fastapi import APIRouter, Header, Path, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from contracts_svc.api.access import Caller, Reader, Writer, must_own
+from contracts_svc.api.concern import is_concerned
 from contracts_svc.api.contracts import must_match, visible
-from contracts_svc.api.deps import ServiceOf
+from contracts_svc.api.deps import LineageOf, ServiceOf
 from contracts_svc.api.fields import Maybe, Moment, Name, Short, Text
 from contracts_svc.api.github import check_those_who_ask
 from contracts_svc.api.pages import Cursor, Limit, Page, after, cursor_of
@@ -167,10 +168,18 @@ def end_subscription(
     responses=also(200, WaiverShown, "It is there already") | responses(404),
 )
 def create_waiver(
-    service: ServiceOf, caller: Writer, given: WaiverGiven, request: Request, response: Response
+    service: ServiceOf,
+    lineage: LineageOf,
+    caller: Writer,
+    given: WaiverGiven,
+    request: Request,
+    response: Response,
 ) -> WaiverShown:
-    """Agree to one change of a contract, until a day. A changed change needs a new waiver."""
-    visible(service, caller, given.contract)
+    """Agree to one change of a contract, until a day. A changed change needs a new waiver.
+
+    For whose contract it is, and for those downstream whom it concerns: the word of nobody else counts.
+    """
+    row = visible(service, caller, given.contract)
     now = service.clock.now()
     most = service.policies.organisation.waiver_days
     if not now < given.expires <= now + timedelta(days=most):
@@ -178,6 +187,8 @@ def create_waiver(
     approver = given.approver or caller.name
     if approver != caller.name and not caller.owns(approver):
         raise Refused(403, f"{caller.name} cannot agree for {approver}")
+    if not is_concerned(service, lineage, caller, row):
+        raise Refused(403, f"contract {row.id} concerns no squad that {caller.name} acts for")
     waiver = Waiver(
         fingerprint=given.fingerprint,
         approver=approver,

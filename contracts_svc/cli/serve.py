@@ -36,8 +36,8 @@ def run(host: str | None, port: int | None, demo: bool) -> ExitCode:
         )
     end_traces = tracing.configure()
     store, registry = app.store(loaded), CollectorRegistry()
-    service, _github = with_github(loaded, app.service(loaded, everyone_may=demo, opened=store))
-    process = app_work.scheduled(loaded, registry, store) if loaded.embedded else None
+    service, github = with_github(loaded, app.service(loaded, everyone_may=demo, opened=store))
+    process = app_work.scheduled(loaded, registry, store, github) if loaded.embedded else None
     if process is not None:
         service = replace(service, not_ready=process.not_ready)
     people = app_people.PeoplePart(loaded, service)

@@ -533,7 +533,7 @@ def test_a_gate_is_open_closed_or_nobody_can_tell(world: World) -> None:
 
 def test_checks_are_asked_for_once_listed_and_taken_back(world: World) -> None:
     world.put(V1)
-    token, path = world.token("publisher", "viewer"), f"{CONTRACTS}/orders/runs"
+    token, path = world.token("publisher", "viewer", "squad:checkout"), f"{CONTRACTS}/orders/runs"
     (first,) = world.send("POST", path, token, {"partition": {"month": "12"}}).json()["items"]
     (second,) = world.send("POST", path, token, {}).json()["items"]
     (same,) = world.send("POST", path, token, {}).json()["items"]
