@@ -24,6 +24,7 @@ def check(file: Path, format: str) -> ExitCode:
         "receivers": len(routes.receivers) - 1,
         "time_intervals": len(routes.intervals),
         "inhibit_rules": len(routes.inhibit),
+        "channels": len(routes.channels),
     }
     if format == "json":
         print_json(ExitCode.OK, {"file": str(file), **found})
