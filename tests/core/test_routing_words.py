@@ -143,7 +143,7 @@ def test_links_lead_to_this_service_and_to_whom_to_ask() -> None:
             "primary-key",
             None,
             ("carrier", "dep_delay"),
-            "flights.carrier and flights.dep_delay have rows that cannot be told apart",
+            "flights.carrier and flights.dep_delay do not tell rows apart",
         ),
         ("relationship", None, ("dep_delay",), "flights.dep_delay names what other data does not know"),
         ("row-count", None, (), "flights does not have as many rows as it should"),
