@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from contracts_svc.adapters.engines.duckdb import DuckDBEngine
 from contracts_svc.adapters.pandera_checks import PanderaChecks
 from contracts_svc.adapters.pattern_process import PatternProcess
+from contracts_svc.adapters.schema_import import SchemaImport
 from contracts_svc.adapters.state_file import StateFile
 from contracts_svc.adapters.storage import ArrowStorage
 from contracts_svc.errors import UserMistake
@@ -76,6 +77,11 @@ def custom_checks(folder: Path, opener: FileOpener) -> PanderaChecks:
 def pattern_inclusion() -> PatternProcess:
     """Compares patterns in a bounded child process, which starts when one is needed."""
     return PatternProcess()
+
+
+def schema_import() -> SchemaImport:
+    """Reads schema sources in a bounded child process for each, which starts when one is needed."""
+    return SchemaImport()
 
 
 def storage(access: S3Access | None) -> ArrowStorage:

@@ -24,6 +24,7 @@ FLOORS = (
         "ruling",
         "verdict",
         "anomaly",
+        "drift",
         "versions",
         "incidents",
         "routing",

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, TypeVar
 
 from contracts_svc.adapters.store.contracts import Contracts, ReadContract
 from contracts_svc.adapters.store.database import MEMORY, Database
+from contracts_svc.adapters.store.github import HubWork
+from contracts_svc.adapters.store.github_pulls import HubPulls, HubRepositories
 from contracts_svc.adapters.store.incidents import Incidents
 from contracts_svc.adapters.store.jobs import ScheduledRuns
 from contracts_svc.adapters.store.outbox import Outbox, Silences
@@ -15,6 +17,7 @@ from contracts_svc.adapters.store.reports import LineageReports
 from contracts_svc.adapters.store.runs import Runs
 from contracts_svc.adapters.store.states import States
 from contracts_svc.adapters.store.tables import metadata
+from contracts_svc.ports_hub_store import HubStore
 from contracts_svc.ports_jobs import JobStore
 from contracts_svc.ports_lineage import StoredGraph
 from contracts_svc.ports_outbox import OutboxStore
@@ -36,6 +39,9 @@ class DatabaseStore(
     Outbox,
     Silences,
     States,
+    HubWork,
+    HubRepositories,
+    HubPulls,
 ):
     """:class:`contracts_svc.ports_store.Store` on SQLite or PostgreSQL, with scheduled runs and an outbox."""
 
@@ -64,3 +70,4 @@ if TYPE_CHECKING:
     _lineage: type[StoredGraph] = DatabaseStore
     _jobs: type[JobStore] = DatabaseStore
     _outbox: type[OutboxStore] = DatabaseStore
+    _hub: type[HubStore] = DatabaseStore
