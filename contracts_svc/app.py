@@ -15,7 +15,7 @@ from contracts_svc.adapters.schema_import import SchemaImport
 from contracts_svc.adapters.state_file import StateFile
 from contracts_svc.adapters.storage import ArrowStorage
 from contracts_svc.errors import UserMistake
-from contracts_svc.ports import FileOpener, S3Access
+from contracts_svc.ports import FileOpener, S3Access, StateStore
 from contracts_svc.settings import Settings
 
 if TYPE_CHECKING:
@@ -213,8 +213,8 @@ def windows(settings: Settings) -> tuple[TimeInterval, ...]:
     return read_windows(text, str(file))
 
 
-def check_table(settings: Settings) -> CheckTable:
-    """Checks tables where their servers keep them."""
+def check_table(settings: Settings, states: StateStore | None = None) -> CheckTable:
+    """Checks tables where their servers keep them; what ``states`` keeps of files is not read again."""
     from contracts_svc.flows.check import check
     from contracts_svc.model import Contract, Server, Table
     from contracts_svc.quality.kind import TargetOf
@@ -236,6 +236,7 @@ def check_table(settings: Settings) -> CheckTable:
             partition=partition,
             custom=custom_checks(settings.checks_directory, files),
             samples=settings.samples,
+            states=states,
         )
 
     return run

@@ -38,7 +38,7 @@ def scheduled(
         store=kept,
         read=app.reader(),
         clock=clock,
-        check=app.check_table(settings),
+        check=app.check_table(settings, kept),
         tell=telling.tell,
         most_attempts=settings.run_attempts,
     )
