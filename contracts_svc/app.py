@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from contracts_svc.adapters.store.store import DatabaseStore
     from contracts_svc.api.service import Service
     from contracts_svc.flows.register import Reader
+    from contracts_svc.flows.retention import Keep
     from contracts_svc.flows.run_check import CheckTable
     from contracts_svc.flows.stored_lineage import StoredLineage
     from contracts_svc.ports_jobs import Queue
@@ -211,6 +212,19 @@ def windows(settings: Settings) -> tuple[TimeInterval, ...]:
             "correct the setting CONTRACTS_MAINTENANCE_FILE",
         ) from None
     return read_windows(text, str(file))
+
+
+def keep(settings: Settings) -> Keep:
+    """For how long things are kept."""
+    from contracts_svc.flows.retention import Keep
+
+    return Keep(
+        measurements=timedelta(days=settings.keep_measurements_days),
+        runs=timedelta(days=settings.keep_runs_days),
+        events=timedelta(days=settings.keep_events_days),
+        lineage=timedelta(days=settings.keep_lineage_days),
+        messages=timedelta(days=settings.keep_messages_days),
+    )
 
 
 def check_table(settings: Settings, states: StateStore | None = None) -> CheckTable:

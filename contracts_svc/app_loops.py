@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from contracts_svc.app import keep
 from contracts_svc.app_alerts import Alerting, sender
+from contracts_svc.flows.retention import prune
 from contracts_svc.flows.telling import Telling
 from contracts_svc.loops import Done, Loop
 from contracts_svc.ports import Clock
@@ -16,6 +19,7 @@ if TYPE_CHECKING:
 
 SENDING_SECONDS = 1.0
 PASSING_SECONDS = 30.0
+FORGETTING_SECONDS = 3_600.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,6 +38,7 @@ def loops(parts: Parts) -> tuple[Loop, ...]:
     return (
         sending(parts),
         passing_time(parts),
+        forgetting(parts),
     )
 
 
@@ -58,3 +63,19 @@ def passing_time(parts: Parts) -> Loop:
         return {"changed": parts.telling.pass_time()}
 
     return Loop(name="passing-time", every=PASSING_SECONDS, work=work, by_leader=True)
+
+
+def forgetting(parts: Parts) -> Loop:
+    """Forgets what is older than the settings say."""
+    ends = threading.Event()
+
+    def work() -> Done:
+        return prune(
+            parts.store,
+            parts.telling.lineage,
+            keep(parts.settings),
+            parts.clock.now(),
+            goes_on=lambda: not ends.is_set(),
+        )
+
+    return Loop(name="forgetting", every=FORGETTING_SECONDS, work=work, by_leader=True, stop=ends.set)

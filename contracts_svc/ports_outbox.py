@@ -130,7 +130,3 @@ class OutboxStore(SilenceStore, Protocol):
     def outbox_due(self) -> datetime | None:
         """When there is something to do next; None: nothing is waiting."""
         ...
-
-    def prune_messages(self, before: datetime) -> int:
-        """Forget messages that were sent or replaced before that moment; how many there were."""
-        ...

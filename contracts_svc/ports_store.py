@@ -226,10 +226,6 @@ class RunStore(Protocol):
         """A figure of a check over time, oldest first; at most ``limit``, the latest."""
         ...
 
-    def prune_measurements(self, before: datetime, *, batch: int = 1_000) -> int:
-        """Forget figures from before that moment, in small transactions; how many there were."""
-        ...
-
 
 class WaiverStore(Protocol):
     """Keeps approvals."""

@@ -13,6 +13,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import partial
 from threading import Lock
 
 from contracts_svc.errors import Problem
@@ -110,6 +111,21 @@ class LineageIntake:
             else:
                 found[origin] = self._add(tenant, origin, by_origin[origin], known)
         return found
+
+    def forget(self, before: datetime, *, limit: int = 100) -> int:
+        """Forget what jobs reported last before that moment, and the edges that nothing else reports; of
+        ``limit`` jobs at most, each in one transaction. How many reports there were."""
+        return sum(
+            self._store.atomically(partial(self._forget, tenant, origin, before))
+            for tenant, origin in self._store.old_origins(before, limit)
+        )
+
+    def _forget(self, tenant: str, origin: str, before: datetime) -> int:
+        known = self.refresh(tenant)
+        self._store.lock_lineage(tenant)
+        gone = self._store.drop_reports(tenant, origin, before)
+        self._make(tenant, origin, known)
+        return gone
 
     def refresh(self, tenant: str) -> Known:
         """Bring the edges up to what is known now: contracts may have been registered since."""

@@ -14,6 +14,7 @@ from contracts_svc.adapters.store.jobs import ScheduledRuns
 from contracts_svc.adapters.store.outbox import Outbox, Silences
 from contracts_svc.adapters.store.people import Audit, Subscriptions, Tokens, Waivers
 from contracts_svc.adapters.store.reports import LineageReports
+from contracts_svc.adapters.store.retention import Retention
 from contracts_svc.adapters.store.runs import Runs
 from contracts_svc.adapters.store.states import States
 from contracts_svc.adapters.store.tables import metadata
@@ -21,6 +22,7 @@ from contracts_svc.ports_hub_store import HubStore
 from contracts_svc.ports_jobs import JobStore
 from contracts_svc.ports_lineage import StoredGraph
 from contracts_svc.ports_outbox import OutboxStore
+from contracts_svc.ports_retention import RetentionStore
 from contracts_svc.ports_store import Store
 
 T = TypeVar("T")
@@ -39,6 +41,7 @@ class DatabaseStore(
     Outbox,
     Silences,
     States,
+    Retention,
     HubWork,
     HubRepositories,
     HubPulls,
@@ -70,4 +73,5 @@ if TYPE_CHECKING:
     _lineage: type[StoredGraph] = DatabaseStore
     _jobs: type[JobStore] = DatabaseStore
     _outbox: type[OutboxStore] = DatabaseStore
+    _retention: type[RetentionStore] = DatabaseStore
     _hub: type[HubStore] = DatabaseStore
