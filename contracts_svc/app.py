@@ -4,21 +4,23 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from contracts_svc.adapters.engines.duckdb import DuckDBEngine
-from contracts_svc.adapters.pandera_checks import PanderaChecks
-from contracts_svc.adapters.pattern_process import PatternProcess
-from contracts_svc.adapters.schema_import import SchemaImport
-from contracts_svc.adapters.state_file import StateFile
-from contracts_svc.adapters.storage import ArrowStorage
 from contracts_svc.errors import UserMistake
-from contracts_svc.ports import FileOpener, S3Access, StateStore
-from contracts_svc.settings import Settings
+from contracts_svc.ports import FileOpener, S3Access, Snapshots
+from contracts_svc.ports_store import StateStore
+from contracts_svc.settings import Bucket, Settings
 
 if TYPE_CHECKING:
+    from contracts_svc.adapters.engines.duckdb import DuckDBEngine
+    from contracts_svc.adapters.pandera_checks import PanderaChecks
+    from contracts_svc.adapters.pattern_process import PatternProcess
+    from contracts_svc.adapters.schema_import import SchemaImport
+    from contracts_svc.adapters.state_file import StateFile
+    from contracts_svc.adapters.storage import ArrowStorage
     from contracts_svc.adapters.store.database import Database
     from contracts_svc.adapters.store.store import DatabaseStore
     from contracts_svc.api.service import Service
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
     from contracts_svc.flows.retention import Keep
     from contracts_svc.flows.run_check import CheckTable
     from contracts_svc.flows.stored_lineage import StoredLineage
+    from contracts_svc.ports_history import History
     from contracts_svc.ports_jobs import Queue
     from contracts_svc.routes.intervals import TimeInterval
 
@@ -38,30 +41,46 @@ class SystemClock:
 
 
 def s3_access(settings: Settings) -> S3Access:
-    """How to reach S3: the settings' own keys, else AWS's chain. Raises UserMistake, CouldNotCheck."""
+    """How to reach S3: the settings' own keys, else AWS's chain; and what is said of single buckets.
+
+    Raises UserMistake, CouldNotCheck.
+    """
     endpoint = settings.s3_endpoint or os.environ.get("AWS_ENDPOINT_URL_S3", "")
-    endpoint = endpoint or os.environ.get("AWS_ENDPOINT_URL", "")
-    if not settings.s3_access_key.get_secret_value():
+    usual = Bucket(
+        endpoint=endpoint or os.environ.get("AWS_ENDPOINT_URL", ""),
+        region=settings.s3_region,
+        access_key=settings.s3_access_key,
+        secret_key=settings.s3_secret_key,
+        session_token=settings.s3_session_token,
+        profile=settings.s3_profile,
+        path_style=settings.s3_path_style,
+    )
+    return replace(_access(usual), buckets={n: _access(b) for n, b in settings.s3_buckets.items()})
+
+
+def _access(bucket: Bucket) -> S3Access:
+    path_style = bucket.path_style or bool(bucket.endpoint)
+    if not bucket.access_key.get_secret_value():
         from contracts_svc.adapters.aws import from_chain
 
         return from_chain(
-            profile=settings.s3_profile,
-            region=settings.s3_region,
-            endpoint=endpoint,
-            path_style=settings.s3_path_style or bool(endpoint),
+            profile=bucket.profile, region=bucket.region, endpoint=bucket.endpoint, path_style=path_style
         )
     return S3Access(
-        access_key=settings.s3_access_key.get_secret_value(),
-        secret_key=settings.s3_secret_key.get_secret_value(),
-        session_token=settings.s3_session_token.get_secret_value(),
-        region=settings.s3_region or os.environ.get("AWS_REGION", "us-east-1"),
-        endpoint=endpoint,
-        path_style=settings.s3_path_style or bool(endpoint),
+        access_key=bucket.access_key.get_secret_value(),
+        secret_key=bucket.secret_key.get_secret_value(),
+        session_token=bucket.session_token.get_secret_value(),
+        region=bucket.region or os.environ.get("AWS_REGION", "us-east-1"),
+        endpoint=bucket.endpoint,
+        path_style=path_style,
     )
 
 
 def engine(settings: Settings, access: S3Access | None) -> DuckDBEngine:
     """The engine that checks run on."""
+
+    from contracts_svc.adapters.engines.duckdb import DuckDBEngine
+
     return DuckDBEngine(
         access,
         memory_limit=settings.memory_limit,
@@ -72,26 +91,48 @@ def engine(settings: Settings, access: S3Access | None) -> DuckDBEngine:
 
 def custom_checks(folder: Path, opener: FileOpener) -> PanderaChecks:
     """Runs the trusted checks of a folder, each in a bounded child process."""
+
+    from contracts_svc.adapters.pandera_checks import PanderaChecks
+
     return PanderaChecks(folder, opener)
 
 
 def pattern_inclusion() -> PatternProcess:
     """Compares patterns in a bounded child process, which starts when one is needed."""
+
+    from contracts_svc.adapters.pattern_process import PatternProcess
+
     return PatternProcess()
 
 
 def schema_import() -> SchemaImport:
     """Reads schema sources in a bounded child process for each, which starts when one is needed."""
+    from contracts_svc.adapters.schema_import import SchemaImport
+
     return SchemaImport()
 
 
 def storage(access: S3Access | None) -> ArrowStorage:
     """Where files are listed and footers are read."""
+
+    from contracts_svc.adapters.storage import ArrowStorage
+
     return ArrowStorage(access)
+
+
+def snapshots(access: S3Access | None) -> dict[str, Snapshots]:
+    """What reads the logs of Delta and Iceberg tables, by their formats."""
+    from contracts_svc.adapters.tables_delta import DeltaTables
+    from contracts_svc.adapters.tables_iceberg import IcebergTables
+
+    return {"delta": DeltaTables(access), "iceberg": IcebergTables(storage(access).files, access)}
 
 
 def states(settings: Settings) -> StateFile | None:
     """Where figures of files are kept between runs, if they are."""
+
+    from contracts_svc.adapters.state_file import StateFile
+
     return StateFile(Path(settings.states_file)) if settings.states_file else None
 
 
@@ -139,6 +180,7 @@ def service(
     For a server that only this machine can reach.
     """
     from contracts_svc.api.service import Service
+    from contracts_svc.app_login import login
     from contracts_svc.policy import Policies
     from contracts_svc.policy_read import read_policy
 
@@ -159,6 +201,7 @@ def service(
         everyone_may=everyone_may,
         policies=policies,
         patterns=pattern_inclusion,
+        login=login(settings),
     )
 
 
@@ -227,7 +270,9 @@ def keep(settings: Settings) -> Keep:
     )
 
 
-def check_table(settings: Settings, states: StateStore | None = None) -> CheckTable:
+def check_table(
+    settings: Settings, history: History | None = None, states: StateStore | None = None
+) -> CheckTable:
     """Checks tables where their servers keep them; what ``states`` keeps of files is not read again."""
     from contracts_svc.flows.check import check
     from contracts_svc.model import Contract, Server, Table
@@ -251,6 +296,8 @@ def check_table(settings: Settings, states: StateStore | None = None) -> CheckTa
             custom=custom_checks(settings.checks_directory, files),
             samples=settings.samples,
             states=states,
+            snapshots=snapshots(access),
+            history=history,
         )
 
     return run

@@ -10,6 +10,7 @@ from prometheus_client import CollectorRegistry
 
 from contracts_svc import app, app_alerts, app_loops
 from contracts_svc.adapters.store.leader import Alone, PostgresLeadership
+from contracts_svc.flows.learning import StoredHistory
 from contracts_svc.flows.run_check import Checking, failed
 from contracts_svc.flows.scheduling import Scheduling
 from contracts_svc.loops import Loops
@@ -38,7 +39,7 @@ def scheduled(
         store=kept,
         read=app.reader(),
         clock=clock,
-        check=app.check_table(settings, kept),
+        check=app.check_table(settings, StoredHistory(kept), kept),
         tell=telling.tell,
         most_attempts=settings.run_attempts,
     )

@@ -6,20 +6,21 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import BinaryIO, Protocol
+from typing import TYPE_CHECKING, BinaryIO, Protocol
 
-from sqlglot import exp
-
-from contracts_svc.alerts import Notification
-from contracts_svc.compat.patterns import Compared
 from contracts_svc.files import PARQUET, Reading
 from contracts_svc.files import DataFile as DataFile
 from contracts_svc.files import Footer as Footer
 from contracts_svc.files import StoredColumn as StoredColumn
 from contracts_svc.model import Json, Table
-from contracts_svc.ports_store import StateStore as StateStore
-from contracts_svc.ports_store import Store as Store
 from contracts_svc.runs import Check, Measurement
+
+if TYPE_CHECKING:
+    # What only some ports speak of is not loaded for the others: a check reads no alerts.
+    from sqlglot import exp
+
+    from contracts_svc.alerts import Notification
+    from contracts_svc.compat.patterns import Compared
 
 
 class Clock(Protocol):
@@ -41,12 +42,19 @@ class S3Access:
     endpoint: str = ""
     """``http://host:port`` of an S3-compatible server; empty for AWS."""
     path_style: bool = False
+    buckets: Mapping[str, S3Access] = field(default_factory=dict)
+    """Bucket -> how to reach it, of those that are reached in another way."""
+
+    def of(self, bucket: str) -> S3Access:
+        """How to reach a bucket."""
+        return self.buckets.get(bucket, self)
 
     def scrub(self, text: str) -> str:
         """The text with every credential of this access taken out, for messages."""
-        for secret in (self.secret_key, self.session_token, self.access_key):
-            if secret:
-                text = text.replace(secret, "***")
+        for each in (self, *self.buckets.values()):
+            for secret in (each.secret_key, each.session_token, each.access_key):
+                if secret:
+                    text = text.replace(secret, "***")
         return text
 
 
@@ -63,6 +71,17 @@ class Storage(Protocol):
         """What these files say of themselves, in the same order, read in parallel.
 
         ``columns`` are the top-level columns, by any case of their names, whose bounds are wanted.
+        """
+        ...
+
+
+class Snapshots(Protocol):
+    """Reads the log of a table that says which files it is made of (Delta, Iceberg)."""
+
+    def files(self, location: str) -> tuple[DataFile, ...]:
+        """The files of the latest snapshot, each with that snapshot; none where there is no table.
+
+        Raises CouldNotCheck, also for what a table needs and is not known.
         """
         ...
 

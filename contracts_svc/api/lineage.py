@@ -14,7 +14,7 @@ from contracts_svc.adapters.openlineage import MAX_EVENT
 from contracts_svc.api.access import Caller, LineageSender, Reader
 from contracts_svc.api.deps import LineageOf, ServiceOf
 from contracts_svc.api.lineage_part import part_json
-from contracts_svc.api.pages import Cursor, Limit, Page, after, cursor_of
+from contracts_svc.api.pages import Cursor, Limit, Page, cursor_of, offset
 from contracts_svc.api.problems import PREFIX, RESPONSES, Refused
 from contracts_svc.api.service import Service
 from contracts_svc.errors import Problem
@@ -288,7 +288,7 @@ def impact(
         )
         for a in found
     ]
-    start = _offset(cursor)
+    start = offset(cursor)
     following = start + limit < len(items)
     return Consumers(
         items=items[start : start + limit],
@@ -325,22 +325,13 @@ def _ref(lineage: StoredLineage, tenant: str, text: str, column: str | None) -> 
 
 def _steps(part: Part, cursor: str, limit: int) -> Steps:
     edges = part.lineage.graph.edges
-    start = _offset(cursor)
+    start = offset(cursor)
     following = start + limit < len(edges)
     return Steps(
         items=[_step(e) for e in edges[start : start + limit]],
         next=cursor_of(str(start + limit)) if following else None,
         complete=part.complete,
     )
-
-
-def _offset(cursor: str) -> int:
-    text = after(cursor)
-    if not text:
-        return 0
-    if not (text.isascii() and text.isdecimal() and len(text) < 10):
-        raise Refused(422, "the cursor is none of ours: give `next` of the page before")
-    return int(text)
 
 
 def _step(edge: Edge) -> Step:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
-from contracts_svc.alerts import Incident, IncidentState, Notification, Transition
+from contracts_svc.alerts import Audience, Incident, IncidentState, Notification, Transition
 from contracts_svc.flows.notify import acted, notify
 from contracts_svc.flows.stored_lineage import StoredLineage
 from contracts_svc.incidents import USUAL, Advance, Handling, step
@@ -161,6 +161,17 @@ class _OfTenant:
 
     def transitions(self, fingerprint: str) -> tuple[Transition, ...]:
         return self._store.transitions(fingerprint)
+
+    def put_told(
+        self, fingerprints: Iterable[str], audience: Audience, at: datetime
+    ) -> Mapping[str, datetime]:
+        return self._store.put_told(fingerprints, audience, at)
+
+    def told(self, fingerprints: Iterable[str]) -> Mapping[str, Mapping[Audience, datetime]]:
+        return self._store.told(fingerprints)
+
+    def table_transitions(self, contract_id: str, table: str, *, since: datetime) -> tuple[Transition, ...]:
+        return self._store.table_transitions(contract_id, table, since=since)
 
 
 def _moved(store: _OfTenant, run: Run, now: datetime, handling: Handling) -> Advance:

@@ -25,8 +25,11 @@ EXAMPLES = 25
 BEYOND_A_SCHEMA = {
     # A document that is a contract, or a message that is one of AWS's: of those made up, few are.
     ("POST", "/api/v1/contracts"),
+    ("POST", "/api/v1/data-products"),
     ("POST", "/api/v1/preflight"),
     ("POST", "/api/v1/events/publish"),
+    # A text that is a matcher, and an end that is not past.
+    ("POST", "/api/v1/silences"),
     # A day that is at most so many days away.
     ("POST", "/api/v1/waivers"),
     # Texts without U+0000: the pattern says so, but what makes up texts does not mind.

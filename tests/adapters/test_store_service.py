@@ -84,9 +84,9 @@ def test_two_who_change_an_incident_see_one_another(store: DatabaseStore) -> Non
 
 def test_ids_of_runs_counts_of_datasets_and_notes(store: DatabaseStore) -> None:
     world = World(store)
-    assert store.dataset_count() == 0
+    assert store.datasets_used("") == (0, 0)
     reads_amount(world)
-    assert store.dataset_count() == 2
+    assert store.datasets_used("") == (2, 1)
     assert store.downstream([column("orders", "amount")]).graph.edges
     run_id = put_run(world)
     run = store.run(run_id)

@@ -9,18 +9,21 @@ from contracts_svc.adapters.store.contracts import Contracts, ReadContract
 from contracts_svc.adapters.store.database import MEMORY, Database
 from contracts_svc.adapters.store.github import HubWork
 from contracts_svc.adapters.store.github_pulls import HubPulls, HubRepositories
+from contracts_svc.adapters.store.heard import HeardMessages
 from contracts_svc.adapters.store.incidents import Incidents
 from contracts_svc.adapters.store.jobs import ScheduledRuns
 from contracts_svc.adapters.store.outbox import Outbox, Silences
 from contracts_svc.adapters.store.people import Audit, Subscriptions, Tokens, Waivers
+from contracts_svc.adapters.store.products import Products
 from contracts_svc.adapters.store.reports import LineageReports
 from contracts_svc.adapters.store.retention import Retention
 from contracts_svc.adapters.store.runs import Runs
+from contracts_svc.adapters.store.sessions import Sessions
 from contracts_svc.adapters.store.states import States
 from contracts_svc.adapters.store.tables import metadata
 from contracts_svc.ports_hub_store import HubStore
 from contracts_svc.ports_jobs import JobStore
-from contracts_svc.ports_lineage import StoredGraph
+from contracts_svc.ports_lineage import ProductStore, StoredGraph
 from contracts_svc.ports_outbox import OutboxStore
 from contracts_svc.ports_retention import RetentionStore
 from contracts_svc.ports_store import Store
@@ -31,6 +34,7 @@ T = TypeVar("T")
 class DatabaseStore(
     Contracts,
     LineageReports,
+    HeardMessages,
     Incidents,
     Runs,
     Waivers,
@@ -45,6 +49,8 @@ class DatabaseStore(
     HubWork,
     HubRepositories,
     HubPulls,
+    Sessions,
+    Products,
 ):
     """:class:`contracts_svc.ports_store.Store` on SQLite or PostgreSQL, with scheduled runs and an outbox."""
 
@@ -71,6 +77,7 @@ if TYPE_CHECKING:
     # The type checker sees here that nothing of the port is missing.
     _port: type[Store] = DatabaseStore
     _lineage: type[StoredGraph] = DatabaseStore
+    _products: type[ProductStore] = DatabaseStore
     _jobs: type[JobStore] = DatabaseStore
     _outbox: type[OutboxStore] = DatabaseStore
     _retention: type[RetentionStore] = DatabaseStore

@@ -42,9 +42,13 @@ def upgrade() -> None:
         sa.Column("key", sa.LargeBinary(), nullable=False),
         sa.Column("namespace", TEXT, nullable=False),
         sa.Column("name", TEXT, nullable=False),
+        sa.Column("tenant", TEXT, nullable=False),
+        sa.Column("read", sa.Integer(), nullable=False),
+        sa.Column("fed", sa.Integer(), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_datasets")),
         sa.UniqueConstraint("key", name=op.f("uq_datasets_key")),
     )
+    op.create_index(op.f("ix_datasets_tenant_read_fed"), "datasets", ["tenant", "read", "fed"], unique=False)
     op.create_table(
         "edge_details",
         sa.Column("id", ID, nullable=False),
@@ -350,7 +354,6 @@ def _lineage_reports() -> None:
         sa.Column("tenant", TEXT, nullable=False),
         sa.Column("contracts", TEXT, nullable=False),
         sa.Column("links", sa.Integer(), nullable=False),
-        sa.Column("removed", sa.Integer(), nullable=False),
         sa.PrimaryKeyConstraint("tenant", name=op.f("pk_lineage_states")),
     )
     op.create_table(
@@ -421,6 +424,44 @@ def _lineage_reports() -> None:
     )
     op.create_index(op.f("ix_lineage_readers_tenant"), "lineage_readers", ["tenant"], unique=False)
     op.create_index(op.f("ix_lineage_readers_origin_key"), "lineage_readers", ["origin_key"], unique=False)
+    op.create_table(
+        "incident_told",
+        sa.Column("fingerprint", TEXT, nullable=False),
+        sa.Column("audience", sa.String(length=16), nullable=False),
+        sa.Column("opened", INSTANT, nullable=False),
+        sa.Column("told", INSTANT, nullable=False),
+        sa.ForeignKeyConstraint(
+            ["fingerprint"], ["incidents.fingerprint"], name=op.f("fk_incident_told_fingerprint")
+        ),
+        sa.PrimaryKeyConstraint("fingerprint", "audience", "opened", name=op.f("pk_incident_told")),
+    )
+    op.create_table(
+        "heard_messages",
+        sa.Column("key", sa.LargeBinary(), nullable=False),
+        sa.Column("at", INSTANT, nullable=False),
+        sa.PrimaryKeyConstraint("key", name=op.f("pk_heard_messages")),
+    )
+    op.create_index(op.f("ix_heard_messages_at"), "heard_messages", ["at"], unique=False)
+    op.create_table(
+        "data_products",
+        sa.Column("id", ID, nullable=False),
+        sa.Column("tenant", TEXT, nullable=False),
+        sa.Column("product", TEXT, nullable=False),
+        sa.Column("team", TEXT, nullable=False),
+        sa.Column("document", sa.LargeBinary(), nullable=False),
+        sa.Column("changed", INSTANT, nullable=False),
+        sa.Column("retired", INSTANT, nullable=True),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_data_products")),
+        sa.UniqueConstraint("tenant", "product", name=op.f("uq_data_products_tenant_product")),
+    )
+    op.create_table(
+        "sessions",
+        sa.Column("hash", sa.String(64), nullable=False),
+        sa.Column("expires", INSTANT, nullable=False),
+        sa.Column("document", TEXT, nullable=False),
+        sa.PrimaryKeyConstraint("hash", name=op.f("pk_sessions")),
+    )
+    op.create_index(op.f("ix_sessions_expires"), "sessions", ["expires"], unique=False)
 
 
 def _github() -> None:
@@ -483,6 +524,8 @@ def _github() -> None:
         sa.Column("installation_id", ID, nullable=False),
         sa.Column("default_branch", TEXT, nullable=False),
         sa.Column("head", sa.String(length=64), nullable=False),
+        sa.Column("looked", sa.String(length=64), nullable=False),
+        sa.Column("reconciled", INSTANT, nullable=True),
         sa.Column("removed", INSTANT, nullable=True),
         sa.PrimaryKeyConstraint("repository", name=op.f("pk_github_repositories")),
     )
