@@ -66,6 +66,14 @@ class LineageReports(Protocol):
         """What a job has reported, without the facets."""
         ...
 
+    def old_origins(self, before: datetime, limit: int) -> tuple[tuple[str, str], ...]:
+        """Tenant and job of some of those with reports that were last seen before that moment."""
+        ...
+
+    def drop_reports(self, tenant: str, origin: str, before: datetime) -> int:
+        """Forget the reports of a job that were last seen before that moment; how many there were."""
+        ...
+
     def origins_with_sql(self, tenant: str, origins: Collection[str]) -> frozenset[str]:
         """Those of these jobs that have reported SQL."""
         ...

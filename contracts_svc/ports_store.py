@@ -253,10 +253,6 @@ class RunStore(Protocol):
         check failed."""
         ...
 
-    def prune_measurements(self, before: datetime, *, batch: int = 1_000) -> int:
-        """Forget figures from before that moment, in small transactions; how many there were."""
-        ...
-
 
 class WaiverStore(Protocol):
     """Keeps approvals."""

@@ -66,6 +66,20 @@ class Settings(BaseModel):
     keep_measurements_days: int = Field(
         400, ge=1, description="Days that figures of checks are kept for drawing and for thresholds"
     )
+    keep_runs_days: int = Field(
+        400,
+        ge=1,
+        description="Days that runs are kept, with results and figures; the last of each table stays",
+    )
+    keep_events_days: int = Field(
+        30,
+        ge=15,
+        description="Days that publish events are known by, so that each counts once; SQS sends them for 14",
+    )
+    keep_lineage_days: int = Field(
+        730, ge=1, description="Days that lineage is kept after a job has reported it last"
+    )
+    keep_messages_days: int = Field(90, ge=1, description="Days that messages are kept after they were sent")
     embedded: bool = Field(
         True,
         description="Whether `contracts serve` also schedules, checks and sends; false where "

@@ -123,6 +123,21 @@ class LineageIntake:
         self._store.put_edges(added)
         return found
 
+    def forget(self, before: datetime, *, limit: int = 100) -> int:
+        """Forget what jobs reported last before that moment, and the edges that nothing else reports; of
+        ``limit`` jobs at most, each in one transaction. How many reports there were."""
+        return sum(
+            atomically(self._store, partial(self._forget, tenant, origin, before), self._follow)
+            for tenant, origin in self._store.old_origins(before, limit)
+        )
+
+    def _forget(self, tenant: str, origin: str, before: datetime, follow: Follow) -> int:
+        known, again = self._renewed(tenant, self._store.lock_lineage(tenant))
+        gone = self._store.drop_reports(tenant, origin, before)
+        for each in sorted(again | {origin}):
+            self._make(tenant, each, known, follow)
+        return gone
+
     def refresh(self, tenant: str) -> Known:
         """Bring the edges up to what is known now: contracts may have been registered since."""
         state = self._store.lineage_state(tenant)

@@ -85,6 +85,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_runs")),
     )
     op.create_index(op.f("ix_runs_table_key_started"), "runs", ["table_key", "started"], unique=False)
+    op.create_index(op.f("ix_runs_started"), "runs", ["started"], unique=False)
     op.create_table(
         "subscriptions",
         sa.Column("id", ID, nullable=False),
@@ -249,6 +250,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_scheduled_runs")),
         sa.UniqueConstraint("key", name=op.f("uq_scheduled_runs_key")),
     )
+    op.create_index(op.f("ix_scheduled_runs_finished"), "scheduled_runs", ["finished"], unique=False)
     op.create_index(
         op.f("ix_scheduled_runs_contract_scheduled_for"),
         "scheduled_runs",
@@ -276,6 +278,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_publish_events")),
         sa.UniqueConstraint("key", name=op.f("uq_publish_events_key")),
     )
+    op.create_index(op.f("ix_publish_events_at"), "publish_events", ["at"], unique=False)
     op.create_index(
         op.f("ix_publish_events_scheduled_run_id"), "publish_events", ["scheduled_run_id"], unique=False
     )
@@ -320,6 +323,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_outbox_messages")),
         sa.UniqueConstraint("key", name=op.f("uq_outbox_messages_key")),
     )
+    op.create_index(op.f("ix_outbox_messages_settled"), "outbox_messages", ["settled"], unique=False)
     op.create_index(
         op.f("ix_outbox_messages_group_key_state"), "outbox_messages", ["group_key", "state"], unique=False
     )
