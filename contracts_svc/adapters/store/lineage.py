@@ -20,7 +20,7 @@ from contracts_svc.adapters.store.reach import EDGE, EdgeRow, Starts, Wanted, re
 from contracts_svc.lineage.graph import ColumnRef, DatasetId, Edge, EdgeKind, EdgeType, Graph
 from contracts_svc.ports_store import Reached
 
-BATCH = 10_000
+BATCH = 25_000
 """Edges written in one transaction."""
 STARTS_AT_ONCE = 200
 """Columns that one query starts at."""
