@@ -133,8 +133,7 @@ def _body(tokens: list[Token]) -> list[Token]:
 
 
 def _parsed(tokens: list[Token], sql: str, dialect: Dialect) -> Iterator[Statement]:
-    if [t.text.upper() for t in tokens[:2]] == ["REPLACE", "TABLE"]:  # Spark's, of a table that is there
-        tokens = [*dialect.tokenize("CREATE OR"), *tokens]
+    tokens = _respelt(tokens, dialect)
     try:
         trees = dialect.parser().parse(tokens, sql)
     except ParseError as error:
@@ -164,6 +163,8 @@ def _parsed(tokens: list[Token], sql: str, dialect: Dialect) -> Iterator[Stateme
                 yield _named(tokens, fault)
             elif isinstance(tree, exp.Command) and tree.name.upper() in ("UNLOAD", "EXECUTE"):
                 yield from _inner(tree, tokens, dialect)
+            elif isinstance(tree, exp.Command) and (body := _scheduled(tokens)):
+                yield from _parsed(body, sql, dialect)
             elif isinstance(tree, exp.Command) and _may_move(tree, tokens):
                 reason = f"this kind of statement ({tree.name.upper()}) is not followed"
                 yield _named(tokens, Fault(reason, tokens[0].line, tokens[0].col))
@@ -173,6 +174,20 @@ def _parsed(tokens: list[Token], sql: str, dialect: Dialect) -> Iterator[Stateme
                 yield _named(tokens, Fault(f"`{shown} ...` is no statement", tokens[0].line, tokens[0].col))
             elif tree is not None:
                 yield Statement(tree)
+
+
+def _respelt(tokens: list[Token], dialect: Dialect) -> list[Token]:
+    """A statement as sqlglot knows it: MySQL's REPLACE INTO is an INSERT, Spark's REPLACE TABLE a CREATE,
+    Databricks' LIVE TABLE a TABLE."""
+    words = [t.text.upper() for t in tokens[:5]]
+    if words[0] == "REPLACE":
+        tokens = _spread(tokens, dialect)
+        given = tokens[1].text.upper() if len(tokens) > 1 else ""
+        before = "CREATE OR REPLACE" if given == "TABLE" else "INSERT" if given == "INTO" else "INSERT INTO"
+        return [*dialect.tokenize(before), *tokens[1:]]
+    if words[0] == "CREATE" and "LIVE" in words:
+        return [t for n, t in enumerate(tokens) if n >= len(words) or words[n] != "LIVE"]
+    return tokens
 
 
 def _may_move(command: exp.Command, tokens: Sequence[Token]) -> bool:
@@ -185,6 +200,14 @@ def _may_move(command: exp.Command, tokens: Sequence[Token]) -> bool:
     if name == "CREATE":
         return any(t.text.upper() in _HOLDS_DATA for t in tokens)
     return name.partition(" ")[0] not in _NO_DATA
+
+
+def _scheduled(tokens: list[Token]) -> list[Token]:
+    """The statement that a task runs: ``CREATE TASK name ... AS statement``."""
+    words = [t.text.upper() for t in tokens]
+    if words[0] != "CREATE" or "TASK" not in words[:4] or "AS" not in words:
+        return []
+    return _body(tokens[words.index("AS") + 1 :])
 
 
 def _spread(tokens: list[Token], dialect: Dialect) -> list[Token]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from sqlglot import exp
 
+from contracts_svc.lineage.sql_forms import single_inserts
 from contracts_svc.lineage.sql_moves import renamed
 
 WRITTEN = "contracts_written"
@@ -21,6 +22,8 @@ class Write:
     query: exp.Query | None = None
     unfollowed: exp.Expr | None = None
     """What gives the rows where it is no query that can be followed."""
+    reason: str = ""
+    """Why it cannot."""
     columns: tuple[str, ...] = ()
     """Target columns by position, where the statement lists them."""
     by_name: bool = False
@@ -53,6 +56,11 @@ def writes(tree: exp.Expr) -> Iterator[Write]:
         if isinstance(cte.this, exp.DML):
             yield from writes(cte.this.copy())
             cte.set("this", _returned(cte.this))
+    returning = tree.args.get("returning")
+    if isinstance(returning, exp.Returning) and isinstance(returning.args.get("into"), exp.Expr):
+        into = returning.args["into"]
+        returning.pop()
+        yield Write(target=_put_into(into), unfollowed=tree, reason=_OUTPUT)
     if isinstance(tree, exp.Query):
         into = tree.args.get("into")
         tree.set("into", None)
@@ -69,6 +77,9 @@ def writes(tree: exp.Expr) -> Iterator[Write]:
         yield from _delete(tree)
     elif isinstance(tree, exp.Copy):
         yield from _copy(tree)
+    elif isinstance(tree, exp.MultitableInserts):
+        for single in single_inserts(tree):
+            yield from writes(single)
     elif isinstance(tree, exp.Cache) and isinstance(tree.expression, exp.Query):
         yield Write(target=name_of(tree.this), query=tree.expression, defines=True)
     elif isinstance(tree, exp.Export) and isinstance(tree.this, exp.Query):
@@ -89,6 +100,8 @@ def _create(tree: exp.Create) -> Iterator[Write]:
     clone = tree.args.get("clone")
     if isinstance(query, exp.Query):
         yield Write(target=target, query=_with(tree, query), columns=columns, defines=True)
+        if (to := tree.find(exp.ToTableProperty)) is not None:  # ClickHouse: the view only feeds this table
+            yield Write(target=name_of(to.this), query=_everything(tree.this), by_name=True)
     elif isinstance(query, exp.Expr):
         yield Write(target=target, unfollowed=query)
     elif isinstance(clone, exp.Clone) and isinstance(clone.this, exp.Table):
@@ -147,6 +160,16 @@ def _delete(tree: exp.Delete) -> Iterator[Write]:
     if where := tree.args.get("where"):
         select.set("where", where.copy())
     yield Write(target=name_of(tree.this), query=_with(tree, select), by_name=True, in_place=True)
+
+
+_OUTPUT = "what OUTPUT puts into a table is not followed"
+
+
+def _put_into(into: exp.Expr) -> str:
+    """The table of ``OUTPUT ... INTO log(id)``, which looks like a call."""
+    if isinstance(into, exp.Func) and not isinstance(into, exp.Anonymous):
+        return into.sql_name().lower()
+    return name_of(into) or into.name
 
 
 def _returned(tree: exp.Expr) -> exp.Expr:
