@@ -10,6 +10,8 @@ from typing import Protocol, TypeVar
 from contracts_svc.lineage.event_report import FacetSaid, Report
 from contracts_svc.lineage.graph import ColumnRef, Consumer, DatasetId, Edge
 from contracts_svc.model import Contract
+from contracts_svc.ports_outbox import OutboxStore
+from contracts_svc.ports_people import SessionStore
 from contracts_svc.ports_store import Actor, Reached, Store, Subscription
 
 T = TypeVar("T")
@@ -192,5 +194,5 @@ class StoredGraph(LineageReports, Protocol):
         ...
 
 
-class ServiceStore(Store, StoredGraph, ProductStore, Protocol):
-    """All that the running service must remember, what jobs report of lineage included."""
+class ServiceStore(Store, StoredGraph, SessionStore, ProductStore, OutboxStore, Protocol):
+    """All that the running service must remember, with what jobs report of lineage and what is to be told."""

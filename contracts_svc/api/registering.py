@@ -165,13 +165,13 @@ def _addressable(contract: Contract) -> None:
 def _may_register(service: Service, caller: Caller, new: Contract, latest: bytes | None) -> None:
     """Raises Refused: the tenant and the squad, of what is there and of what is to be, are the caller's."""
     _same_tenant(caller, new)
-    must_own(caller, squad_of(new), f"contract {new.id}")
+    must_own(caller, squad_of(new), f"contract {new.id}", new.domain or "")
     if latest is None:
         return
     old = service.read(latest, new.id)
     if (old.tenant or "") != caller.tenant:
         raise Refused(409, f"the id {new.id!r} cannot be used: give the contract another one")
-    must_own(caller, squad_of(old), f"contract {new.id}")
+    must_own(caller, squad_of(old), f"contract {new.id}", old.domain or "")
 
 
 def _same_tenant(caller: Caller, contract: Contract) -> None:

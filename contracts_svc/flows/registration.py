@@ -19,7 +19,7 @@ from contracts_svc.model import Contract
 from contracts_svc.policy import Policies
 from contracts_svc.ports import FileVersion, PatternInclusion
 from contracts_svc.ports_store import Actor, Store
-from contracts_svc.verdict import Outcome, Verdict
+from contracts_svc.verdict import Outcome, Verdict, Waiver
 
 _ATTEMPTS = 5
 """How often a version is judged again because another one came in between."""
@@ -62,6 +62,10 @@ class Registry:
     read: Reader
     policies: Policies
     patterns: Patterns
+    waivers: Sequence[Waiver] = ()
+    """Beside those that the store keeps."""
+    on_kept: Callable[[Contract, Preflight], None] = lambda contract, judged: None
+    """Called with a version that is new, in the transaction that keeps it."""
 
     def register(
         self, text: bytes, file: str, *, now: datetime, by: Actor, allowed: Allowed, dry_run: bool = False
@@ -95,7 +99,7 @@ class Registry:
             passes = judged.verdict.outcome in (Outcome.PASS, Outcome.WARN)
             if not passes or dry_run:
                 return Registration(contract=new, kept=False, new=passes, judged=judged)
-            done = self._keep(new, text, old, now, by)
+            done = self._keep(new, text, old, now, by, judged)
             if done is not None:
                 return Registration(contract=new, kept=True, new=done, judged=judged)
         raise CouldNotCheck(
@@ -126,7 +130,7 @@ class Registry:
                 mode=mode,
                 earlier=None if old is None else self._earlier(old, head),
                 policies=self.policies,
-                waivers=[w for w in self.store.waivers(now) if w.contract in ("", new.id)],
+                waivers=[w for w in (*self.store.waivers(now), *self.waivers) if w.contract in ("", new.id)],
                 inclusion=inclusion,
             )
 
@@ -143,7 +147,13 @@ class Registry:
         return Earlier(versions=versions, read=self.read, pins=merged(pins, declared))
 
     def _keep(
-        self, new: Contract, text: bytes, old: Contract | None, now: datetime, by: Actor
+        self,
+        new: Contract,
+        text: bytes,
+        old: Contract | None,
+        now: datetime,
+        by: Actor,
+        judged: Preflight,
     ) -> bool | None:
         """Keep the version; whether it is new, or None when it was judged against what is no more."""
 
@@ -156,6 +166,8 @@ class Registry:
             before = [v for v in self.store.versions(new.id) if v.version != new.version]
             if added and (before[-1] if before else None) != old:
                 raise _Moved
+            if added:
+                self.on_kept(new, judged)
             return added
 
         try:
