@@ -131,6 +131,8 @@ class Reached:
 
     graph: Graph
     complete: bool = True
+    leaving: tuple[Edge, ...] = ()
+    """Of an impact's part: every edge out of a dataset that it starts at or comes to."""
 
 
 class DeprecationStore(Protocol):
