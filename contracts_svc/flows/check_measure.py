@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
 from sqlglot import exp
@@ -10,8 +11,8 @@ from sqlglot import exp
 from contracts_svc.errors import CouldNotCheck
 from contracts_svc.files import DataFile
 from contracts_svc.model import Json
-from contracts_svc.ports import Session, Source
-from contracts_svc.quality import bitsets, fuse, split
+from contracts_svc.ports import FindsRepeats, Repeats, Session, Source
+from contracts_svc.quality import bitsets, fuse, repeats, split
 from contracts_svc.quality.layout import Layout
 from contracts_svc.quality.split import Apart, Figure
 from contracts_svc.runs import Check, Measurement, Plan
@@ -35,6 +36,7 @@ class Asker:
     """Path and size of every file of the table that a query read."""
     _parts: dict[str, Source] = field(default_factory=dict)
     _names: dict[tuple[str, ...], str] = field(default_factory=dict)
+    _repeats: dict[str, Repeats] = field(default_factory=dict)
     _session: Session | None = None
     _closed: CouldNotCheck | None = None
 
@@ -54,12 +56,29 @@ class Asker:
     def rows(self, query: exp.Query) -> list[dict[str, Json]]:
         """The answer of a query. Raises CouldNotCheck."""
         session = self.session
+        with self._asking(query):
+            return session.rows(query)
+
+    def repeats(self, query: exp.Query, expected: int) -> Repeats | None:
+        """Which numbers a query gives more than once; None where the engine cannot tell. Raises
+        CouldNotCheck."""
+        session = self.session
+        if not isinstance(session, FindsRepeats):
+            return None
+        text = query.sql(dialect="duckdb")
+        if text not in self._repeats:
+            with self._asking(query):
+                self._repeats[text] = session.repeats(query, expected)
+        return self._repeats[text]
+
+    @contextmanager
+    def _asking(self, query: exp.Query) -> Iterator[None]:
         self.asked += 1
         for table in query.find_all(exp.Table):
             source = self.whole if table.name == self.whole.name else self._parts.get(table.name)
             self.read.update({f.path: f.size for f in source.files} if source is not None else {})
         try:
-            return session.rows(query)
+            yield
         except CouldNotCheck as error:
             if error.what not in self._parts:
                 raise
@@ -139,6 +158,7 @@ def measure(parts: Parts, asker: Asker) -> frozenset[str]:
         _measure_files(parts, files, wanted, asker)
     for each in parts.aparts:
         _measure_bits(parts, each, asker)
+        _measure_hashes(parts, each, asker)
     for number, (each, files, unit) in enumerate(_unknown(parts), len(todo)):
         asker.tell("scans", number, total)
         if each.key not in parts.errors:
@@ -149,14 +169,16 @@ def measure(parts: Parts, asker: Asker) -> frozenset[str]:
 
 def _unknown(parts: Parts) -> list[tuple[Apart, tuple[DataFile, ...], str]]:
     """The units of which nothing is known, with their ids."""
-    found = ((a, unit, split.unit_id(unit)) for a in parts.aparts for unit in a.units)
-    return [(a, unit, name) for a, unit, name in found if (name, a.key) not in parts.values]
+    return [(a, unit, split.unit_id(unit)) for a in parts.aparts for unit in _unknown_of(a, parts)]
+
+
+def _unknown_of(each: Apart, parts: Parts) -> list[tuple[DataFile, ...]]:
+    return [u for u in each.units if (split.unit_id(u), each.key) not in parts.values]
 
 
 def _measure_bits(parts: Parts, each: Apart, asker: Asker) -> None:
     """Find the units without duplicates the cheap way, where there is one. Of the others nothing is known."""
-    units = [u for u in each.units if (split.unit_id(u), each.key) not in parts.values]
-    for batch in bitsets.batches(each.check, units, parts.layout):
+    for batch in bitsets.batches(each.check, _unknown_of(each, parts), parts.layout):
         try:
             part = asker.part(batch.files)
             (row,) = asker.rows(bitsets.query(each.check, batch, parts.layout, part))
@@ -169,6 +191,43 @@ def _measure_bits(parts: Parts, each: Apart, asker: Asker) -> None:
         if row["keys"] == (row["bits"] or 0):
             for unit in batch.units:
                 parts.values[split.unit_id(unit), each.key] = split.no_duplicates(each.check)
+
+
+def _measure_hashes(parts: Parts, each: Apart, asker: Asker) -> None:
+    """Of very many rows, group only those whose keys may be there twice."""
+    units = _unknown_of(each, parts)
+    files = [f for unit in units for f in unit]
+    rows = sum(parts.layout.rows_of.get(f.path, 0) for f in files)
+    if not units or rows <= repeats.FEW_ROWS or each.key in parts.errors:
+        return
+    try:
+        query = repeats.hashes(each.check, parts.layout, asker.part(files))
+        found = asker.repeats(query, rows)
+        if found is None:
+            return
+        for unit in units:
+            none = split.no_duplicates(each.check)
+            values = _among(found, parts, each, unit, asker) if found.ranges else none
+            parts.values[split.unit_id(unit), each.key] = values
+    except CouldNotCheck as error:
+        # Else the query of the check's own will tell what is wrong.
+        if error.retryable:
+            parts.errors[each.key] = error
+
+
+def _among(
+    found: Repeats, parts: Parts, each: Apart, unit: tuple[DataFile, ...], asker: Asker
+) -> dict[str, Json]:
+    """The figures of a unit, from its rows whose hashes come more than once."""
+    scan = fuse.own_query(each.check, parts.layout)
+    assert scan is not None, "the split has only checks with a query"
+    whole = renamed(scan.query, parts.layout.table.name, asker.part(unit))
+    answers: list[Mapping[str, Json]] = []
+    for within in found.ranges:
+        query = repeats.among(whole, each.check, parts.layout, found.source, within)
+        (measured,) = fuse.read(scan, asker.rows(query), _just(each.check))
+        answers.append(measured.values)
+    return split.merged_own(each.check, answers)
 
 
 def _measure_files(
@@ -204,6 +263,32 @@ def _measure_unit(parts: Parts, each: Apart, files: tuple[DataFile, ...], unit: 
         parts.errors[each.key] = error
         return
     parts.values[unit, each.key] = dict(found.values)
+
+
+def narrowed(query: exp.Query, check: Check, parts: Parts, asker: Asker) -> exp.Query | None:
+    """A question about the failing rows of a check, asked such that few keys are grouped.
+
+    None where there are too many duplicates to look at together. Raises CouldNotCheck.
+    """
+    each = next((a for a in parts.aparts if a.check.id == check.id), None)
+    if each is None:
+        return query
+    values = ((u, parts.values.get((split.unit_id(u), each.key))) for u in each.units)
+    files = [f for unit, found in values if found is None or any(found.values()) for f in unit]
+    if not files:
+        return repeats.of_files(query, None)
+    narrow = repeats.of_files(query, asker.part(files))
+    rows = sum(parts.layout.rows_of.get(f.path, 0) for f in files)
+    if rows <= repeats.FEW_ROWS:
+        return narrow
+    found = asker.repeats(repeats.hashes(check, parts.layout, asker.part(files)), rows)
+    if found is None:
+        return narrow
+    if not found.ranges:
+        return repeats.of_files(query, None)
+    if len(found.ranges) > 1:
+        return None
+    return repeats.among(narrow, check, parts.layout, found.source, found.ranges[0])
 
 
 def _just(check: Check) -> Plan:
