@@ -21,7 +21,7 @@ import pytest
 import sqlglot
 from sqlglot import exp
 
-from contracts_svc.adapters.engines.duckdb import DuckDBEngine
+from contracts_svc.adapters.engines.duckdb import DuckDBEngine, share_of
 from contracts_svc.adapters.engines.duckdb import connection as engine_module
 from contracts_svc.adapters.engines.duckdb.connection import httpfs_file
 from contracts_svc.adapters.storage import ArrowStorage
@@ -385,3 +385,19 @@ def test_duplicates_among_more_keys_than_fit_into_memory(tmp_path: Path) -> None
     ) as s:
         assert s.rows(query(sql)) == [{"d": 10, "g": 10}]
     assert list((tmp_path / "spill").iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("limit", "share"),
+    [
+        ("512MB", "320MB"),
+        ("1GB", "808MB"),
+        ("1 GiB", "882MB"),
+        ("100mb", "50MB"),
+        ("2000000000", "1808MB"),
+        ("80%", "80%"),
+        ("much", "much"),
+    ],
+)
+def test_the_engine_gets_what_the_process_does_not_need(limit: str, share: str) -> None:
+    assert share_of(limit) == share
