@@ -137,7 +137,9 @@ def know(parts: Parts, kept: Mapping[str, Mapping[str, Json]], *, prove: bool) -
     for unit, values in kept.items():
         parts.values.update({(unit, key): value for key, value in values.items() if key in keys})
     if prove:
-        for (path, key), value in split.proofs(parts.figures, parts.layout).items():
+        paths = {unit: path for path, unit in parts.ids.items()}
+        known = {(paths[unit], key) for unit, key in parts.values if unit in paths}
+        for (path, key), value in split.proofs(parts.figures, parts.layout, known).items():
             parts.values[parts.ids[path], key] = value
 
 
