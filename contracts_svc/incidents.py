@@ -164,6 +164,7 @@ def _bad(before: Incident | None, result: Result, run: Run, handling: Handling) 
     fresh = replace(
         _opened(result, run),
         opened=before.opened,
+        published=before.published,
         reopened=before.reopened + 1,
         outcomes=before.outcomes,
         raised_to=before.raised_to,
@@ -187,6 +188,7 @@ def _opened(result: Result, run: Run) -> Incident:
         since=since(parts),
         evidence=replace(result, breakdown=parts),
         outcomes=(True,),
+        published=result.published,
     )
 
 

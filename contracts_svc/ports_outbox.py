@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import Protocol, TypeVar
 
+from contracts_svc.alerts import Audience
 from contracts_svc.ports_store import SERVICE, Actor
 from contracts_svc.routes.groups import Group, Message
 from contracts_svc.routes.silences import Silence
@@ -54,6 +55,10 @@ class SilenceStore(Protocol):
         """The silences that are in force at that moment or begin later, by their end."""
         ...
 
+    def silence(self, silence_id: str) -> Silence | None:
+        """The silence of that id, also when it is over."""
+        ...
+
     def end_silence(self, silence_id: str, now: datetime, by: Actor) -> bool:
         """End a silence now; False when it is over already. UserMistake for an unknown id."""
         ...
@@ -76,6 +81,10 @@ class OutboxStore(SilenceStore, Protocol):
 
     def groups_of(self, recipients: Iterable[str]) -> tuple[Group, ...]:
         """The groups of these recipients (:attr:`Group.recipient`)."""
+        ...
+
+    def every_group(self) -> tuple[Group, ...]:
+        """All groups, by key."""
         ...
 
     def due_groups(self, now: datetime, limit: int) -> tuple[Group, ...]:
@@ -129,6 +138,12 @@ class OutboxStore(SilenceStore, Protocol):
 
     def outbox_due(self) -> datetime | None:
         """When there is something to do next; None: nothing is waiting."""
+        ...
+
+    def put_told(
+        self, fingerprints: Iterable[str], audience: Audience, at: datetime
+    ) -> Mapping[str, datetime]:
+        """As :meth:`contracts_svc.ports_store.IncidentStore.put_told`."""
         ...
 
     def prune_messages(self, before: datetime) -> int:

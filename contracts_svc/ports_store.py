@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol, TypeVar
 
-from contracts_svc.alerts import Incident, Transition
-from contracts_svc.lineage.graph import Channel, ColumnRef, DatasetId, Edge, Graph
+from contracts_svc.alerts import Audience, Incident, Transition
+from contracts_svc.lineage.graph import Channel, ColumnRef, Edge, Graph
 from contracts_svc.model import Contract, Json
 from contracts_svc.runs import Outcome, Run
 from contracts_svc.verdict import Waiver
@@ -157,14 +157,6 @@ class LineageStore(Protocol):
         what else makes the columns there. ``limit`` counts columns each way."""
         ...
 
-    def fed(self, datasets: Iterable[DatasetId]) -> frozenset[DatasetId]:
-        """Those of these datasets that the lineage knows a source of."""
-        ...
-
-    def dataset_count(self) -> int:
-        """How many datasets the lineage names."""
-        ...
-
 
 class IncidentStore(Protocol):
     """Keeps incidents as they are now, and how they came to be so."""
@@ -186,6 +178,21 @@ class IncidentStore(Protocol):
 
     def transitions(self, fingerprint: str) -> tuple[Transition, ...]:
         """All that happened to an incident, oldest first."""
+        ...
+
+    def put_told(
+        self, fingerprints: Iterable[str], audience: Audience, at: datetime
+    ) -> Mapping[str, datetime]:
+        """Somebody of this audience was told of these incidents. Those of which nobody was before: by
+        fingerprint, when they were opened."""
+        ...
+
+    def told(self, fingerprints: Iterable[str]) -> Mapping[str, Mapping[Audience, datetime]]:
+        """When somebody was first told of these incidents, since they were opened."""
+        ...
+
+    def table_transitions(self, contract_id: str, table: str, *, since: datetime) -> tuple[Transition, ...]:
+        """All that happened to the incidents of a table since a moment, oldest first."""
         ...
 
 
@@ -224,6 +231,13 @@ class RunStore(Protocol):
         self, contract_id: str, table: str, check: str, figure: str, *, since: datetime, limit: int = 10_000
     ) -> tuple[Point, ...]:
         """A figure of a check over time, oldest first; at most ``limit``, the latest."""
+        ...
+
+    def learned(
+        self, contract_id: str, table: str, checks: Iterable[str], figure: str, *, since: datetime
+    ) -> Mapping[str, tuple[Point, ...]]:
+        """A figure of several checks over time, oldest first, by check id: nothing of a run of which any
+        check failed."""
         ...
 
     def prune_measurements(self, before: datetime, *, batch: int = 1_000) -> int:
@@ -329,8 +343,8 @@ class AuditStore(Protocol):
         ...
 
 
-class PublishStore(Protocol):
-    """Remembers which messages about published data were heard."""
+class HeardStore(Protocol):
+    """Remembers which messages from outside were heard."""
 
     def hear(self, messages: Iterable[str], now: datetime) -> frozenset[str]:
         """Remember messages by their ids; those that were not known before."""
@@ -368,7 +382,6 @@ class Store(
     SubscriptionStore,
     TokenStore,
     AuditStore,
-    PublishStore,
     StateStore,
     Protocol,
 ):

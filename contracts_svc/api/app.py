@@ -14,14 +14,19 @@ from contracts_svc.api import (
     audit,
     contracts,
     gate,
+    github,
     health,
     incidents,
     lineage,
+    login,
     people,
     problems,
+    products,
     publish,
     registering,
     runs,
+    silences,
+    slack,
 )
 from contracts_svc.api.description import describe
 from contracts_svc.api.limits import Budget, Limits
@@ -32,6 +37,7 @@ from contracts_svc.api.problems import PREFIX
 from contracts_svc.api.queries import known_only
 from contracts_svc.api.service import Service
 from contracts_svc.flows.stored_lineage import StoredLineage
+from contracts_svc.tracing import untraced
 
 _DESCRIPTION = (
     "Data contracts: register them, ask whom a change breaks, send lineage, start checks, see incidents. "
@@ -39,8 +45,13 @@ _DESCRIPTION = (
 )
 
 
-def create_app(service: Service, budget: Budget | None = None) -> FastAPI:
-    """The API over a service. ``budget`` bounds how many requests a caller may make."""
+def create_app(
+    service: Service, budget: Budget | None = None, registry: CollectorRegistry | None = None
+) -> FastAPI:
+    """The API over a service.
+
+    ``budget`` bounds how many requests a caller may make; ``registry`` holds the figures of the process.
+    """
     app = FastAPI(
         title="Data contracts",
         version=version("contracts-svc"),
@@ -49,22 +60,30 @@ def create_app(service: Service, budget: Budget | None = None) -> FastAPI:
         docs_url=f"{PREFIX}/docs",
         redoc_url=None,
         dependencies=[Depends(known_only)],
+        # Figures and logs are ours; those of the framework would hold texts of errors.
+        telemetry={"metrics": False, "logs": False, "operation_spans": False, "exclude": untraced},
     )
     app.state.service = service
     app.state.lineage = StoredLineage(service.store, openlineage.take, openlineage.read_parsed, SqlProcess())
-    registry = CollectorRegistry()
+    registry = registry or CollectorRegistry()
     problems.install(app)
     # The contracts' own router is the last of those under /contracts: an id may hold slashes.
     routers = [
         registering.router,
         people.router,
+        products.router,
         runs.router,
         contracts.router,
         incidents.router,
+        silences.router,
+        slack.router,
         gate.router,
         publish.router,
         audit.router,
         lineage.router,
+        login.router,
+        github.router,
+        github.webhook,
         health.router,
         health.metrics_endpoint(registry),
     ]

@@ -15,6 +15,7 @@ import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from contracts_svc.api.limits import new_id
+from contracts_svc.tracing import trace_id
 
 log = logging.getLogger("contracts.api")
 
@@ -26,6 +27,7 @@ def log_as_json(stream: TextIO | None = None) -> None:
     """Make every log of this process, those of libraries too, JSON of one shape."""
     shared: list[structlog.types.Processor] = [
         structlog.contextvars.merge_contextvars,
+        trace_id,
         structlog.stdlib.add_logger_name,
         structlog.stdlib.add_log_level,
         structlog.stdlib.ExtraAdder(),

@@ -19,6 +19,7 @@ from typer.core import TyperCommand
 from contracts_svc.cli import commands_service, commands_worker
 from contracts_svc.cli.commands_alerts import outbox_app, silence_app
 from contracts_svc.cli.commands_github import github_app
+from contracts_svc.cli.commands_incidents import incidents_app
 from contracts_svc.cli.formats import Format, FormatOption
 from contracts_svc.errors import ExitCode
 
@@ -52,6 +53,7 @@ db_app = typer.Typer(
 app.add_typer(db_app)
 app.add_typer(outbox_app)
 app.add_typer(silence_app)
+app.add_typer(incidents_app)
 app.add_typer(github_app)
 commands_worker.add_to(app)
 commands_service.add_to(app)
@@ -283,6 +285,9 @@ def check(
     full: Annotated[
         bool, typer.Option("--full", help="Read every file, whatever earlier runs found in it.")
     ] = False,
+    new_files_only: Annotated[
+        bool, typer.Option("--new-files-only", help="Only files that are new or changed since earlier runs.")
+    ] = False,
     samples: Annotated[
         int | None, typer.Option("--samples", min=0, max=1000, help="Failing rows to show per check.")
     ] = None,
@@ -297,7 +302,7 @@ def check(
     """
     from contracts_svc.cli import check as command
 
-    scope = command.Scope(partition or [], since, full)
+    scope = command.Scope(partition or [], since, full, new_files_only)
     raise typer.Exit(command.run(contract, server, table, scope, samples, format))
 
 

@@ -8,7 +8,7 @@ import threading
 from datetime import datetime
 from typing import Any
 
-from contracts_svc import app, settings
+from contracts_svc import app, app_work, settings, tracing
 from contracts_svc.adapters.store.store import DatabaseStore
 from contracts_svc.cli.output import count as counted
 from contracts_svc.cli.output import print_json
@@ -26,8 +26,9 @@ def run(metrics_port: int | None) -> ExitCode:
     """Schedule and work until a signal comes."""
     from prometheus_client import CollectorRegistry, start_http_server
 
+    end_traces = tracing.configure()
     registry = CollectorRegistry()
-    process = app.scheduled(settings.load(), registry)
+    process = app_work.scheduled(settings.load(), registry)
     if metrics_port is not None:
         try:
             start_http_server(metrics_port, registry=registry)
@@ -40,6 +41,7 @@ def run(metrics_port: int | None) -> ExitCode:
     print(f"worker {process.worker.name} is at work", flush=True)
     stop.wait()
     back = process.stop()
+    end_traces()
     print(f"stopped; {counted(back, 'run')} handed back", flush=True)
     return ExitCode.OK
 

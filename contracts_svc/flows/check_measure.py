@@ -2,145 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
-
-from sqlglot import exp
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from contracts_svc.errors import CouldNotCheck
 from contracts_svc.files import DataFile
+from contracts_svc.flows.check_keys import measure_bits, measure_hashes, measure_unit
+from contracts_svc.flows.check_parts import Asker, Parts, just, unknown
 from contracts_svc.model import Json
-from contracts_svc.ports import FindsRepeats, Repeats, Session, Source
-from contracts_svc.quality import bitsets, fuse, repeats, split
-from contracts_svc.quality.layout import Layout
-from contracts_svc.quality.split import Apart, Figure
-from contracts_svc.runs import Check, Measurement, Plan
-
-Progress = Callable[[str, int, int], None]
-"""What is being done, how much of it is done, and how much there is."""
-
-
-@dataclass(slots=True)
-class Asker:
-    """Asks an engine, which it opens when there is something to ask, counts the queries, and writes down
-    which files of the table they read."""
-
-    tell: Progress
-    open: Callable[[], Session]
-    """Opens the engine. Raises CouldNotCheck."""
-    whole: Source
-    """The table that is checked, with all of its files."""
-    asked: int = 0
-    read: dict[str, int] = field(default_factory=dict)
-    """Path and size of every file of the table that a query read."""
-    _parts: dict[str, Source] = field(default_factory=dict)
-    _names: dict[tuple[str, ...], str] = field(default_factory=dict)
-    _repeats: dict[str, Repeats] = field(default_factory=dict)
-    _session: Session | None = None
-    _closed: CouldNotCheck | None = None
-
-    @property
-    def session(self) -> Session:
-        """The session of the engine. Raises CouldNotCheck, each time the same when it cannot be had."""
-        if self._closed is not None:
-            raise self._closed
-        if self._session is None:
-            try:
-                self._session = self.open()
-            except CouldNotCheck as error:
-                self._closed = error
-                raise
-        return self._session
-
-    def rows(self, query: exp.Query) -> list[dict[str, Json]]:
-        """The answer of a query. Raises CouldNotCheck."""
-        session = self.session
-        with self._asking(query):
-            return session.rows(query)
-
-    def repeats(self, query: exp.Query, expected: int) -> Repeats | None:
-        """Which numbers a query gives more than once; None where the engine cannot tell. Raises
-        CouldNotCheck."""
-        session = self.session
-        if not isinstance(session, FindsRepeats):
-            return None
-        text = query.sql(dialect="duckdb")
-        if text not in self._repeats:
-            with self._asking(query):
-                self._repeats[text] = session.repeats(query, expected)
-        return self._repeats[text]
-
-    @contextmanager
-    def _asking(self, query: exp.Query) -> Iterator[None]:
-        self.asked += 1
-        for table in query.find_all(exp.Table):
-            source = self.whole if table.name == self.whole.name else self._parts.get(table.name)
-            self.read.update({f.path: f.size for f in source.files} if source is not None else {})
-        try:
-            yield
-        except CouldNotCheck as error:
-            if error.what not in self._parts:
-                raise
-            what, hint = self.whole.name, error.hint
-            raise CouldNotCheck(what, error.cause, hint, retryable=error.retryable) from error
-
-    def part(self, files: Sequence[DataFile]) -> str:
-        """The name under which just these files of the table can be asked."""
-        paths = tuple(f.path for f in files)
-        if len(paths) == len(self.whole.files):
-            return self.whole.name
-        if paths not in self._names:
-            name = f"{self.whole.name} / {len(self._names) + 1}"
-            source = replace(self.whole, name=name, files=tuple(files))
-            self.session.add(source)
-            self._parts[name] = source
-            self._names[paths] = name
-        return self._names[paths]
-
-
-@dataclass(slots=True)
-class Parts:
-    """Figures of parts of a table: of a file, or of a unit of files."""
-
-    layout: Layout
-    figures: tuple[Figure, ...]
-    aparts: tuple[Apart, ...]
-    values: dict[tuple[str, str], Json] = field(default_factory=dict)
-    """Unit id and key of the figure -> its value."""
-    errors: dict[str, CouldNotCheck] = field(default_factory=dict)
-    """Key of a figure that could not be measured -> why not."""
-    ids: Mapping[str, str] = field(default_factory=dict)
-    """File path -> unit id."""
-
-    def ids_of_units(self) -> frozenset[str]:
-        """Every unit there is of these files."""
-        units = (split.unit_id(u) for a in self.aparts for u in a.units)
-        return frozenset((*self.ids.values(), *units))
-
-    def keys(self) -> frozenset[str]:
-        """Every figure there is of this plan."""
-        return frozenset((*(f.key for f in self.figures), *(a.key for a in self.aparts)))
-
-
-def parts_of(plan: Plan, layout: Layout) -> Parts:
-    """What of a plan is measured in parts."""
-    ids = {f.path: split.unit_id((f,)) for f in layout.files}
-    return Parts(
-        layout=layout, figures=split.figures(plan, layout), aparts=split.apart(plan, layout), ids=ids
-    )
-
-
-def know(parts: Parts, kept: Mapping[str, Mapping[str, Json]], *, prove: bool) -> None:
-    """Take over what an earlier run found, and (``prove``) what the footers prove."""
-    keys = parts.keys()
-    for unit, values in kept.items():
-        parts.values.update({(unit, key): value for key, value in values.items() if key in keys})
-    if prove:
-        paths = {unit: path for path, unit in parts.ids.items()}
-        known = {(paths[unit], key) for unit, key in parts.values if unit in paths}
-        for (path, key), value in split.proofs(parts.figures, parts.layout, known).items():
-            parts.values[parts.ids[path], key] = value
+from contracts_svc.quality import fuse, split
+from contracts_svc.quality.split import Apart, Beside, Figure
+from contracts_svc.runs import Measurement
 
 
 def measure(parts: Parts, asker: Asker) -> frozenset[str]:
@@ -148,88 +19,31 @@ def measure(parts: Parts, asker: Asker) -> frozenset[str]:
 
     Returns the ids of the units that were read.
     """
-    missing = {
-        f.path: [x for x in parts.figures if (parts.ids[f.path], x.key) not in parts.values]
-        for f in parts.layout.files
-    }
+    missing = {f.path: _missing(parts, parts.ids[f.path]) for f in parts.layout.files}
     todo = split.groups(missing, parts.layout.files)
-    units = _unknown(parts)
+    units = unknown(parts)
     total = len(todo) + len(units)
     for number, (files, wanted) in enumerate(todo):
         asker.tell("scans", number, total)
         _measure_files(parts, files, wanted, asker)
     for each in parts.aparts:
-        _measure_bits(parts, each, asker)
-        _measure_hashes(parts, each, asker)
-    for number, (each, files, unit) in enumerate(_unknown(parts), len(todo)):
+        measure_bits(parts, each, asker)
+        measure_hashes(parts, each, asker)
+    for number, (each, files, unit) in enumerate(unknown(parts), len(todo)):
         asker.tell("scans", number, total)
         if each.key not in parts.errors:
-            _measure_unit(parts, each, files, unit, asker)
-    read = (parts.ids[f.path] for files, _ in todo for f in files)
-    return frozenset((*read, *(unit for _, _, unit in units)))
+            measure_unit(parts, each, files, unit, asker)
+    read = [f for files, _ in todo for f in files]
+    for beside in parts.besides if read else ():
+        _measure_beside(parts, beside, read, asker)
+    return frozenset((*(parts.ids[f.path] for f in read), *(unit for _, _, unit in units)))
 
 
-def _unknown(parts: Parts) -> list[tuple[Apart, tuple[DataFile, ...], str]]:
-    """The units of which nothing is known, with their ids."""
-    return [(a, unit, split.unit_id(unit)) for a in parts.aparts for unit in _unknown_of(a, parts)]
-
-
-def _unknown_of(each: Apart, parts: Parts) -> list[tuple[DataFile, ...]]:
-    return [u for u in each.units if (split.unit_id(u), each.key) not in parts.values]
-
-
-def _measure_bits(parts: Parts, each: Apart, asker: Asker) -> None:
-    """Find the units without duplicates the cheap way, where there is one. Of the others nothing is known."""
-    for batch in bitsets.batches(each.check, _unknown_of(each, parts), parts.layout):
-        try:
-            part = asker.part(batch.files)
-            (row,) = asker.rows(bitsets.query(each.check, batch, parts.layout, part))
-        except CouldNotCheck as error:
-            if error.retryable:
-                parts.errors[each.key] = error
-                return
-            # The statistics were wrong: the other way will tell.
-            continue
-        if row["keys"] == (row["bits"] or 0):
-            for unit in batch.units:
-                parts.values[split.unit_id(unit), each.key] = split.no_duplicates(each.check)
-
-
-def _measure_hashes(parts: Parts, each: Apart, asker: Asker) -> None:
-    """Of very many rows, group only those whose keys may be there twice."""
-    units = _unknown_of(each, parts)
-    files = [f for unit in units for f in unit]
-    rows = sum(parts.layout.rows_of.get(f.path, 0) for f in files)
-    if not units or rows <= repeats.FEW_ROWS or each.key in parts.errors:
-        return
-    try:
-        query = repeats.hashes(each.check, parts.layout, asker.part(files))
-        found = asker.repeats(query, rows)
-        if found is None:
-            return
-        for unit in units:
-            none = split.no_duplicates(each.check)
-            values = _among(found, parts, each, unit, asker) if found.ranges else none
-            parts.values[split.unit_id(unit), each.key] = values
-    except CouldNotCheck as error:
-        # Else the query of the check's own will tell what is wrong.
-        if error.retryable:
-            parts.errors[each.key] = error
-
-
-def _among(
-    found: Repeats, parts: Parts, each: Apart, unit: tuple[DataFile, ...], asker: Asker
-) -> dict[str, Json]:
-    """The figures of a unit, from its rows whose hashes come more than once."""
-    scan = fuse.own_query(each.check, parts.layout)
-    assert scan is not None, "the split has only checks with a query"
-    whole = renamed(scan.query, parts.layout.table.name, asker.part(unit))
-    answers: list[Mapping[str, Json]] = []
-    for within in found.ranges:
-        query = repeats.among(whole, each.check, parts.layout, found.source, within)
-        (measured,) = fuse.read(scan, asker.rows(query), _just(each.check))
-        answers.append(measured.values)
-    return split.merged_own(each.check, answers)
+def _missing(parts: Parts, unit: str) -> list[Figure]:
+    """The figures of a file that are to be measured: all of them where it has to be read whole."""
+    if any((unit, b.key) not in parts.values for b in parts.besides):
+        return list(parts.figures)
+    return [x for x in parts.figures if (unit, x.key) not in parts.values]
 
 
 def _measure_files(
@@ -238,7 +52,8 @@ def _measure_files(
     """Where a query of many figures cannot run, each of them is tried alone: one that the engine refuses
     must not take the others with it."""
     try:
-        rows = asker.rows(split.file_query(wanted, asker.part(files)))
+        served = dict.fromkeys(check for figure in wanted for check, _ in figure.users)
+        rows = asker.rows(split.file_query(wanted, asker.part(files)), served)
     except CouldNotCheck as error:
         if error.retryable or len(wanted) == 1:
             parts.errors.update(dict.fromkeys((f.key for f in wanted), error))
@@ -255,55 +70,23 @@ def _measure_files(
             parts.values[parts.ids[file.path], figure.key] = value
 
 
-def _measure_unit(parts: Parts, each: Apart, files: tuple[DataFile, ...], unit: str, asker: Asker) -> None:
+def _measure_beside(parts: Parts, each: Beside, files: Sequence[DataFile], asker: Asker) -> None:
+    """What the scans of these files left out, which is known once they are over."""
     scan = fuse.own_query(each.check, parts.layout)
-    assert scan is not None, "the split has only checks with a query"
+    assert scan is not None, "what tells something beside the scans asks for it"
+    counted = next(f for f in parts.figures if any(check == each.check.id for check, _ in f.users))
+    by_file: dict[str, list[Mapping[str, Json]]] = {}
     try:
-        query = renamed(scan.query, parts.layout.table.name, asker.part(files))
-        (found,) = fuse.read(scan, asker.rows(query), _just(each.check))
+        if counted.key in parts.errors:
+            raise parts.errors[counted.key]
+        for row in asker.rows(scan.query):
+            by_file.setdefault(str(row["file_path"]), []).append(row)
     except CouldNotCheck as error:
         parts.errors[each.key] = error
         return
-    parts.values[unit, each.key] = dict(found.values)
-
-
-def narrowed(query: exp.Query, check: Check, parts: Parts, asker: Asker) -> exp.Query | None:
-    """A question about the failing rows of a check, asked such that few keys are grouped.
-
-    None where there are too many duplicates to look at together. Raises CouldNotCheck.
-    """
-    each = next((a for a in parts.aparts if a.check.id == check.id), None)
-    if each is None:
-        return query
-    values = ((u, parts.values.get((split.unit_id(u), each.key))) for u in each.units)
-    files = [f for unit, found in values if found is None or any(found.values()) for f in unit]
-    if not files:
-        return repeats.of_files(query, None)
-    narrow = repeats.of_files(query, asker.part(files))
-    rows = sum(parts.layout.rows_of.get(f.path, 0) for f in files)
-    if rows <= repeats.FEW_ROWS:
-        return narrow
-    found = asker.repeats(repeats.hashes(check, parts.layout, asker.part(files)), rows)
-    if found is None:
-        return narrow
-    if not found.ranges:
-        return repeats.of_files(query, None)
-    if len(found.ranges) > 1:
-        return None
-    return repeats.among(narrow, check, parts.layout, found.source, found.ranges[0])
-
-
-def _just(check: Check) -> Plan:
-    return Plan(contract="", version="", table=check.table, checks=(check,))
-
-
-def renamed(query: exp.Query, table: str, part: str) -> exp.Query:
-    """The same question of a part of a table."""
-    copied = query.copy()
-    for node in copied.find_all(exp.Table):
-        if node.name == table:
-            node.set("this", exp.to_identifier(part, quoted=True))
-    return copied
+    for file in files:
+        (found,) = fuse.read(scan, by_file.get(file.path, ()), just(each.check))
+        parts.values[parts.ids[file.path], each.key] = dict(found.values)
 
 
 def measurements(parts: Parts) -> Iterator[Measurement]:
@@ -316,13 +99,16 @@ def measurements(parts: Parts) -> Iterator[Measurement]:
         value = split.merged(figure.merge, (parts.values[i, figure.key] for i in parts.ids.values()))
         for check, name in figure.users:
             yield Measurement(check=check, values={name: value})
-    for each in parts.aparts:
-        error = parts.errors.get(each.key)
+    for own in parts.owns():
+        error = parts.errors.get(own.key)
         if error is not None:
-            yield from errors((each.check.id,), error)
-            continue
-        found = (parts.values[split.unit_id(u), each.key] for u in each.units)
-        yield Measurement(check=each.check.id, values=split.merged_own(each.check, found))
+            yield from errors((own.check.id,), error)
+        elif isinstance(own, Apart):
+            found = (parts.values[split.unit_id(u), own.key] for u in own.units)
+            yield Measurement(check=own.check.id, values=split.merged_own(own.check, found))
+        else:
+            found = (parts.values[i, own.key] for i in parts.ids.values())
+            yield Measurement(check=own.check.id, values=split.merged_beside(own.check, found))
 
 
 def errors(checks: Iterable[str], error: CouldNotCheck) -> Iterator[Measurement]:

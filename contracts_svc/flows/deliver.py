@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -60,14 +60,17 @@ class Sender:
         routes: Callable[[], RouteFile] = lambda: DEFAULT_ROUTES,
         chance: Callable[[], float] = random.random,
         lease: timedelta = LEASE,
+        heard: Callable[[Sequence[timedelta]], None] = lambda delays: None,
     ) -> None:
-        """``routes`` gives the route file as it is now; ``chance`` numbers from 0 to 1."""
+        """``routes`` gives the route file as it is now; ``chance`` numbers from 0 to 1. ``heard`` is given
+        how long it took until somebody of an audience first heard of each incident."""
         self._store = store
         self._find = find
         self._clock = clock
         self._routes = routes
         self._chance = chance
         self._lease = lease
+        self._heard = heard
         self._breakers: dict[str, Breaker] = {}
 
     def step(self) -> Report:
@@ -195,7 +198,10 @@ class Sender:
         reason: str,
         again: datetime | None = None,
     ) -> None:
-        def work() -> None:
+        told = message.notification
+        firing = set(told.incidents) - set(told.resolved) if state is MessageState.SENT else set()
+
+        def work() -> Mapping[str, datetime]:
             self._store.lock_outbox()
             found = self._store.groups([message.group])
             mine = [g for g in found if g.pending == message.key]
@@ -210,8 +216,10 @@ class Sender:
                 reason=reason,
                 again=again if alone else None,
             )
+            return self._store.put_told(firing, told.audience, now) if firing else {}
 
-        self._store.atomically(work)
+        first = self._store.atomically(work)
+        self._heard([now - opened for opened in first.values()])
 
 
 def post(

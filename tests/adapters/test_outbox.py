@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -13,9 +14,10 @@ import pytest
 
 from contracts_svc.adapters.store.database import Database
 from contracts_svc.adapters.store.store import DatabaseStore
-from contracts_svc.alerts import Notification
+from contracts_svc.alerts import Audience, Notification
 from contracts_svc.errors import UserMistake
 from contracts_svc.flows.deliver import Report, Sender, post, resend
+from contracts_svc.incidents import step
 from contracts_svc.ports import Delivery
 from contracts_svc.ports_outbox import MessageState
 from contracts_svc.ports_store import SERVICE
@@ -25,7 +27,7 @@ from contracts_svc.routes.read import read
 from contracts_svc.routes.silences import silence
 from contracts_svc.routes.timing import DEFAULT_ROUTES
 from contracts_svc.routes.tree import RouteFile
-from tests.alerts_world import NOON
+from tests.alerts_world import DEP_DELAY, NOON, fails, run
 from tests.fixtures_store import memory_store, read_contract
 from tests.support import ROOT
 from tests.telling import note
@@ -339,7 +341,7 @@ from contracts_svc.adapters.store.database import Database
 from contracts_svc.adapters.store.store import DatabaseStore
 from contracts_svc.flows.deliver import Sender
 from contracts_svc.ports import Delivery
-from tests.alerts_world import NOON
+from tests.alerts_world import DEP_DELAY, NOON, fails, run
 from tests.fixtures_store import read_contract
 
 class Lines:
@@ -394,3 +396,24 @@ def test_a_sender_killed_at_random_loses_none_and_repeats_hardly_any(store_url: 
     assert repeats <= KILLS
     assert repeats / MESSAGES < 0.005
     store.close()
+
+
+def test_when_incidents_were_first_told_is_kept_once(store: DatabaseStore) -> None:
+    """By audience and opening; a repeat, a retry or another group of that audience changes nothing."""
+    found = step((), run(NOON, "month=12", fails(DEP_DELAY)), NOON)
+    store.put_incidents(found.incidents, found.transitions)
+    (incident,) = found.incidents
+    delays: list[timedelta] = []
+    office = Office(store)
+    office.sender = Sender(store, office._find, office, heard=delays.extend, chance=lambda: 0.5)
+    office.answer = lambda n: Delivery(sent=office.time > NOON + timedelta(minutes=5), retry=True)
+    office.hear(note(incident.fingerprint), note(incident.fingerprint, team="menu"), note("unknown"))
+    office.until(NOON + timedelta(hours=9))
+    told = store.told([incident.fingerprint])[incident.fingerprint]
+    assert told.keys() == {Audience.STAKEHOLDER}
+    assert told[Audience.STAKEHOLDER] > NOON + timedelta(minutes=5)
+    assert delays == [told[Audience.STAKEHOLDER] - incident.opened]
+    assert len(office.taken) > 2, "there were repeats"
+
+    store.put_incidents([replace(incident, opened=NOON + timedelta(days=2))])
+    assert store.told([incident.fingerprint]) == {}, "it is another one by now"

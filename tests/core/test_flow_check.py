@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
@@ -219,7 +220,7 @@ class Shifting(ArrowStorage):
 def test_files_that_change_while_being_read_are_no_verdict(lake: Path) -> None:
     said = results(run(contract(lake, T), storage=Shifting()))
     assert said["t.x.required"].outcome is Outcome.ERRORED
-    assert said["t.x.required"].reason.startswith("the files: they changed while being read")
+    assert said["t.x.required"].reason.startswith("month=1: changed while being read")
     assert said["t.x.logical-type"].outcome is Outcome.PASSED
 
 
@@ -441,3 +442,14 @@ def test_a_server_that_does_not_say_where(lake: Path) -> None:
     given = contract(lake, T, servers=[{"server": "w", "type": "custom"}])
     with pytest.raises(UserMistake, match="does not say where the files are"):
         run(given)
+
+
+def test_bad_data_tells_when_its_first_part_was_published(lake: Path) -> None:
+    for day, month in enumerate((1, 10, 2)):
+        moment = datetime(2026, 11, 20 + day, tzinfo=UTC).timestamp()
+        os.utime(lake / f"t/month={month}/a.parquet", (moment, moment))
+    rule = {"id": "many", "metric": "rowCount", "mustBeGreaterThan": 40}
+    said = results(run(contract(lake, T | {"quality": [rule]})))
+    assert said["t.x.required"].published == datetime(2026, 11, 21, tzinfo=UTC)
+    assert said["t.many"].published == datetime(2026, 11, 22, tzinfo=UTC), "when the table last changed"
+    assert said["t.x.maximum"].published is None, "nothing is bad"

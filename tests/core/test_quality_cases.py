@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
-from contracts_svc.quality import kinds_sla, kinds_time
+from contracts_svc.quality import kinds_anomaly, kinds_sla, kinds_time
 from contracts_svc.quality.kinds import KINDS, Origin
 from tests.core.quality import contract, results, run, write
 from tests.support import DATA
@@ -42,7 +42,10 @@ def test_every_kind_has_a_case_in_which_it_passes_or_fails() -> None:
     ids = {kind.key for kind in KINDS if kind.origin is not Origin.CUSTOM and not kind.metric}
     # These have test modules of their own.
     elsewhere = {"table-present", "freshness", "sql", "readable-documents", "readable-lines", "value-type"}
-    elsewhere |= {"partition-layout", *(k.key for k in (*kinds_time.KINDS, *kinds_sla.KINDS))}
+    elsewhere |= {
+        "partition-layout",
+        *(k.key for k in (*kinds_time.KINDS, *kinds_sla.KINDS, *kinds_anomaly.KINDS)),
+    }
     untested = {k for k in ids - elsewhere if f"{k}" not in mentioned}
     assert not untested
 

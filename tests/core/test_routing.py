@@ -190,6 +190,7 @@ def test_labels_say_what_routes_match_on() -> None:
         "dataset": "flights",
         "contract": "urn:flights",
         "state": "open",
+        "dimension": "accuracy",
     }
     assert punctuality.labels["squad"] == "punctuality"
     assert punctuality.labels["audience"] == "stakeholder"

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 
 from sqlalchemy import Connection, or_, select
 
 from contracts_svc.adapters.store import tables
 from contracts_svc.adapters.store.codec import dumps, loads
-from contracts_svc.adapters.store.part import Part, digest, insert
-from contracts_svc.alerts import Incident, IncidentState, Transition
+from contracts_svc.adapters.store.part import Part, batches, digest, insert, rows_with
+from contracts_svc.adapters.store.tables_incidents import incident_told
+from contracts_svc.alerts import Audience, Incident, IncidentState, Transition
+
+_ROWS_AT_ONCE = 500
 
 
 class Incidents(Part):
@@ -48,6 +51,56 @@ class Incidents(Part):
         """All that happened to an incident, oldest first."""
         table = tables.transitions
         query = select(table.c.document).where(table.c.fingerprint == fingerprint).order_by(table.c.id)
+        found = self.database.read(lambda c: c.scalars(query).all())
+        return tuple(loads(Transition, text) for text in found)
+
+    def put_told(
+        self, fingerprints: Iterable[str], audience: Audience, at: datetime
+    ) -> Mapping[str, datetime]:
+        """Somebody of this audience was told of these incidents; those of which nobody was before."""
+        names = sorted(set(fingerprints))
+
+        def work(connection: Connection) -> Mapping[str, datetime]:
+            of = tables.incidents
+            query = select(of.c.fingerprint, of.c.opened)
+            opened = {r.fingerprint: r.opened for r in rows_with(connection, query, of.c.fingerprint, names)}
+            rows = [
+                {"fingerprint": name, "audience": audience.value, "opened": opened[name], "told": at}
+                for name in names
+                if name in opened
+            ]
+            new: list[str] = []
+            # Those of one statement that were added are known by what it returns.
+            for some in batches(rows, _ROWS_AT_ONCE):
+                statement = insert(connection, incident_told).values(some).on_conflict_do_nothing()
+                new += connection.scalars(statement.returning(incident_told.c.fingerprint)).all()
+            return {name: opened[name] for name in new}
+
+        return self.database.write(work) if names else {}
+
+    def told(self, fingerprints: Iterable[str]) -> Mapping[str, Mapping[Audience, datetime]]:
+        """When somebody was first told of these incidents, since they were opened."""
+        of = tables.incidents
+        query = select(incident_told.c.fingerprint, incident_told.c.audience, incident_told.c.told).join(
+            of,
+            (of.c.fingerprint == incident_told.c.fingerprint) & (of.c.opened == incident_told.c.opened),
+        )
+        names = sorted(set(fingerprints))
+        rows = self.database.read(lambda c: list(rows_with(c, query, incident_told.c.fingerprint, names)))
+        found: dict[str, dict[Audience, datetime]] = {}
+        for row in rows:
+            found.setdefault(row.fingerprint, {})[Audience(row.audience)] = row.told
+        return found
+
+    def table_transitions(self, contract_id: str, table: str, *, since: datetime) -> tuple[Transition, ...]:
+        """All that happened to the incidents of a table since a moment, oldest first."""
+        of, moved = tables.incidents, tables.transitions
+        query = (
+            select(moved.c.document)
+            .join(of, of.c.fingerprint == moved.c.fingerprint)
+            .where(of.c.contract == contract_id, of.c.table == table, moved.c.at >= since)
+            .order_by(moved.c.id)
+        )
         found = self.database.read(lambda c: c.scalars(query).all())
         return tuple(loads(Transition, text) for text in found)
 

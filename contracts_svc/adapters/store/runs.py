@@ -8,7 +8,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, select, tuple_
+from sqlalchemy import Connection, exists, select, tuple_
 
 from contracts_svc.adapters.store import tables
 from contracts_svc.adapters.store.codec import dumps, loads
@@ -60,6 +60,32 @@ class Runs(Part):
         found = self.database.read(lambda c: c.execute(query).all())
         points = (Point(at=r.at, scope=r.scope, value=r.value, outcome=Outcome(r.outcome)) for r in found)
         return tuple(points)[::-1]
+
+    def learned(
+        self, contract_id: str, table: str, checks: Iterable[str], figure: str, *, since: datetime
+    ) -> Mapping[str, tuple[Point, ...]]:
+        """A figure of several checks over time, without what runs found that failed."""
+        names = {digest(contract_id, table, check, figure): check for check in checks}
+        failed = exists().where(
+            _RESULTS.c.run_id == _FIGURES.c.run_id, _RESULTS.c.outcome == Outcome.FAILED.value
+        )
+        query = (
+            select(
+                _FIGURES.c.figure_key,
+                _FIGURES.c.at,
+                _FIGURES.c.scope,
+                _FIGURES.c.value,
+                _FIGURES.c.outcome,
+            )
+            .where(_FIGURES.c.at >= since, ~failed)
+            .order_by(_FIGURES.c.at, _FIGURES.c.run_id)
+        )
+        found: dict[str, list[Point]] = {check: [] for check in names.values()}
+        rows = self.database.read(lambda c: list(rows_with(c, query, _FIGURES.c.figure_key, sorted(names))))
+        for r in rows:
+            point = Point(at=r.at, scope=r.scope, value=r.value, outcome=Outcome(r.outcome))
+            found[names[bytes(r.figure_key)]].append(point)
+        return {check: tuple(points) for check, points in found.items()}
 
     def prune_measurements(self, before: datetime, *, batch: int = 1_000) -> int:
         """Forget figures from before that moment, in small transactions; how many there were."""

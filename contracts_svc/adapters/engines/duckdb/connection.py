@@ -85,12 +85,19 @@ def reach_s3(connection: duckdb.DuckDBPyConnection, access: S3Access | None) -> 
     connection.execute("SET s3_url_compatibility_mode = true")
     connection.execute("SET http_timeout = ?", [_HTTP_SECONDS])
     connection.execute("SET http_retries = ?", [_HTTP_RETRIES])
+    _add_secret(connection, "s3", REMOTE, access)
+    for number, (bucket, own) in enumerate(access.buckets.items(), 1):
+        _add_secret(connection, f"s3_{number}", f"{REMOTE}{bucket}/", own)
+
+
+def _add_secret(connection: duckdb.DuckDBPyConnection, name: str, scope: str, access: S3Access) -> None:
     scheme, _, host = access.endpoint.rpartition("://")
     # Bound values, so that no text with a secret in it ever exists.
     connection.execute(
-        "CREATE SECRET (TYPE s3, KEY_ID $key, SECRET $secret, SESSION_TOKEN $token, REGION $region,"
-        " ENDPOINT $endpoint, URL_STYLE $style, USE_SSL $tls)",
+        f"CREATE SECRET {name} (TYPE s3, SCOPE $scope, KEY_ID $key, SECRET $secret, SESSION_TOKEN $token,"
+        " REGION $region, ENDPOINT $endpoint, URL_STYLE $style, USE_SSL $tls)",
         {
+            "scope": scope,
             "key": access.access_key,
             "secret": access.secret_key,
             "token": access.session_token,

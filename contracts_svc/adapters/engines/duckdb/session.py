@@ -28,7 +28,7 @@ from contracts_svc.adapters.engines.duckdb.spill import spill_folder
 from contracts_svc.errors import CouldNotCheck
 from contracts_svc.model import Json
 from contracts_svc.ports import Repeats, S3Access, Session, Source
-from contracts_svc.quality import text_sources
+from contracts_svc.quality import table_sources, text_sources
 from contracts_svc.quality.reading import FORMATS
 
 FILENAME = "filename"
@@ -172,9 +172,16 @@ class _DuckDBSession:
         view = exp.Create(
             this=exp.to_table(exp.to_identifier(source.name, quoted=True).sql("duckdb"), dialect="duckdb"),
             kind="VIEW",
-            expression=self._text(source) if source.reading.text else self._parquet(source),
+            expression=self._query(source),
         )
         self._execute(source.name, view)
+
+    def _query(self, source: Source) -> exp.Query:
+        if source.reading.text:
+            return self._text(source)
+        if source.files[0].snapshot is None:
+            return self._parquet(source)
+        return table_sources.select(files=source.files, partitions=source.partition_types, address=readable)
 
     def _parquet(self, source: Source) -> exp.Query:
         columns: list[exp.Expr] = [exp.Star()]
