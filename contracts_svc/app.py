@@ -84,11 +84,11 @@ def _access(bucket: Bucket) -> S3Access:
 def engine(settings: Settings, access: S3Access | None) -> DuckDBEngine:
     """The engine that checks run on."""
 
-    from contracts_svc.adapters.engines.duckdb import DuckDBEngine
+    from contracts_svc.adapters.engines.duckdb import DuckDBEngine, share_of
 
     return DuckDBEngine(
         access,
-        memory_limit=settings.memory_limit,
+        memory_limit=share_of(settings.memory_limit),
         temp_directory=settings.temp_directory or None,
         timeout=settings.timeout_seconds,
     )

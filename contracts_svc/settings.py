@@ -174,7 +174,7 @@ class Settings(BaseModel):
         description="Where the data of contracts may lie, as prefixes (`s3://lake/{tenant}/`, `postgres://`),"
         " separated by blanks; {tenant} is the contract's; empty: anywhere",
     )
-    memory_limit: str = Field("512MB", description="Most memory a check run may use in the engine")
+    memory_limit: str = Field("512MB", description="Most memory of a check, in a process of its own")
     temp_directory: str = Field("", description="Where the engine spills; empty: the system's folder")
     timeout_seconds: int = Field(600, ge=1, description="Most seconds one query of a check may take")
     states_file: str = Field(
