@@ -86,6 +86,18 @@ class Snapshots(Protocol):
         ...
 
 
+class OtherSources(Protocol):
+    """Measures tables that do not lie in files, with the drivers of another engine."""
+
+    def measure(self, contract: Mapping[str, Json], server: str, table: str) -> Sequence[Mapping[str, Json]]:
+        """What the engine says of each of its checks of a table: ``type``, ``field``, ``rule`` (the id of
+        the quality rule), ``result``, ``reason`` and ``figures``.
+
+        ``contract`` is an ODCS document. Raises CouldNotCheck.
+        """
+        ...
+
+
 class FileOpener(Protocol):
     """Opens files for reading. Raises CouldNotCheck when it cannot."""
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 from typing import Protocol, TypeVar
 
 from contracts_svc.alerts import Audience, Incident, Transition
@@ -136,6 +136,19 @@ class Reached:
 
     graph: Graph
     complete: bool = True
+
+
+class DeprecationStore(Protocol):
+    """Keeps since when columns and tables are deprecated: the time until they may be removed runs."""
+
+    def put_deprecated(self, contract_id: str, elements: Iterable[tuple[str, str]], now: datetime) -> None:
+        """These (table, column or empty) are deprecated in the latest version, and nothing else of it is.
+        The time of what was deprecated before runs on."""
+        ...
+
+    def deprecated_since(self, contract_ids: Iterable[str]) -> Mapping[tuple[str, str, str], date]:
+        """Contract, table, column -> since when it is deprecated."""
+        ...
 
 
 class LineageStore(Protocol):
@@ -380,6 +393,7 @@ class StateStore(Protocol):
 
 class Store(
     ContractStore,
+    DeprecationStore,
     LineageStore,
     IncidentStore,
     RunStore,

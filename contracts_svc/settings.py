@@ -155,12 +155,26 @@ class Settings(BaseModel):
     github_file: Path | None = Field(
         None, description="YAML file: whose a repository is, and who of GitHub speaks for which team"
     )
+    allowed_locations: list[str] = Field(
+        [],
+        description="Where the data of contracts may lie, as prefixes (`s3://lake/{tenant}/`, `postgres://`),"
+        " separated by blanks; {tenant} is the contract's; empty: anywhere",
+    )
     memory_limit: str = Field("512MB", description="Most memory a check run may use in the engine")
     temp_directory: str = Field("", description="Where the engine spills; empty: the system's folder")
     timeout_seconds: int = Field(600, ge=1, description="Most seconds one query of a check may take")
     states_file: str = Field(
         ".contracts/states.db",
         description="Where checks keep figures of files, to read only new and changed ones; empty: nowhere",
+    )
+    openlineage_url: str = Field(
+        "", description="Endpoint of OpenLineage that is told what each check found; empty: none is"
+    )
+    openlineage_api_key: SecretStr = Field(SecretStr(""), description="Key for it, sent as a bearer token")
+    sources_python: str = Field(
+        "",
+        description="Python that has datacontract-cli with the extras of sources that are not files;"
+        " empty: the one that runs this",
     )
     samples: int = Field(5, ge=0, le=1000, description="Failing rows kept per check")
     checks_directory: Path = Field(
@@ -201,6 +215,8 @@ def _from_environment() -> dict[str, Any]:
             found[name] = text
     if "lineage" in found:
         found["lineage"] = [Path(p) for p in found["lineage"].split(os.pathsep) if p]
+    if "allowed_locations" in found:
+        found["allowed_locations"] = found["allowed_locations"].split()
     for name, example in _JSON.items():
         if name in found:
             try:

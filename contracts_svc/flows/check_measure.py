@@ -16,7 +16,7 @@ from contracts_svc.quality.layout import Layout
 from contracts_svc.quality.split import Apart, Beside, Figure
 from contracts_svc.runs import Check, Measurement, Plan
 
-Progress = Callable[[str, int, int], None]
+Tell = Callable[[str, int, int], None]
 """What is being done, how much of it is done, and how much there is."""
 
 
@@ -25,7 +25,7 @@ class Asker:
     """Asks an engine, which it opens when there is something to ask, counts the queries, and writes down
     which files of the table they read."""
 
-    tell: Progress
+    tell: Tell
     open: Callable[[], Session]
     """Opens the engine. Raises CouldNotCheck."""
     whole: Source

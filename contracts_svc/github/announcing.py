@@ -21,10 +21,13 @@ _SEVERITY = {Level.BREAKS: Severity.ERROR, Level.MAY_BREAK: Severity.WARNING, Le
 
 
 def announcements(contract: Contract, verdict: Verdict, now: datetime) -> tuple[Notification, ...]:
-    """One message to each team that a change of this version concerns. The same again has the same keys."""
+    """One message to each team that a change of this version concerns. The same again has the same keys.
+
+    The verdict may be on other contracts, too.
+    """
     teams: defaultdict[str, list[Impact]] = defaultdict(list)
     for impact in verdict.impacts:
-        if impact.level is not Level.UNAFFECTED:
+        if impact.level is not Level.UNAFFECTED and impact.finding.contract == contract.id:
             teams[_team(impact.consumer)].append(impact)
     return tuple(_message(contract, team, impacts, now) for team, impacts in sorted(teams.items()))
 

@@ -209,7 +209,7 @@ def test_one_source_that_cannot_be_read_leaves_the_others(
         Source(name="gone_here", files=(DataFile(path=f"{tmp_path}/gone.parquet", size=1),)),
         Source(name="damaged", files=(DataFile(path=damaged, size=1),)),
         Source(name="empty", files=()),
-        Source(name="table_format", files=trips.files, reading=Reading(format="delta")),
+        Source(name="table_format", files=trips.files, reading=Reading(format="avro")),
     ]
     with DuckDBEngine(s3_server.access).open(sources) as session:
         assert session.rows(query("SELECT count(*) AS n FROM trips")) == [{"n": 3}]
@@ -218,7 +218,7 @@ def test_one_source_that_cannot_be_read_leaves_the_others(
             ("gone_here", "not found: .*gone.parquet", True),
             ("damaged", f"not a Parquet file, or a damaged one: .*{damaged}", False),
             ("empty", "there are no files", True),
-            ("table_format", "not used for the format delta", False),
+            ("table_format", "not used for the format avro", False),
         ):
             error = failure(session, f"SELECT * FROM trips WHERE x IN (SELECT x FROM {name})")
             assert error.what == name

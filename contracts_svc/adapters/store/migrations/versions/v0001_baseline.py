@@ -341,6 +341,7 @@ def upgrade() -> None:
     )
     _lineage_reports()
     _github()
+    _deprecations()
 
 
 def _lineage_reports() -> None:
@@ -572,3 +573,15 @@ def _github() -> None:
     )
     op.create_index(op.f("ix_github_work_repository"), "github_work", ["repository"], unique=False)
     op.create_index(op.f("ix_github_work_state_since"), "github_work", ["state", "since"], unique=False)
+
+
+def _deprecations() -> None:
+    op.create_table(
+        "deprecations",
+        sa.Column("contract", TEXT, nullable=False),
+        sa.Column("key", sa.LargeBinary(), nullable=False),
+        sa.Column("table", TEXT, nullable=False),
+        sa.Column("column", TEXT, nullable=False),
+        sa.Column("since", INSTANT, nullable=False),
+        sa.PrimaryKeyConstraint("contract", "key", name=op.f("pk_deprecations")),
+    )
