@@ -120,6 +120,11 @@ class ContractStore(Protocol):
         """What lists show of the contracts with these ids, retired ones too; unknown ones are left out."""
         ...
 
+    def lock_contract(self, contract_id: str) -> None:
+        """Nobody else changes this contract, or what hangs on it by this too, until the transaction ends
+        that this is part of (see :meth:`Store.atomically`)."""
+        ...
+
     def retire_contract(self, contract_id: str, now: datetime, by: Actor) -> bool:
         """Take a contract out of use; False when it is already. UserMistake for an unknown id."""
         ...
