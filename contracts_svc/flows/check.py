@@ -302,8 +302,9 @@ def _measure_custom(
             continue
         if custom is None:
             yield Measurement(check=each.id, skipped="custom checks are not set up here")
-        elif found.reading.text:
-            yield Measurement(check=each.id, skipped="custom checks are run on Parquet files only")
+        elif found.reading.text or found.reading.table:
+            rows = partial(asker.write, details.all_rows(found), each.id)
+            yield custom.run(each, found.table, found.files, samples, rows)
         else:
             asker.uses.append((asker.whole, (each.id,)))
             yield custom.run(each, found.table, found.files, samples)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from typing import IO
 
 from sqlglot import exp
 
@@ -95,6 +96,14 @@ class Asker:
                 raise
             what, hint = self.whole.name, error.hint
             raise CouldNotCheck(what, error.cause, hint, retryable=error.retryable) from error
+
+    def write(self, query: exp.Query, check: str, sink: IO[bytes], batch: int) -> None:
+        """Write the rows of a query of the whole table for a check. Raises CouldNotCheck."""
+        session = self.session
+        self.asked += 1
+        self.read.update({f.path: f.size for f in self.whole.files})
+        self.uses.append((self.whole, (check,)))
+        session.write(query, sink, batch)
 
     def readers(self, paths: Collection[str]) -> frozenset[str]:
         """The checks for which one of these files was read."""

@@ -9,7 +9,7 @@ from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from pathlib import Path
 from threading import Timer
-from typing import Any
+from typing import IO, Any
 from uuid import UUID
 
 import duckdb
@@ -149,6 +149,25 @@ class _DuckDBSession:
         if text_sources.REJECTS in names and self._unreadable:
             raise next(iter(self._unreadable.values()))
         return names
+
+    def write(self, query: exp.Query, sink: IO[bytes], batch: int) -> None:
+        """Write the rows of a query as an Arrow stream, so many in a batch. Raises CouldNotCheck."""
+        import pyarrow as pa
+
+        names = list(dict.fromkeys(t.name for t in query.find_all(exp.Table)))
+        for name in names:
+            self._see(name)
+            if name in self._unreadable:
+                raise self._unreadable[name]
+        try:
+            reader = self._connection.execute(query.sql(dialect="duckdb")).to_arrow_reader(batch)
+            with pa.ipc.new_stream(sink, reader.schema) as stream:
+                for some in reader:
+                    stream.write_batch(some)
+        except duckdb.Error as error:
+            raise self._failure(", ".join(names), error) from error
+        except pa.ArrowException as error:
+            raise CouldNotCheck(", ".join(names), f"reading failed: {error}", retryable=False) from error
 
     def _see(self, name: str) -> None:
         """Open a source when it is first asked for: to look at all of its files takes its time."""
