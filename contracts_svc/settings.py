@@ -105,6 +105,10 @@ class Settings(BaseModel):
     slack_token: SecretStr = Field(
         SecretStr(""), description="Bot token (xoxb-...) for the Slack channels that contracts name"
     )
+    email_url: SecretStr = Field(
+        SecretStr(""),
+        description="How e-mail goes to addresses that contracts name: mailtos://USER:PASSWORD@HOST?from=...",
+    )
     slack_signing_secret: SecretStr = Field(
         SecretStr(""),
         description="Signing secret of the Slack app, for buttons; two with a comma while it is changed",

@@ -7,7 +7,7 @@ it by :mod:`.deliver`; without one (a single command) it is sent at once.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import partial
@@ -33,7 +33,7 @@ from contracts_svc.routes.groups import Group
 from contracts_svc.routes.timing import DEFAULT_ROUTES
 from contracts_svc.routes.tree import RouteFile
 from contracts_svc.routes.updates import updated
-from contracts_svc.routing import DatasetOf, notifications, stored_path
+from contracts_svc.routing import BackgroundOf, DatasetOf, nothing_known, notifications, stored_path
 from contracts_svc.runs import Run
 
 DEFAULT = "default"
@@ -69,6 +69,8 @@ def notify(
     handling: Handling = USUAL,
     outbox: OutboxStore | None = None,
     routes: RouteFile = DEFAULT_ROUTES,
+    background: BackgroundOf = nothing_known,
+    public_url: str = "",
 ) -> Outcome:
     """Move the incidents on by this run, store them, and see that what has to be said is said.
 
@@ -76,7 +78,7 @@ def notify(
     ``routes``. Without, ``receivers`` is by name, with ``default`` for the messages whose receiver is
     not there; storing comes first: a message is never sent about something that was then forgotten, and
     a send that fails stops no other and is reported. What an open incident upstream explains is not
-    told by itself.
+    told by itself. ``background`` and ``public_url`` as in :func:`contracts_svc.routing.notifications`.
     """
     now = clock.now()
 
@@ -84,9 +86,17 @@ def notify(
         if outbox is not None:
             outbox.lock_outbox()
         withhold = outbox is not None
-        moved = _advance(
-            run, store, contracts, dataset_of, graph, consumers, handling, now, withhold=withhold
+        told_of = partial(
+            notifications,
+            contracts=contracts,
+            dataset_of=dataset_of,
+            graph=graph,
+            consumers=consumers,
+            now=now,
+            background=background,
+            public_url=public_url,
         )
+        moved = _advance(run, store, contracts, dataset_of, graph, told_of, handling, now, withhold=withhold)
         if outbox is not None:
             _queue(moved, outbox, routes, now)
         return moved
@@ -117,7 +127,7 @@ def _advance(
     contracts: Mapping[str, Contract],
     dataset_of: DatasetOf,
     graph: Graph,
-    consumers: Sequence[Consumer],
+    notifications_of: Callable[..., tuple[Notification, ...]],
     handling: Handling,
     now: datetime,
     *,
@@ -138,12 +148,7 @@ def _advance(
     told = {t.incident.fingerprint for t in transitions}
     open_now = [i for i in after.values() if i.state in (IncidentState.OPEN, IncidentState.ACKNOWLEDGED)]
     told_of = partial(
-        notifications,
-        contracts=contracts,
-        dataset_of=dataset_of,
-        graph=graph,
-        consumers=consumers,
-        now=now,
+        notifications_of,
         still_open=[i for i in open_now if i.fingerprint not in told],
         explained=_explained(open_now),
     )
@@ -166,6 +171,8 @@ def acted(
     consumers: Sequence[Consumer],
     clock: Clock,
     routes: RouteFile = DEFAULT_ROUTES,
+    background: BackgroundOf = nothing_known,
+    public_url: str = "",
 ) -> tuple[Notification, ...]:
     """Keep what a person or the passing of time did to an incident, and see that it is told.
 
@@ -185,6 +192,8 @@ def acted(
             graph=graph,
             consumers=consumers,
             now=clock.now(),
+            background=background,
+            public_url=public_url,
         )
         show_who_is_on_it(outbox, [transition], routes, clock.now())
         _queue(_Moved(transitions=(transition,), messages=messages), outbox, routes, clock.now())

@@ -1,7 +1,8 @@
 """The text of a route file -> a RouteFile, or every mistake in it with its place.
 
-The file is written as Alertmanager's: ``route``, ``receivers``, ``inhibit_rules``, ``time_intervals``.
-Its ``global`` and ``templates`` are for Alertmanager alone, and are passed over.
+The file is written as Alertmanager's: ``route``, ``receivers``, ``inhibit_rules``, ``time_intervals``;
+``channels`` is ours (see :mod:`.channels`). Its ``global`` and ``templates`` are for Alertmanager alone, and
+are passed over.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from datetime import timedelta
 from contracts_svc.errors import UserMistake
 from contracts_svc.odcs.yaml_nodes import parse
 from contracts_svc.routes import intervals
+from contracts_svc.routes.channels import SLACK, ChannelSpec, kind_of_tool
 from contracts_svc.routes.fields import Fields
 from contracts_svc.routes.intervals import IntervalError, TimeInterval
 from contracts_svc.routes.matchers import Matcher, MatcherError, Op, matcher
@@ -36,7 +38,7 @@ CONTRACT = "contract"
 LONGEST = timedelta(days=3_650)
 """A time that is waited for."""
 
-_FILE_KEYS = ("route", "receivers", "inhibit_rules", "time_intervals", "global", "templates")
+_FILE_KEYS = ("route", "receivers", "channels", "inhibit_rules", "time_intervals", "global", "templates")
 _ROUTE_KEYS = (
     "receiver", "match", "match_re", "matchers", "continue", "group_by", "group_wait", "group_interval",
     "repeat_interval", "mute_time_intervals", "active_time_intervals", "labels", "routes",
@@ -83,6 +85,7 @@ class _Reader:
         root = self._root
         root.only(_FILE_KEYS)
         self._read_receivers()
+        channels = self._channels()
         for entry in root.mappings("time_intervals"):
             entry.only(("name", "time_intervals"))
             self._intervals[entry.text("name", required=True)] = time_intervals(entry)
@@ -94,7 +97,13 @@ class _Reader:
         tree = self._route(route, None)
         if root.problems:
             raise UserMistake(root.problems)
-        return RouteFile(root=tree, receivers=self._receivers, intervals=self._intervals, inhibit=inhibit)
+        return RouteFile(
+            root=tree,
+            receivers=self._receivers,
+            intervals=self._intervals,
+            inhibit=inhibit,
+            channels=channels,
+        )
 
     # --- receivers ------------------------------------------------------------------------------
 
@@ -123,6 +132,29 @@ class _Reader:
             kind=kind,
             options=check_options(entry, self._kinds.get(kind, ()), others) if known_kind else {},
             escalation=self._escalation(escalation) if escalation else None,
+        )
+
+    def _channels(self) -> tuple[ChannelSpec, ...]:
+        found: list[ChannelSpec] = []
+        for entry in self._root.mappings("channels"):
+            spec = self._channel(entry)
+            same = (spec.tool, spec.channel, spec.workspaces)
+            if any(same == (s.tool, s.channel, s.workspaces) for s in found):
+                entry.problem(None, "a second entry is for the same channels", "remove one")
+            found.append(spec)
+        return tuple(found)
+
+    def _channel(self, entry: Fields) -> ChannelSpec:
+        tool = entry.text("tool", required=True).lower()
+        kind = kind_of_tool(tool, self._kinds)
+        others = ("tool", "channel", "workspaces") if tool == SLACK else ("tool", "channel")
+        options = [o for o in self._kinds.get(kind, ()) if o.name not in others]
+        return ChannelSpec(
+            tool=tool,
+            kind=kind,
+            channel=entry.text("channel"),
+            workspaces=entry.texts("workspaces") if tool == SLACK else (),
+            options=check_options(entry, options, others),
         )
 
     def _escalation(self, entry: Fields) -> Escalation:
