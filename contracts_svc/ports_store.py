@@ -179,6 +179,16 @@ class IncidentStore(Protocol):
         longest open first."""
         ...
 
+    def table_incidents(
+        self, places: Collection[tuple[str, str]], resolved_since: datetime
+    ) -> tuple[Incident, ...]:
+        """As :meth:`incidents`, of these tables (contract id and table name)."""
+        ...
+
+    def named_incidents(self, fingerprints: Iterable[str]) -> tuple[Incident, ...]:
+        """The incidents with these fingerprints, however they stand."""
+        ...
+
     def incident(self, fingerprint: str, *, to_change: bool = False) -> Incident | None:
         """The incident of that fingerprint. ``to_change``: nobody else changes it until the transaction
         that this is part of ends (see :meth:`Store.atomically`)."""

@@ -180,6 +180,12 @@ def _notification(
         "contract": incidents[0].contract,
         "state": state.value,
     }
+    sometimes = {
+        "domain": story.contract.domain if story.contract else None,
+        "tenant": story.contract.tenant if story.contract else None,
+        "dimension": incidents[0].evidence.check.dimension,
+    }
+    labels |= {name: value for name, value in sometimes.items() if value}
     return Notification(
         key=_key(story, audience, recipient, incidents),
         audience=audience,

@@ -13,8 +13,11 @@ from datetime import datetime
 from functools import partial
 
 from contracts_svc.alerts import Incident, IncidentState, Notification, Transition
-from contracts_svc.incidents import USUAL, Advance, Handling, step
+from contracts_svc.flows.neighbourhood import around, known_incidents
+from contracts_svc.incidents import COULD_NOT_CHECK, Advance, Handling, step
 from contracts_svc.incidents_cause import Place, causes, grouped
+from contracts_svc.incidents_impact import raised
+from contracts_svc.incidents_people import raise_severity
 from contracts_svc.lineage.graph import Consumer, Graph
 from contracts_svc.model import Contract
 from contracts_svc.ports import Clock, Delivery, Receiver
@@ -24,6 +27,7 @@ from contracts_svc.routes.dispatch import acknowledged, receive, targets
 from contracts_svc.routes.timing import DEFAULT_ROUTES
 from contracts_svc.routes.tree import RouteFile
 from contracts_svc.routing import DatasetOf, notifications, stored_path
+from contracts_svc.routing_reach import affected
 from contracts_svc.runs import Run
 
 DEFAULT = "default"
@@ -56,7 +60,7 @@ def notify(
     graph: Graph,
     consumers: Sequence[Consumer],
     clock: Clock,
-    handling: Handling = USUAL,
+    handling: Handling | None = None,
     outbox: OutboxStore | None = None,
     routes: RouteFile = DEFAULT_ROUTES,
 ) -> Outcome:
@@ -66,9 +70,11 @@ def notify(
     ``routes``. Without, ``receivers`` is by name, with ``default`` for the messages whose receiver is
     not there; storing comes first: a message is never sent about something that was then forgotten, and
     a send that fails stops no other and is reported. What an open incident upstream explains is not
-    told by itself.
+    told by itself. ``handling`` is by default what the route file says. Only incidents of tables that
+    ``graph`` joins with the run's, among those of ``contracts``, are looked at.
     """
     now = clock.now()
+    handling = handling or routes.handling
 
     def work() -> _Moved:
         if outbox is not None:
@@ -114,8 +120,11 @@ def _advance(
     withhold: bool,
 ) -> _Moved:
     """Move the incidents on and store them."""
-    known = {i.fingerprint: i for i in store.incidents(resolved_since=now - handling.reopen_within)}
+    places = around((run.contract, run.table), contracts, dataset_of, graph)
+    known = known_incidents(store, places, now - handling.reopen_within)
     moved = step(tuple(known.values()), run, now, handling)
+    if handling.raises:
+        moved = _raised(moved, contracts, dataset_of, graph, consumers, handling, now)
     known |= {i.fingerprint: i for i in moved.incidents}
     found = causes(tuple(known.values()), partial(_place, contracts, dataset_of), graph)
     # What waits for its next run, since its own cause is over, is told to nobody: it explains nothing.
@@ -203,6 +212,34 @@ def _queue(moved: _Moved, outbox: OutboxStore, routes: RouteFile, now: datetime)
             explained=moved.explained,
         )
     )
+
+
+def _raised(
+    moved: Advance,
+    contracts: Mapping[str, Contract],
+    dataset_of: DatasetOf,
+    graph: Graph,
+    consumers: Sequence[Consumer],
+    handling: Handling,
+    now: datetime,
+) -> Advance:
+    """The same, with the severity that incidents have by whom they reach."""
+    incidents = {i.fingerprint: i for i in moved.incidents}
+    transitions = {t.incident.fingerprint: t for t in moved.transitions}
+    for name, incident in incidents.items():
+        dataset, columns = _place(contracts, dataset_of, incident)
+        if incident.check == COULD_NOT_CHECK:
+            continue
+        reached = (a.consumer for a in affected(columns, dataset, graph, consumers))
+        found = raised(incident, reached, handling.raises)
+        change = raise_severity(incident, *found, now) if found is not None else None
+        if change is None:
+            continue
+        incidents[name] = change.incident
+        before = transitions.get(name)
+        why = f"{before.reason}; {change.reason}" if before is not None else change.reason
+        transitions[name] = replace(before or change, incident=change.incident, reason=why)
+    return Advance(incidents=tuple(incidents.values()), transitions=tuple(transitions.values()))
 
 
 def _place(contracts: Mapping[str, Contract], dataset_of: DatasetOf, incident: Incident) -> Place:

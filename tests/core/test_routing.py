@@ -189,6 +189,7 @@ def test_labels_say_what_routes_match_on() -> None:
         "tribe": "operations",
         "dataset": "flights",
         "contract": "urn:flights",
+        "dimension": "accuracy",
         "state": "open",
     }
     assert punctuality.labels["squad"] == "punctuality"

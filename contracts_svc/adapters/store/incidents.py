@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime
 
 from sqlalchemy import Connection, or_, select
@@ -38,6 +38,25 @@ class Incidents(Part):
         query = select(table.c.document).where(wanted).order_by(table.c.opened, table.c.fingerprint)
         found = self.database.read(lambda c: c.scalars(query).all())
         return tuple(loads(Incident, text) for text in found)
+
+    def table_incidents(
+        self, places: Collection[tuple[str, str]], resolved_since: datetime
+    ) -> tuple[Incident, ...]:
+        """As :meth:`incidents`, of these tables."""
+        table = tables.incidents
+        lately = or_(table.c.state != IncidentState.RESOLVED.value, table.c.resolved >= resolved_since)
+        keys = sorted({digest(*each) for each in places})
+        query = select(table.c.opened, table.c.fingerprint, table.c.document).where(lately)
+        rows = self.database.read(lambda c: list(rows_with(c, query, table.c.table_key, keys)))
+        rows.sort(key=lambda r: (r.opened, r.fingerprint))
+        return tuple(loads(Incident, r.document) for r in rows)
+
+    def named_incidents(self, fingerprints: Iterable[str]) -> tuple[Incident, ...]:
+        """The incidents with these fingerprints."""
+        table, names = tables.incidents, sorted(set(fingerprints))
+        query = select(table.c.document)
+        rows = self.database.read(lambda c: list(rows_with(c, query, table.c.fingerprint, names)))
+        return tuple(loads(Incident, r.document) for r in rows)
 
     def incident(self, fingerprint: str, *, to_change: bool = False) -> Incident | None:
         """The incident of that fingerprint; with ``to_change`` its row is locked."""
@@ -98,7 +117,7 @@ class Incidents(Part):
         query = (
             select(moved.c.document)
             .join(of, of.c.fingerprint == moved.c.fingerprint)
-            .where(of.c.contract == contract_id, of.c.table == table, moved.c.at >= since)
+            .where(of.c.table_key == digest(contract_id, table), moved.c.at >= since)
             .order_by(moved.c.id)
         )
         found = self.database.read(lambda c: c.scalars(query).all())
@@ -112,6 +131,7 @@ def _put(connection: Connection, incidents: Iterable[Incident]) -> None:
             "fingerprint": incident.fingerprint,
             "contract": incident.contract,
             "table": incident.table,
+            "table_key": digest(incident.contract, incident.table),
             "state": incident.state.value,
             "opened": incident.opened,
             "resolved": incident.resolved,

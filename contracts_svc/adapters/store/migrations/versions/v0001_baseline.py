@@ -63,6 +63,7 @@ def upgrade() -> None:
         sa.Column("fingerprint", TEXT, nullable=False),
         sa.Column("contract", TEXT, nullable=False),
         sa.Column("table", TEXT, nullable=False),
+        sa.Column("table_key", sa.LargeBinary(), nullable=False),
         sa.Column("state", sa.String(length=16), nullable=False),
         sa.Column("opened", INSTANT, nullable=False),
         sa.Column("resolved", INSTANT, nullable=True),
@@ -71,6 +72,7 @@ def upgrade() -> None:
     )
     op.create_index(op.f("ix_incidents_state_opened"), "incidents", ["state", "opened"], unique=False)
     op.create_index(op.f("ix_incidents_resolved"), "incidents", ["resolved"], unique=False)
+    op.create_index(op.f("ix_incidents_table_key"), "incidents", ["table_key"], unique=False)
     op.create_table(
         "runs",
         sa.Column("id", sa.String(length=32), nullable=False),
