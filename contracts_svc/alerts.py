@@ -97,6 +97,42 @@ class Section:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class OnIt:
+    """Who does something about it (or wants to hear no more of it), and until when."""
+
+    who: str
+    until: datetime | None = None
+    """None: until it is over."""
+
+
+class UpdateKind(StrEnum):
+    """What people do about something that was told."""
+
+    ACKNOWLEDGED = "acknowledged"
+    SILENCED = "silenced"
+    UNSILENCED = "unsilenced"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Update:
+    """What somebody did about something that was told: the data is as it was."""
+
+    kind: UpdateKind
+    by: OnIt
+    at: datetime
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Head:
+    """How all that is told together stands now, for receivers that can change what they said first."""
+
+    title: str
+    severity: Severity
+    sections: tuple[Section, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Notification:
     """What is sent, in neutral form; each receiver renders it in its own way."""
 
@@ -124,3 +160,12 @@ class Notification:
     """Those of the incidents that are over."""
     still_open: int = 0
     """How many incidents of its group are wrong now."""
+    on_it: Mapping[str, OnIt] = field(default_factory=dict)
+    """Incident -> who acknowledged it."""
+    silenced: OnIt | None = None
+    """Who does not want its group to be told for a while."""
+    update: str = ""
+    """What people did, in a sentence. Then it is no new alert: only receivers get it that can change what
+    they said before (:data:`contracts_svc.routes.updates.SHOWN_BY`)."""
+    head: Head | None = None
+    """How its group stands as a whole; None: as the notification itself says."""

@@ -4,31 +4,31 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from contracts_svc.adapters.engines.duckdb import DuckDBEngine
-from contracts_svc.adapters.pandera_checks import PanderaChecks
-from contracts_svc.adapters.pattern_process import PatternProcess
-from contracts_svc.adapters.state_file import StateFile
-from contracts_svc.adapters.storage import ArrowStorage
 from contracts_svc.errors import UserMistake
-from contracts_svc.ports import FileOpener, S3Access
-from contracts_svc.settings import Settings
+from contracts_svc.ports import FileOpener, S3Access, Snapshots
+from contracts_svc.settings import Bucket, Settings
 
 if TYPE_CHECKING:
-    from prometheus_client import CollectorRegistry
-
+    from contracts_svc.adapters.engines.duckdb import DuckDBEngine
+    from contracts_svc.adapters.pandera_checks import PanderaChecks
+    from contracts_svc.adapters.pattern_process import PatternProcess
+    from contracts_svc.adapters.schema_import import SchemaImport
+    from contracts_svc.adapters.state_file import StateFile
+    from contracts_svc.adapters.storage import ArrowStorage
     from contracts_svc.adapters.store.database import Database
     from contracts_svc.adapters.store.store import DatabaseStore
     from contracts_svc.api.service import Service
     from contracts_svc.flows.register import Reader
     from contracts_svc.flows.run_check import CheckTable
+    from contracts_svc.flows.stored_lineage import StoredLineage
     from contracts_svc.ports_history import History
     from contracts_svc.ports_jobs import Queue
     from contracts_svc.routes.intervals import TimeInterval
-    from contracts_svc.scheduler import Embedded
 
 
 class SystemClock:
@@ -39,30 +39,46 @@ class SystemClock:
 
 
 def s3_access(settings: Settings) -> S3Access:
-    """How to reach S3: the settings' own keys, else AWS's chain. Raises UserMistake, CouldNotCheck."""
+    """How to reach S3: the settings' own keys, else AWS's chain; and what is said of single buckets.
+
+    Raises UserMistake, CouldNotCheck.
+    """
     endpoint = settings.s3_endpoint or os.environ.get("AWS_ENDPOINT_URL_S3", "")
-    endpoint = endpoint or os.environ.get("AWS_ENDPOINT_URL", "")
-    if not settings.s3_access_key.get_secret_value():
+    usual = Bucket(
+        endpoint=endpoint or os.environ.get("AWS_ENDPOINT_URL", ""),
+        region=settings.s3_region,
+        access_key=settings.s3_access_key,
+        secret_key=settings.s3_secret_key,
+        session_token=settings.s3_session_token,
+        profile=settings.s3_profile,
+        path_style=settings.s3_path_style,
+    )
+    return replace(_access(usual), buckets={n: _access(b) for n, b in settings.s3_buckets.items()})
+
+
+def _access(bucket: Bucket) -> S3Access:
+    path_style = bucket.path_style or bool(bucket.endpoint)
+    if not bucket.access_key.get_secret_value():
         from contracts_svc.adapters.aws import from_chain
 
         return from_chain(
-            profile=settings.s3_profile,
-            region=settings.s3_region,
-            endpoint=endpoint,
-            path_style=settings.s3_path_style or bool(endpoint),
+            profile=bucket.profile, region=bucket.region, endpoint=bucket.endpoint, path_style=path_style
         )
     return S3Access(
-        access_key=settings.s3_access_key.get_secret_value(),
-        secret_key=settings.s3_secret_key.get_secret_value(),
-        session_token=settings.s3_session_token.get_secret_value(),
-        region=settings.s3_region or os.environ.get("AWS_REGION", "us-east-1"),
-        endpoint=endpoint,
-        path_style=settings.s3_path_style or bool(endpoint),
+        access_key=bucket.access_key.get_secret_value(),
+        secret_key=bucket.secret_key.get_secret_value(),
+        session_token=bucket.session_token.get_secret_value(),
+        region=bucket.region or os.environ.get("AWS_REGION", "us-east-1"),
+        endpoint=bucket.endpoint,
+        path_style=path_style,
     )
 
 
 def engine(settings: Settings, access: S3Access | None) -> DuckDBEngine:
     """The engine that checks run on."""
+
+    from contracts_svc.adapters.engines.duckdb import DuckDBEngine
+
     return DuckDBEngine(
         access,
         memory_limit=settings.memory_limit,
@@ -73,21 +89,48 @@ def engine(settings: Settings, access: S3Access | None) -> DuckDBEngine:
 
 def custom_checks(folder: Path, opener: FileOpener) -> PanderaChecks:
     """Runs the trusted checks of a folder, each in a bounded child process."""
+
+    from contracts_svc.adapters.pandera_checks import PanderaChecks
+
     return PanderaChecks(folder, opener)
 
 
 def pattern_inclusion() -> PatternProcess:
     """Compares patterns in a bounded child process, which starts when one is needed."""
+
+    from contracts_svc.adapters.pattern_process import PatternProcess
+
     return PatternProcess()
+
+
+def schema_import() -> SchemaImport:
+    """Reads schema sources in a bounded child process for each, which starts when one is needed."""
+    from contracts_svc.adapters.schema_import import SchemaImport
+
+    return SchemaImport()
 
 
 def storage(access: S3Access | None) -> ArrowStorage:
     """Where files are listed and footers are read."""
+
+    from contracts_svc.adapters.storage import ArrowStorage
+
     return ArrowStorage(access)
+
+
+def snapshots(access: S3Access | None) -> dict[str, Snapshots]:
+    """What reads the logs of Delta and Iceberg tables, by their formats."""
+    from contracts_svc.adapters.tables_delta import DeltaTables
+    from contracts_svc.adapters.tables_iceberg import IcebergTables
+
+    return {"delta": DeltaTables(access), "iceberg": IcebergTables(storage(access).files, access)}
 
 
 def states(settings: Settings) -> StateFile | None:
     """Where figures of files are kept between runs, if they are."""
+
+    from contracts_svc.adapters.state_file import StateFile
+
     return StateFile(Path(settings.states_file)) if settings.states_file else None
 
 
@@ -117,12 +160,25 @@ def store(settings: Settings) -> DatabaseStore:
     return DatabaseStore(opened, reader())
 
 
-def service(settings: Settings, *, everyone_may: bool = False) -> Service:
+def lineage(opened: DatabaseStore) -> StoredLineage:
+    """The lineage of a store; the SQL of jobs is followed in a child process."""
+    from contracts_svc.adapters import openlineage
+    from contracts_svc.adapters.sql_process import SqlProcess
+    from contracts_svc.flows.stored_lineage import StoredLineage
+
+    return StoredLineage(opened, openlineage.take, openlineage.read_parsed, SqlProcess())
+
+
+def service(
+    settings: Settings, *, everyone_may: bool = False, opened: DatabaseStore | None = None
+) -> Service:
     """What the API works with. Raises UserMistake, CouldNotCheck.
 
-    ``everyone_may``: nobody has to say who they are. For a server that only this machine can reach.
+    ``opened`` is the store where there is one already. ``everyone_may``: nobody has to say who they are.
+    For a server that only this machine can reach.
     """
     from contracts_svc.api.service import Service
+    from contracts_svc.app_login import login
     from contracts_svc.policy import Policies
     from contracts_svc.policy_read import read_policy
 
@@ -137,57 +193,17 @@ def service(settings: Settings, *, everyone_may: bool = False) -> Service:
             ) from error
         policies = read_policy(text, str(settings.policy))
     return Service(
-        store=store(settings),
+        store=opened or store(settings),
         read=reader(),
         clock=SystemClock(),
         everyone_may=everyone_may,
         policies=policies,
         patterns=pattern_inclusion,
+        login=login(settings),
     )
 
 
 # --- scheduled runs -------------------------------------------------------------------------------
-
-
-def scheduled(settings: Settings, registry: CollectorRegistry) -> Embedded:
-    """The scheduler and the worker of this process, not yet started. Raises UserMistake, CouldNotCheck."""
-    from contracts_svc.adapters.store.leader import Alone, PostgresLeadership
-    from contracts_svc.flows.learning import StoredHistory
-    from contracts_svc.flows.run_check import Checking, failed, move_incidents
-    from contracts_svc.flows.scheduling import Scheduling
-    from contracts_svc.scheduler import Embedded, Scheduler, Worker
-    from contracts_svc.scheduler_metrics import SchedulerMetrics
-    from contracts_svc.schedules_runs import Limits
-
-    clock, opened, jobs = SystemClock(), store(settings), queue(settings)
-    checking = Checking(
-        store=opened,
-        read=reader(),
-        clock=clock,
-        check=check_table(settings, StoredHistory(opened)),
-        tell=move_incidents(opened, clock),
-        most_attempts=settings.run_attempts,
-    )
-    scheduling = Scheduling(
-        store=opened,
-        queue=jobs,
-        read=reader(),
-        died=lambda run: failed(run, f"its worker {run.worker} died", checking),
-        windows=windows(settings),
-        limits=Limits(per_bucket=settings.runs_per_bucket, per_tenant=settings.runs_per_tenant),
-    )
-    leadership = Alone() if opened.database.is_sqlite else PostgresLeadership(opened.database)
-    metrics = SchedulerMetrics(registry)
-
-    def close() -> None:
-        jobs.close()
-        opened.close()
-
-    return Embedded(
-        Scheduler(scheduling, leadership, clock, metrics=metrics),
-        Worker(jobs, checking, slots=settings.worker_slots, metrics=metrics),
-        close,
-    )
 
 
 def queue(settings: Settings) -> Queue:
@@ -263,6 +279,7 @@ def check_table(settings: Settings, history: History | None = None) -> CheckTabl
             custom=custom_checks(settings.checks_directory, files),
             samples=settings.samples,
             history=history,
+            snapshots=snapshots(access),
         )
 
     return run

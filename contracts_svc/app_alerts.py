@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from contracts_svc.adapters.receivers import KINDS, RECEIVERS
-from contracts_svc.app import SystemClock
+from contracts_svc.alerts import Incident
+from contracts_svc.app import SystemClock, lineage
 from contracts_svc.errors import Problem, UserMistake
+from contracts_svc.flows.acting import Acting
 from contracts_svc.flows.deliver import Sender
+from contracts_svc.flows.surroundings import Surroundings, surroundings
+from contracts_svc.flows.telling import Telling
 from contracts_svc.odcs.yaml_text import MAX_BYTES
 from contracts_svc.ports import Receiver
 from contracts_svc.routes.groups import Message
@@ -91,11 +95,37 @@ class Alerting:
         return file, named
 
 
-def sender(settings: Settings, store: DatabaseStore, metrics: AlertMetrics | None = None) -> Sender:
+def sender(
+    settings: Settings,
+    store: DatabaseStore,
+    alerting: Alerting | None = None,
+    metrics: AlertMetrics | None = None,
+) -> Sender:
     """What sends the outbox of a store. Raises UserMistake."""
-    alerting = Alerting(settings, os.environ)
+    alerting = alerting or Alerting(settings, os.environ)
     heard = metrics.heard if metrics is not None else lambda delays: None
     return Sender(store, alerting.find, SystemClock(), routes=alerting.routes, heard=heard)
+
+
+def telling(store: DatabaseStore, alerting: Alerting) -> Telling:
+    """What puts into the outbox of a store what people have to hear of incidents."""
+    return Telling(store=store, lineage=lineage(store), clock=SystemClock(), routes=alerting.routes)
+
+
+def acting(settings: Settings, store: DatabaseStore, routes: Callable[[], RouteFile] | None = None) -> Acting:
+    """With what people acknowledge, silence and resolve. Raises UserMistake."""
+    known = lineage(store)
+
+    def around(incident: Incident) -> Surroundings:
+        row = store.contract_rows([incident.contract]).get(incident.contract)
+        return surroundings(known, incident, row.tenant if row else "")
+
+    return Acting(
+        store=store,
+        clock=SystemClock(),
+        routes=routes or Alerting(settings, os.environ).routes,
+        around=around,
+    )
 
 
 def _made(spec: ReceiverSpec, environment: Mapping[str, str]) -> Receiver:

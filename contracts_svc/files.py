@@ -4,9 +4,36 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from decimal import Decimal
+from urllib.parse import unquote
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TableColumn:
+    """A column of a Delta or Iceberg table, and how its files have it."""
+
+    name: str
+    type: str
+    """As DuckDB writes types; older files may store a narrower one."""
+    stored: str = ""
+    """Its name in the files, where they go by names."""
+    id: int | None = None
+    """Its id in the files, where they go by ids."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Snapshot:
+    """A version of a Delta or Iceberg table: a file alone does not say how it is read, its log does."""
+
+    version: str
+    published: datetime | None
+    """When it was committed."""
+    columns: tuple[TableColumn, ...]
+    """Without those whose values are in the log only (see ``DataFile.partition``)."""
+    by_id: bool = False
+    """Whether the files have ids of columns (Iceberg), so that names in them say nothing."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,6 +49,30 @@ class DataFile:
     modified: datetime | None = None
     """When it was last changed, where that is known."""
     partition: Mapping[str, str] = field(default_factory=dict)
+    snapshot: Snapshot | None = field(default=None, repr=False)
+    """Of a file of a Delta or Iceberg table: the version of the table in which it is read."""
+    deleted: str = field(default="", repr=False)
+    """The positions of its rows that the table has deleted, from 0: ``0,17,18``."""
+
+    @property
+    def published(self) -> datetime | None:
+        """When it was last changed, or the version of its table was committed."""
+        return self.snapshot.published if self.snapshot is not None else self.modified
+
+    @property
+    def keys(self) -> Mapping[str, str]:
+        """The columns whose values are not in the file, and these values."""
+        return {} if self.snapshot is not None and self.snapshot.by_id else self.partition
+
+
+def hive_partition(path: str) -> Mapping[str, str]:
+    """The Hive ``key=value`` folders of a path, in order, values URL-decoded."""
+    pairs = (f.partition("=") for f in path.split("/")[:-1])
+    return {unquote(key): unquote(value) for key, equals, value in pairs if key and equals}
+
+
+NO_VALUE = "__HIVE_DEFAULT_PARTITION__"
+"""What stands for NULL among partition values."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,7 +80,7 @@ class Reading:
     """How the bytes of a table's files are read. Only Parquet files keep types; CSV and JSON are text."""
 
     format: str = "parquet"
-    """``parquet``, ``csv`` or ``json``."""
+    """``parquet``, ``csv``, ``json``, ``delta`` or ``iceberg``."""
     delimiter: str = ","
     quote: str = '"'
     header: bool = True
@@ -44,7 +95,18 @@ class Reading:
     @property
     def text(self) -> bool:
         """Whether values are text that is read as the contract's types."""
-        return self.format != "parquet"
+        return self.format in ("csv", "json")
+
+    @property
+    def table(self) -> bool:
+        """Whether a log says which files make up the table."""
+        return self.format in ("delta", "iceberg")
+
+    @property
+    def way(self) -> str:
+        """What makes the same bytes mean something else, as a text."""
+        named = self.format == "csv" and not self.header
+        return repr(self if named else replace(self, names=())) if self.text else ""
 
 
 PARQUET = Reading()
@@ -57,6 +119,8 @@ class StoredColumn:
     name: str
     type: str
     nullable: bool = True
+    id: int | None = field(default=None, compare=False)
+    """Of a Parquet file that has ids of columns (``field_id``): its own."""
 
 
 Bound = int | Decimal | date | datetime

@@ -72,6 +72,16 @@ class Change:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Suggestion:
+    """Lines of a file, from ``first`` to ``last`` (both count from 1), and the text to have there instead."""
+
+    file: str
+    first: int
+    last: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
     """What a rule says about one change.
 
@@ -93,6 +103,8 @@ class Finding:
     """The part of both values that this is about; None: all of them."""
     default_severity: Severity | None = None
     """What the rule itself says, where a policy has set ``severity``; else None."""
+    suggestion: Suggestion | None = None
+    """What to write instead, where that is known to the letter."""
 
     @property
     def graded(self) -> str:

@@ -19,7 +19,7 @@ def acknowledge(incident: Incident, by: str, until: datetime | None, now: dateti
 
     Raises UserMistake when it is over already, or ``until`` is past.
     """
-    _must_be_open(incident)
+    must_be_open(incident)
     if not by.strip():
         raise UserMistake.of("nobody is named who acknowledges it", "say who")
     if until is not None and until <= now:
@@ -33,7 +33,7 @@ def resolve(incident: Incident, by: str, reason: str, now: datetime) -> Transiti
 
     The next run that fails opens it again.
     """
-    _must_be_open(incident)
+    must_be_open(incident)
     if not by.strip() or not reason.strip():
         raise UserMistake.of("an incident is resolved by hand only with a reason", "say who, and why")
     why = f"resolved by {by}: {reason}"
@@ -75,7 +75,8 @@ def tick(incidents: Iterable[Incident], now: datetime, handling: Handling) -> tu
     return tuple(moved)
 
 
-def _must_be_open(incident: Incident) -> None:
+def must_be_open(incident: Incident) -> None:
+    """Raises UserMistake for one that is over, or not yet told."""
     if incident.state not in _OPEN:
         raise UserMistake.of(
             f"the incident of {incident.table} ({incident.check}) is {incident.state.value}",

@@ -6,20 +6,21 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import BinaryIO, Protocol
+from typing import TYPE_CHECKING, BinaryIO, Protocol
 
-from sqlglot import exp
-
-from contracts_svc.alerts import Notification
-from contracts_svc.compat.patterns import Compared
 from contracts_svc.files import PARQUET, Reading
 from contracts_svc.files import DataFile as DataFile
 from contracts_svc.files import Footer as Footer
 from contracts_svc.files import StoredColumn as StoredColumn
 from contracts_svc.model import Json, Table
-from contracts_svc.ports_store import StateStore as StateStore
-from contracts_svc.ports_store import Store as Store
 from contracts_svc.runs import Check, Measurement
+
+if TYPE_CHECKING:
+    # What only some ports speak of is not loaded for the others: a check reads no alerts.
+    from sqlglot import exp
+
+    from contracts_svc.alerts import Notification
+    from contracts_svc.compat.patterns import Compared
 
 
 class Clock(Protocol):
@@ -41,12 +42,19 @@ class S3Access:
     endpoint: str = ""
     """``http://host:port`` of an S3-compatible server; empty for AWS."""
     path_style: bool = False
+    buckets: Mapping[str, S3Access] = field(default_factory=dict)
+    """Bucket -> how to reach it, of those that are reached in another way."""
+
+    def of(self, bucket: str) -> S3Access:
+        """How to reach a bucket."""
+        return self.buckets.get(bucket, self)
 
     def scrub(self, text: str) -> str:
         """The text with every credential of this access taken out, for messages."""
-        for secret in (self.secret_key, self.session_token, self.access_key):
-            if secret:
-                text = text.replace(secret, "***")
+        for each in (self, *self.buckets.values()):
+            for secret in (each.secret_key, each.session_token, each.access_key):
+                if secret:
+                    text = text.replace(secret, "***")
         return text
 
 
@@ -63,6 +71,17 @@ class Storage(Protocol):
         """What these files say of themselves, in the same order, read in parallel.
 
         ``columns`` are the top-level columns, by any case of their names, whose bounds are wanted.
+        """
+        ...
+
+
+class Snapshots(Protocol):
+    """Reads the log of a table that says which files it is made of (Delta, Iceberg)."""
+
+    def files(self, location: str) -> tuple[DataFile, ...]:
+        """The files of the latest snapshot, each with that snapshot; none where there is no table.
+
+        Raises CouldNotCheck, also for what a table needs and is not known.
         """
         ...
 
@@ -175,39 +194,6 @@ class SchemaSource(Protocol):
 
     def schema(self, version: str) -> Mapping[str, Json]:
         """The JSON Schema of an ODCS version that the standard publishes one for (``3.1.0``)."""
-        ...
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Job:
-    """Work that was asked for and is not done: waiting, or under way."""
-
-    id: str
-    kind: str
-    """``check``: see that the data of a table is as promised."""
-    arguments: Mapping[str, Json]
-    key: str
-    priority: int
-    running: bool = False
-
-
-class Jobs(Protocol):
-    """Takes work that takes longer than a request, for workers to do. Raises CouldNotCheck."""
-
-    def defer(self, kind: str, arguments: Mapping[str, Json], key: str, priority: int) -> str:
-        """Ask for work; returns the job's id.
-
-        While a job of the same key waits, asking again changes nothing and gives that one's id: so many
-        events in a row are one piece of work. The higher ``priority`` goes first.
-        """
-        ...
-
-    def cancel(self, job_id: str) -> bool:
-        """Take back a job that waits; False when it is unknown, under way or done."""
-        ...
-
-    def open_jobs(self) -> tuple[Job, ...]:
-        """The jobs that wait or are under way, in the order in which they are taken."""
         ...
 
 

@@ -74,16 +74,20 @@ class JobStore(Protocol):
         """Scheduled runs of a contract, the latest time first."""
         ...
 
+    def open_scheduled(self, tenant: str, *, after: int = 0, limit: int = 100) -> tuple[ScheduledRun, ...]:
+        """Runs of a tenant that wait or run, by number, those after the number ``after``."""
+        ...
+
     def count_scheduled(self) -> Mapping[RunState, int]:
         """How many runs wait and run."""
         ...
 
-    def put_event(self, event: PublishEvent) -> bool:
-        """Keep a publish event; False when it is there already."""
+    def put_events(self, events: Iterable[PublishEvent]) -> tuple[PublishEvent, ...]:
+        """Keep publish events, all or none; those that were not there before."""
         ...
 
     def open_events(self, limit: int = 10_000) -> tuple[PublishEvent, ...]:
-        """Events that no run answers yet, oldest first."""
+        """Events of contracts that are not paused and that no run answers yet, oldest first."""
         ...
 
     def in_use(self, contract_id: str) -> bool:

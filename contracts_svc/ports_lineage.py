@@ -10,7 +10,9 @@ from typing import Protocol, TypeVar
 from contracts_svc.lineage.event_report import FacetSaid, Report
 from contracts_svc.lineage.graph import ColumnRef, Consumer, DatasetId, Edge
 from contracts_svc.model import Contract
-from contracts_svc.ports_store import Reached, Store, Subscription
+from contracts_svc.ports_outbox import OutboxStore
+from contracts_svc.ports_people import SessionStore
+from contracts_svc.ports_store import Actor, Reached, Store, Subscription
 
 T = TypeVar("T")
 
@@ -128,6 +130,32 @@ class LineageReports(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Product:
+    """A data product, as it was sent (see :func:`contracts_svc.lineage.declared.read_declarations`)."""
+
+    id: str
+    tenant: str
+    team: str
+    text: bytes
+
+
+class ProductStore(Protocol):
+    """Keeps data products, one per tenant and id."""
+
+    def put_product(self, product: Product, now: datetime, by: Actor) -> bool:
+        """Keep a data product as it is now, in use again if it was retired; False when it is so already."""
+        ...
+
+    def retire_product(self, tenant: str, product_id: str, now: datetime, by: Actor) -> bool:
+        """Take a data product out of use; False when it is, or there is none."""
+        ...
+
+    def products(self, tenant: str) -> tuple[Product, ...]:
+        """The data products of a tenant that are in use, by id."""
+        ...
+
+
 class StoredGraph(LineageReports, Protocol):
     """What an assessment by stored lineage reads."""
 
@@ -147,18 +175,28 @@ class StoredGraph(LineageReports, Protocol):
         """Every edge out of these datasets."""
         ...
 
-    def edges_stamp(self, tenant: str) -> tuple[int, int]:
-        """Differs whenever edges were added or taken away."""
+    def uses_of(self, datasets: Collection[DatasetId]) -> Mapping[DatasetId, bool]:
+        """Those of these datasets (as they are kept) that an edge starts or ends at -> whether one ends
+        there."""
         ...
 
-    def datasets_in_use(self, tenant: str) -> Mapping[DatasetId, bool]:
-        """Every dataset (as it is kept) that an edge starts or ends at -> whether one ends there."""
+    def datasets_used(self, tenant: str) -> tuple[int, int]:
+        """How many datasets an edge starts or ends at, and at how many one ends."""
+        ...
+
+    def datasets_called(self, tenant: str, text: str) -> tuple[DatasetId, ...]:
+        """Those (as they are kept) whose name, or namespace and name with a slash between, is this text and
+        that an edge starts or ends at; sorted."""
         ...
 
     def subscriptions(self, contract_id: str | None = None) -> tuple[Subscription, ...]:
         """Subscriptions that have not ended."""
         ...
 
+    def products(self, tenant: str) -> tuple[Product, ...]:
+        """See :class:`ProductStore`."""
+        ...
 
-class ServiceStore(Store, StoredGraph, Protocol):
-    """All that the running service must remember, what jobs report of lineage included."""
+
+class ServiceStore(Store, StoredGraph, SessionStore, ProductStore, OutboxStore, Protocol):
+    """All that the running service must remember, with what jobs report of lineage and what is to be told."""

@@ -55,6 +55,10 @@ class SilenceStore(Protocol):
         """The silences that are in force at that moment or begin later, by their end."""
         ...
 
+    def silence(self, silence_id: str) -> Silence | None:
+        """The silence of that id, also when it is over."""
+        ...
+
     def end_silence(self, silence_id: str, now: datetime, by: Actor) -> bool:
         """End a silence now; False when it is over already. UserMistake for an unknown id."""
         ...
@@ -77,6 +81,10 @@ class OutboxStore(SilenceStore, Protocol):
 
     def groups_of(self, recipients: Iterable[str]) -> tuple[Group, ...]:
         """The groups of these recipients (:attr:`Group.recipient`)."""
+        ...
+
+    def every_group(self) -> tuple[Group, ...]:
+        """All groups, by key."""
         ...
 
     def due_groups(self, now: datetime, limit: int) -> tuple[Group, ...]:

@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Protocol, TypeVar
 
 from contracts_svc.alerts import Audience, Incident, Transition
-from contracts_svc.lineage.graph import Channel, ColumnRef, DatasetId, Edge, Graph
+from contracts_svc.lineage.graph import Channel, ColumnRef, Edge, Graph
 from contracts_svc.model import Contract, Json
 from contracts_svc.runs import Outcome, Run
 from contracts_svc.verdict import Waiver
@@ -155,14 +155,6 @@ class LineageStore(Protocol):
     def impact_part(self, starts: Iterable[ColumnRef], *, limit: int = 100_000) -> Reached:
         """What :func:`contracts_svc.impact.assess` needs: the edges downstream, and those that tell
         what else makes the columns there. ``limit`` counts columns each way."""
-        ...
-
-    def fed(self, datasets: Iterable[DatasetId]) -> frozenset[DatasetId]:
-        """Those of these datasets that the lineage knows a source of."""
-        ...
-
-    def dataset_count(self) -> int:
-        """How many datasets the lineage names."""
         ...
 
 
@@ -361,8 +353,8 @@ class AuditStore(Protocol):
         ...
 
 
-class PublishStore(Protocol):
-    """Remembers which messages about published data were heard."""
+class HeardStore(Protocol):
+    """Remembers which messages from outside were heard."""
 
     def hear(self, messages: Iterable[str], now: datetime) -> frozenset[str]:
         """Remember messages by their ids; those that were not known before."""
@@ -400,7 +392,6 @@ class Store(
     SubscriptionStore,
     TokenStore,
     AuditStore,
-    PublishStore,
     StateStore,
     Protocol,
 ):

@@ -165,10 +165,22 @@ class Run:
     """Size of the files that were read, of each of which often only some columns were."""
     rows: int | None = None
     """Rows in scope, from the footers."""
+    published: datetime | None = None
+    """When what is in scope was last written: the commit of a snapshot, else the last change of a file."""
     scans: int = 0
     """Queries sent to the engine, samples of failing rows included."""
     unsupported: tuple[Unsupported, ...] = ()
     """What the contract promises and no check can show."""
+
+    @property
+    def files_spared(self) -> int:
+        """How many files of the scope were not read, since all there is to know of them is known."""
+        return self.files - self.files_read
+
+    @property
+    def bytes_spared(self) -> int:
+        """Size of the files that were not read."""
+        return self.bytes - self.bytes_read
 
     @property
     def exit_code(self) -> ExitCode:

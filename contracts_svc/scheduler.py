@@ -21,6 +21,7 @@ from prometheus_client import CollectorRegistry
 from contracts_svc.errors import CouldNotCheck
 from contracts_svc.flows.run_check import Checking, failed, run_check
 from contracts_svc.flows.scheduling import Leader, Scheduling
+from contracts_svc.loops import Loops
 from contracts_svc.ports import Clock
 from contracts_svc.ports_jobs import Leadership, Queue
 from contracts_svc.scheduler_metrics import SchedulerMetrics
@@ -35,6 +36,8 @@ GRACE_SECONDS = 30.0
 """How long a worker that is stopped waits for what it is doing."""
 AGAIN_SECONDS = 2.0
 """After a queue that could not be reached, before the next try."""
+SETTLED_SECONDS = 15.0
+"""A queue that did not fail again for so long works: trying to reach it takes ten seconds at most."""
 
 
 class Scheduler:
@@ -54,6 +57,8 @@ class Scheduler:
         self._metrics = metrics or SchedulerMetrics(CollectorRegistry())
         self._every = every
         self._leader: Leader | None = None
+        self.trouble = ""
+        """Why the last round could not be done; empty when it was."""
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="scheduler", daemon=True)
 
@@ -87,18 +92,22 @@ class Scheduler:
             self._leader = Leader(self._parts) if held else None
         self._metrics.leads(held)
         if self._leader is None:
+            self.trouble = ""
             return
         try:
             done = self._leader.tick(self._clock.now(), time.monotonic())
         except CouldNotCheck as error:
+            self.trouble = str(error)
             self._metrics.round("could_not")
-            _log.warning("could not schedule", cause=str(error))
-        except Exception:
+            _log.warning("could not schedule", cause=self.trouble)
+        except Exception as error:
             # A defect must not end all scheduling; the next round begins with nothing.
+            self.trouble = f"a defect of the service: {type(error).__name__}"
             self._metrics.round("bug")
             _log.exception("a round of the schedule failed")
             self._leader = None
         else:
+            self.trouble = ""
             self._metrics.round("done", done)
 
 
@@ -119,6 +128,7 @@ class Worker:
         """Never the same again: an attempt is told from others by it."""
         self._queue, self._parts, self._slots, self._beat = queue, parts, slots, beat
         self._metrics = metrics or SchedulerMetrics(CollectorRegistry())
+        self._failed = ("", 0.0)
         self._running: dict[int, ScheduledRun] = {}
         self._changed = threading.Condition()
         self._stopping = threading.Event()
@@ -155,11 +165,18 @@ class Worker:
         """How many runs are under way."""
         return len(self._running)
 
+    @property
+    def trouble(self) -> str:
+        """Why runs cannot be taken from the queue; empty when they can."""
+        cause, at = self._failed
+        return cause if cause and time.monotonic() - at < SETTLED_SECONDS else ""
+
     def _work(self) -> None:
         while not self._stopping.is_set():
             try:
                 self._queue.work(self._do, self._slots)
             except CouldNotCheck as error:
+                self._failed = (str(error), time.monotonic())
                 _log.warning("cannot take runs", cause=str(error))
                 self._stopping.wait(AGAIN_SECONDS)
 
@@ -228,19 +245,28 @@ class Worker:
 
 
 class Embedded:
-    """A scheduler and a worker of one process that start and stop together."""
+    """All that one process does by itself: it schedules, works, and does its loops."""
 
-    def __init__(self, scheduler: Scheduler, worker: Worker, close: Callable[[], None]) -> None:
-        self.scheduler, self.worker, self._close = scheduler, worker, close
+    def __init__(self, scheduler: Scheduler, worker: Worker, loops: Loops, close: Callable[[], None]) -> None:
+        self.scheduler, self.worker, self.loops, self._close = scheduler, worker, loops, close
 
     def start(self) -> None:
-        """Begin both; returns at once."""
+        """Begin; returns at once."""
         self.worker.start()
         self.scheduler.start()
+        self.loops.start()
+
+    def not_ready(self) -> list[str]:
+        """What of it cannot be used now, and why."""
+        parts = (("scheduler", self.scheduler.trouble), ("queue", self.worker.trouble))
+        return [f"{name}: {trouble}" for name, trouble in parts if trouble]
 
     def stop(self, within: float = GRACE_SECONDS) -> int:
-        """End both within a bound; how many runs were handed back."""
+        """End within a bound; how many runs were handed back."""
+        end = time.monotonic() + within
         self.scheduler.stop()
-        back = self.worker.stop(within)
+        back = self.worker.stop(max(0.0, end - time.monotonic()))
+        # What was under way may have put something into the outbox, which is sent while there is time.
+        self.loops.stop(max(AGAIN_SECONDS, end - time.monotonic()))
         self._close()
         return back

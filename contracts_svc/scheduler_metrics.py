@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from contracts_svc.flows.scheduling import Ticked
 
-NAMES: Mapping[str, str] = {
+NAMES: dict[str, str] = {
     "contracts_scheduler_leader": "1 in the process that schedules, 0 in the others",
     "contracts_scheduler_rounds_total": "Rounds of the leader, by outcome: done, could_not, bug",
     "contracts_scheduler_tables": "Tables with a schedule, in the leader",

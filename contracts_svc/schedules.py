@@ -52,16 +52,16 @@ def next_due(given: Iterable[Trigger], after: datetime) -> datetime | None:
     return min((t for t in found if t is not None), default=None)
 
 
-def due_after(events: Sequence[datetime], now: datetime) -> datetime | None:
+def due_after(events: Sequence[datetime], now: datetime, quiet: timedelta = QUIET) -> datetime | None:
     """The time that a check of published data is due for, by the publish events not yet checked.
 
-    That is the last event, once there has been none for :data:`QUIET` or the first is :data:`PATIENCE`
+    That is the last event, once there has been none for ``quiet`` or the first is :data:`PATIENCE`
     old; None before that. An event from the future (a clock that was set back) is waited for no longer.
     """
     if not events:
         return None
     first, last = min(events), max(events)
-    calm = now - last >= QUIET or last - now > PATIENCE
+    calm = now - last >= quiet or last - now > PATIENCE
     return last if calm or now - first >= PATIENCE else None
 
 

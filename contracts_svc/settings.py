@@ -5,19 +5,13 @@ The fields of :class:`Settings` are the one list; ``contracts rules`` and the RE
 
 from __future__ import annotations
 
+import json
 import os
+import tomllib
 from pathlib import Path
-from typing import Annotated
+from typing import Any
 
-from pydantic import Field, SecretStr, ValidationError
-from pydantic_settings import (
-    BaseSettings,
-    NoDecode,
-    PydanticBaseSettingsSource,
-    SettingsConfigDict,
-    SettingsError,
-    TomlConfigSettingsSource,
-)
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
 
 from contracts_svc.errors import Problem, UserMistake
 
@@ -25,10 +19,24 @@ PREFIX = "CONTRACTS_"
 TOML_FILE = "contracts.toml"
 
 
-class Settings(BaseSettings):
+class Bucket(BaseModel):
+    """How a bucket is reached that is not reached as the others are."""
+
+    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
+
+    endpoint: str = ""
+    region: str = ""
+    access_key: SecretStr = SecretStr("")
+    secret_key: SecretStr = SecretStr("")
+    session_token: SecretStr = SecretStr("")
+    profile: str = ""
+    path_style: bool = False
+
+
+class Settings(BaseModel):
     """All settings, validated whole. Secrets never show in a repr or an error."""
 
-    model_config = SettingsConfigDict(env_prefix=PREFIX, extra="forbid", hide_input_in_errors=True)
+    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
 
     s3_endpoint: str = Field("", description="http(s)://host:port of an S3-compatible server; empty: AWS")
     s3_region: str = Field("", description="Region of the buckets; empty: AWS_REGION, else us-east-1")
@@ -39,7 +47,12 @@ class Settings(BaseSettings):
     s3_session_token: SecretStr = Field(SecretStr(""), description="Session token, for temporary keys")
     s3_profile: str = Field("", description="Profile of ~/.aws to take credentials from")
     s3_path_style: bool = Field(False, description="Address buckets as host/bucket (most non-AWS servers)")
-    lineage: Annotated[list[Path], NoDecode] = Field(
+    s3_buckets: dict[str, Bucket] = Field(
+        {},
+        description="Buckets that are reached otherwise: in TOML `[s3_buckets.NAME]` with endpoint, region,"
+        " access_key, secret_key, session_token, profile, path_style",
+    )
+    lineage: list[Path] = Field(
         [], description=f"Files or folders of lineage (see --lineage), separated by '{os.pathsep}'"
     )
     service_url: str = Field(
@@ -53,6 +66,11 @@ class Settings(BaseSettings):
     keep_measurements_days: int = Field(
         400, ge=1, description="Days that figures of checks are kept for drawing and for thresholds"
     )
+    embedded: bool = Field(
+        True,
+        description="Whether `contracts serve` also schedules, checks and sends; false where "
+        "`contracts worker` does all that",
+    )
     worker_slots: int = Field(4, ge=1, le=256, description="Checks that one worker does at once")
     runs_per_bucket: int = Field(
         16, ge=1, description="Scheduled checks of one bucket at once, in all workers"
@@ -63,12 +81,25 @@ class Settings(BaseSettings):
     run_attempts: int = Field(
         3, ge=1, le=20, description="How often a scheduled check is begun before it is given up and told"
     )
+    publish_quiet_seconds: float = Field(
+        30, ge=0, le=300, description="Seconds without another publish event after which a table is checked"
+    )
     maintenance_file: Path | None = Field(
         None, description="YAML file of `time_intervals`, in which no check is begun by itself"
     )
     routes: str = Field("", description="Route file of alerts; empty: contracts' own channels decide")
     slack_token: SecretStr = Field(
         SecretStr(""), description="Bot token (xoxb-...) for the Slack channels that contracts name"
+    )
+    slack_signing_secret: SecretStr = Field(
+        SecretStr(""),
+        description="Signing secret of the Slack app, for buttons; two with a comma while it is changed",
+    )
+    slack_app_token: SecretStr = Field(
+        SecretStr(""), description="App-level token (xapp-...): buttons by Socket Mode instead of HTTP"
+    )
+    people_file: Path | None = Field(
+        None, description="YAML file of `people`: who may press buttons in Slack, and for which squads"
     )
     host: str = Field("127.0.0.1", description="Address that `contracts serve` listens at")
     port: int = Field(8080, ge=0, le=65535, description="Port that it listens at; 0: any that is free")
@@ -79,6 +110,32 @@ class Settings(BaseSettings):
     )
     policy: Path | None = Field(
         None, description="Policy file that registrations are judged by; empty: the defaults"
+    )
+    public_url: str = Field(
+        "", description="What a browser's address bar says of this service: https://contracts.example.com"
+    )
+    oidc_issuer: str = Field(
+        "", description="OpenID provider by which people log in; empty: there are only tokens"
+    )
+    oidc_client_id: str = Field("", description="This service's id at the provider")
+    oidc_client_secret: SecretStr = Field(
+        SecretStr(""), description="Its secret there; empty: a public client (PKCE is used with either)"
+    )
+    oidc_scopes: str = Field("openid profile email", description="What the provider is asked to tell")
+    oidc_groups: dict[str, list[str]] = Field(
+        {},
+        description='Group -> scopes: `{"data-platform": ["admin"], "squad-*": ["editor", "squad:*"]}`',
+    )
+    oidc_groups_claim: str = Field(
+        "groups", description="Claim with the groups; a path of names with dots is followed"
+    )
+    oidc_name_claim: str = Field("email", description="Claim with what a person is called in the audit")
+    oidc_tenant_claim: str = Field("", description="Claim with a person's tenant; empty: no tenant")
+    oidc_default_role: str = Field(
+        "viewer", description="Role of everybody who can log in; empty: only those in a group of ours"
+    )
+    session_hours: float = Field(
+        8, gt=0, le=720, description="After which a person has to log in again, and is asked for groups anew"
     )
     memory_limit: str = Field("512MB", description="Most memory a check run may use in the engine")
     temp_directory: str = Field("", description="Where the engine spills; empty: the system's folder")
@@ -92,24 +149,11 @@ class Settings(BaseSettings):
         Path("checks"), description="Folder of trusted custom checks (pandera), named in contracts"
     )
 
-    @classmethod
-    def settings_customise_sources(
-        cls,
-        settings_cls: type[BaseSettings],
-        init_settings: PydanticBaseSettingsSource,
-        env_settings: PydanticBaseSettingsSource,
-        dotenv_settings: PydanticBaseSettingsSource,
-        file_secret_settings: PydanticBaseSettingsSource,
-    ) -> tuple[PydanticBaseSettingsSource, ...]:
-        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls, Path(TOML_FILE))
-
 
 def load() -> Settings:
     """Read and validate the settings. Raises UserMistake with every problem."""
-    paths = os.environ.get(f"{PREFIX}LINEAGE")
-    given = {"lineage": [Path(p) for p in paths.split(os.pathsep) if p]} if paths else {}
     try:
-        return Settings(**given)  # type: ignore[arg-type, unused-ignore]
+        return Settings(**(_from_file() | _from_environment()))
     except ValidationError as error:
         raise UserMistake(
             Problem(
@@ -119,10 +163,34 @@ def load() -> Settings:
             )
             for e in error.errors(include_input=False, include_url=False)
         ) from None
-    except (SettingsError, ValueError) as error:
+    except (OSError, ValueError) as error:
         raise UserMistake.of(
             f"{TOML_FILE} cannot be read: {error}", "it is a TOML file of settings"
         ) from None
+
+
+def _from_file() -> dict[str, Any]:
+    file = Path(TOML_FILE)
+    return tomllib.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
+
+
+def _from_environment() -> dict[str, Any]:
+    # Not with pydantic-settings: to import it takes longer than to check data that did not change.
+    found: dict[str, Any] = {}
+    for name in Settings.model_fields:
+        text = os.environ.get(f"{PREFIX}{name.upper()}")
+        if text is not None:
+            found[name] = text
+    if "lineage" in found:
+        found["lineage"] = [Path(p) for p in found["lineage"].split(os.pathsep) if p]
+    if "s3_buckets" in found:
+        try:
+            found["s3_buckets"] = json.loads(found["s3_buckets"])
+        except ValueError as error:
+            raise UserMistake.of(
+                f"setting {PREFIX}S3_BUCKETS is no JSON: {error}", 'as in {"raw": {"profile": "raw-reader"}}'
+            ) from None
+    return found
 
 
 def rows() -> list[tuple[str, str, str]]:
@@ -137,6 +205,6 @@ def _default(value: object) -> str:
     if isinstance(value, SecretStr):
         # Defaults stand in the code: what is secret is what somebody sets.
         value = value.get_secret_value()
-    if value in ("", [], None):
+    if value in ("", [], {}, None):
         return ""
     return str(value).lower() if isinstance(value, bool) else str(value)

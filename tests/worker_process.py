@@ -27,6 +27,7 @@ from contracts_svc.adapters.store.store import DatabaseStore
 from contracts_svc.flows.run_check import Checking, failed
 from contracts_svc.flows.scheduling import Pace, Scheduling
 from contracts_svc.incidents import Handling
+from contracts_svc.loops import Loops
 from contracts_svc.model import Contract, Server, Table
 from contracts_svc.ports_jobs import Leadership, Queue
 from contracts_svc.ports_store import SERVICE
@@ -96,6 +97,7 @@ def process(url: str, start: float, seconds: float = 0.05) -> Embedded:
     return Embedded(
         Scheduler(scheduling, leadership, clock, metrics=metrics, every=0.1),
         Worker(jobs, checking, slots=4, metrics=metrics, beat=0.25),
+        Loops([]),
         close,
     )
 

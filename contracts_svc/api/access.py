@@ -16,8 +16,11 @@ from fastapi import Depends, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from contracts_svc.api.problems import Refused
+from contracts_svc.api.service import Service
+from contracts_svc.api.sessions import must_be_ours, secret_of
 from contracts_svc.errors import UserMistake
 from contracts_svc.model import Contract
+from contracts_svc.ports_people import Session
 from contracts_svc.ports_store import Actor, Token
 
 PREFIX = "contracts_"
@@ -45,7 +48,7 @@ ROLES: Mapping[str, frozenset[Permission]] = {
     "publisher": frozenset({Permission.PUBLISH}),
     "admin": frozenset(Permission),
 }
-"""A scope of a token -> what it may do. Besides, ``squad:NAME`` names a squad that it acts for."""
+"""A scope -> what it may do. Besides, ``squad:NAME`` and ``domain:NAME`` name whom it acts for."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,14 +59,19 @@ class Caller:
     tenant: str = ""
     permissions: frozenset[Permission] = frozenset()
     squads: frozenset[str] = frozenset()
+    domains: frozenset[str] = frozenset()
+    expires: datetime | None = None
+    """When what they came with runs out."""
 
     def may(self, permission: Permission) -> bool:
         """Whether the caller may do this at all."""
         return permission in self.permissions
 
-    def owns(self, squad: str) -> bool:
-        """Whether the caller may change what belongs to a squad."""
-        return self.may(Permission.ADMIN) or (bool(squad) and squad in self.squads)
+    def owns(self, squad: str, domain: str = "") -> bool:
+        """Whether the caller may change what belongs to a squad, in a domain."""
+        return self.may(Permission.ADMIN) or (
+            (bool(squad) and squad in self.squads) or (bool(domain) and domain in self.domains)
+        )
 
     def actor(self, request: Request) -> Actor:
         """The caller for the audit."""
@@ -75,19 +83,33 @@ EVERYONE = Caller(name="anonymous", permissions=frozenset(Permission))
 """Who calls where nobody has to say: on loopback, in the demo."""
 
 
-def scopes_of(given: Iterable[str]) -> tuple[frozenset[Permission], frozenset[str]]:
-    """Permissions and squads of a token's scopes. Raises UserMistake for an unknown one."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scopes:
+    """What scopes come to."""
+
+    permissions: frozenset[Permission]
+    squads: frozenset[str]
+    domains: frozenset[str]
+
+
+def scopes_of(given: Iterable[str]) -> Scopes:
+    """What these scopes come to. Raises UserMistake for an unknown one."""
     permissions: set[Permission] = set()
-    squads: set[str] = set()
+    names: dict[str, set[str]] = {"squad": set(), "domain": set()}
     for scope in given:
-        if scope.startswith("squad:") and len(scope) > len("squad:"):
-            squads.add(scope.removeprefix("squad:"))
+        kind, _, name = scope.partition(":")
+        if kind in names and name:
+            names[kind].add(name)
         elif scope in ROLES:
             permissions |= ROLES[scope]
         else:
-            known = ", ".join([*ROLES, "squad:NAME"])
+            known = ", ".join([*ROLES, "squad:NAME", "domain:NAME"])
             raise UserMistake.of(f"no scope is called {scope!r}", f"scopes are: {known}")
-    return frozenset(permissions), frozenset(squads)
+    return Scopes(
+        permissions=frozenset(permissions),
+        squads=frozenset(names["squad"]),
+        domains=frozenset(names["domain"]),
+    )
 
 
 def new_secret() -> str:
@@ -108,8 +130,26 @@ def caller_of(token: Token | None, now: datetime) -> Caller:
         raise unauthenticated("this token was revoked")
     if token.expires <= now:
         raise unauthenticated(f"this token ran out on {token.expires:%Y-%m-%d}")
-    permissions, squads = scopes_of(token.scopes)
-    return Caller(name=token.owner, tenant=token.tenant, permissions=permissions, squads=squads)
+    return _caller(token.owner, token.tenant, token.scopes, token.expires)
+
+
+def person_of(session: Session | None, now: datetime) -> Caller:
+    """Who is logged in by this session. Raises Refused (401) when it is unknown or has run out."""
+    if session is None or session.expires <= now:
+        raise unauthenticated("you are not logged in any more: log in again at /login")
+    return _caller(session.name, session.tenant, session.scopes, session.expires)
+
+
+def _caller(name: str, tenant: str, scopes: Iterable[str], expires: datetime) -> Caller:
+    found = scopes_of(scopes)
+    return Caller(
+        name=name,
+        tenant=tenant,
+        permissions=found.permissions,
+        squads=found.squads,
+        domains=found.domains,
+        expires=expires,
+    )
 
 
 def unauthenticated(detail: str) -> Refused:
@@ -124,17 +164,24 @@ def authenticated(
     request: Request, credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_BEARER)]
 ) -> Caller:
     """The caller of a request. Raises Refused (401)."""
-    service = request.app.state.service
+    service: Service = request.app.state.service
     if credentials is None:
-        if service.everyone_may:
+        secret = secret_of(request, service.login)
+        if service.login is not None and secret:
+            must_be_ours(request, service.login)
+            hash_ = hash_of(secret)
+            caller = person_of(service.store.session(hash_), service.clock.now())
+        elif service.everyone_may:
             _must_be_local(request)
             return EVERYONE
-        raise unauthenticated("send the header 'Authorization: Bearer TOKEN'")
-    if not credentials.credentials.startswith(PREFIX):
-        raise unauthenticated(f"a token begins with {PREFIX}")
-    hash_ = hash_of(credentials.credentials)
-    token = service.store.token(hash_)
-    caller = caller_of(token, service.clock.now())
+        else:
+            way = "" if service.login is None else ", or log in at /login"
+            raise unauthenticated(f"send the header 'Authorization: Bearer TOKEN'{way}")
+    else:
+        if not credentials.credentials.startswith(PREFIX):
+            raise unauthenticated(f"a token begins with {PREFIX}")
+        hash_ = hash_of(credentials.credentials)
+        caller = caller_of(service.store.token(hash_), service.clock.now())
     request.state.caller = caller.name
     request.state.token = hash_
     return caller
@@ -171,6 +218,8 @@ def needs(permission: Permission) -> Callable[..., Any]:
     return _Needs(permission)
 
 
+Anybody = Annotated[Caller, Depends(authenticated)]
+"""Whoever has said who they are, whatever they may do."""
 Reader = Annotated[Caller, Depends(needs(Permission.READ))]
 Writer = Annotated[Caller, Depends(needs(Permission.WRITE))]
 LineageSender = Annotated[Caller, Depends(needs(Permission.LINEAGE))]
@@ -184,11 +233,12 @@ def squad_of(contract: Contract) -> str:
     return ((team.custom_value("squad") or team.name or "") if team else "") or ""
 
 
-def must_own(caller: Caller, squad: str, what: str) -> None:
-    """Raises Refused (403) unless the caller may change what belongs to this squad."""
-    if not caller.owns(squad):
-        owner = f"squad {squad!r}" if squad else "no squad, so only an admin may change it"
-        raise Refused(403, f"{what} belongs to {owner}; {caller.name} acts for {_listed(caller.squads)}")
+def must_own(caller: Caller, squad: str, what: str, domain: str = "") -> None:
+    """Raises Refused (403) unless the caller may change what belongs to this squad, in this domain."""
+    if not caller.owns(squad, domain):
+        owner = f"squad {squad!r}" if squad else "no squad"
+        within = f" of domain {domain!r}" if domain else ""
+        raise Refused(403, f"{what} belongs to {owner}{within}; {caller.name} acts for {_listed(caller)}")
 
 
 def same(one: str, other: str) -> bool:
@@ -196,5 +246,6 @@ def same(one: str, other: str) -> bool:
     return hmac.compare_digest(one.encode(), other.encode())
 
 
-def _listed(squads: frozenset[str]) -> str:
-    return ", ".join(sorted(squads)) or "no squad"
+def _listed(caller: Caller) -> str:
+    domains = (f"domain {d}" for d in sorted(caller.domains))
+    return ", ".join([*sorted(caller.squads), *domains]) or "no squad"

@@ -17,11 +17,15 @@ from contracts_svc.api import (
     health,
     incidents,
     lineage,
+    login,
     people,
     problems,
+    products,
     publish,
     registering,
     runs,
+    silences,
+    slack,
 )
 from contracts_svc.api.description import describe
 from contracts_svc.api.limits import Budget, Limits
@@ -40,8 +44,13 @@ _DESCRIPTION = (
 )
 
 
-def create_app(service: Service, budget: Budget | None = None) -> FastAPI:
-    """The API over a service. ``budget`` bounds how many requests a caller may make."""
+def create_app(
+    service: Service, budget: Budget | None = None, registry: CollectorRegistry | None = None
+) -> FastAPI:
+    """The API over a service.
+
+    ``budget`` bounds how many requests a caller may make; ``registry`` holds the figures of the process.
+    """
     app = FastAPI(
         title="Data contracts",
         version=version("contracts-svc"),
@@ -55,19 +64,23 @@ def create_app(service: Service, budget: Budget | None = None) -> FastAPI:
     )
     app.state.service = service
     app.state.lineage = StoredLineage(service.store, openlineage.take, openlineage.read_parsed, SqlProcess())
-    registry = CollectorRegistry()
+    registry = registry or CollectorRegistry()
     problems.install(app)
     # The contracts' own router is the last of those under /contracts: an id may hold slashes.
     routers = [
         registering.router,
         people.router,
+        products.router,
         runs.router,
         contracts.router,
         incidents.router,
+        silences.router,
+        slack.router,
         gate.router,
         publish.router,
         audit.router,
         lineage.router,
+        login.router,
         health.router,
         health.metrics_endpoint(registry),
     ]

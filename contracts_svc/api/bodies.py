@@ -18,10 +18,7 @@ DOCUMENT: dict[str, Any] = {
     "requestBody": {
         "required": True,
         "content": {
-            "application/yaml": {
-                "schema": {"type": "string"},
-                "example": "apiVersion: v3.1.0\nkind: DataContract\nid: orders\n",
-            },
+            "application/yaml": {"schema": {"type": "string"}},
             "application/json": {"schema": {"type": "object"}},
         },
     }

@@ -12,7 +12,7 @@ from pydantic import BaseModel, Field
 from contracts_svc.api.access import Caller, Reader, Writer, must_own
 from contracts_svc.api.badge import badge
 from contracts_svc.api.deps import ServiceOf
-from contracts_svc.api.pages import Cursor, Limit, Page, after, cursor_of
+from contracts_svc.api.pages import MOST, Cursor, Limit, Page, after, cursor_of, offset
 from contracts_svc.api.problems import PREFIX, RESPONSES, Refused, responses
 from contracts_svc.api.service import Service
 from contracts_svc.compat.diff import diff
@@ -96,10 +96,17 @@ def list_contracts(
 
 
 @router.get("/{contract_id:path}/versions", responses=responses(404))
-def list_versions(service: ServiceOf, caller: Reader, contract_id: str) -> Page[VersionSummary]:
+def list_versions(
+    service: ServiceOf, caller: Reader, contract_id: str, cursor: Cursor = "", limit: Limit = MOST
+) -> Page[VersionSummary]:
     """Every version of a contract, oldest first."""
     versions = _versions(service, caller, contract_id)
-    return Page(items=[VersionSummary(version=c.version, status=c.status or "") for c in versions])
+    start = offset(cursor)
+    items = [
+        VersionSummary(version=c.version, status=c.status or "") for c in versions[start : start + limit]
+    ]
+    more = start + limit < len(versions)
+    return Page(items=items, next=cursor_of(str(start + limit)) if more else None)
 
 
 @router.get("/{contract_id:path}/changelog", responses=responses(404))
@@ -137,7 +144,7 @@ def retire_contract(
 ) -> ContractSummary:
     """Take a contract out of use. Its versions stay readable; a second time changes nothing."""
     row = visible(service, caller, contract_id)
-    must_own(caller, row.squad, f"contract {contract_id}")
+    must_own(caller, row.squad, f"contract {contract_id}", row.domain)
     must_match(if_match, etag_of_hash(row.hash))
     service.store.retire_contract(contract_id, service.clock.now(), caller.actor(request))
     return summary(visible(service, caller, contract_id))

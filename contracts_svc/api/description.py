@@ -1,4 +1,4 @@
-"""The API's own description (OpenAPI), with its errors as what they are."""
+"""The API's own description (OpenAPI), with its errors as what they are, and examples."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from typing import Any
 
 from fastapi import FastAPI
 
+from contracts_svc.api.examples import add_examples
 from contracts_svc.api.problems import MEDIA_TYPE
 
 
@@ -19,6 +20,7 @@ def describe(app: FastAPI) -> None:
             for path in document["paths"].values():
                 for operation in path.values():
                     _correct(operation["responses"])
+            add_examples(document)
             app.openapi_schema = document
         return app.openapi_schema
 

@@ -34,6 +34,7 @@ def ready(service: ServiceOf, response: Response) -> Ready:
         service.store.list_contracts(ContractFilter(), limit=1)
     except CouldNotCheck as error:
         missing.append(f"database: {error}")
+    missing += service.not_ready()
     response.status_code = 503 if missing else 200
     return Ready(ready=not missing, not_ready=missing)
 

@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import timedelta
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Header, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
-from contracts_svc.alerts import Incident, IncidentState, Transition
-from contracts_svc.api.access import Caller, Reader, Writer
+from contracts_svc.alerts import Incident, IncidentState, OnIt
+from contracts_svc.api.access import Caller, Reader, Writer, must_own
 from contracts_svc.api.contracts import must_match
-from contracts_svc.api.deps import ServiceOf
+from contracts_svc.api.deps import ActingOf, LineageOf, ServiceOf
 from contracts_svc.api.fields import Maybe, Moment, Text
 from contracts_svc.api.pages import Cursor, Limit, Page, after, cursor_of
 from contracts_svc.api.problems import PREFIX, RESPONSES, Refused, responses
 from contracts_svc.api.service import Service
 from contracts_svc.findings import Severity
 from contracts_svc.flows.concerned import squads_downstream
-from contracts_svc.incidents_people import acknowledge, resolve
+from contracts_svc.flows.stored_lineage import StoredLineage
+from contracts_svc.incidents_people import must_be_open
 from contracts_svc.incidents_times import Times, judged, times
 from contracts_svc.ports_store import ContractRow
 from contracts_svc.render.run import result_json
@@ -152,79 +152,56 @@ def get_incident(service: ServiceOf, caller: Reader, incident_id: str, response:
 @router.post("/{incident_id}/acknowledge", responses=responses(404, 412))
 def acknowledge_incident(
     service: ServiceOf,
+    lineage: LineageOf,
+    acting: ActingOf,
     caller: Writer,
     incident_id: str,
     given: Acknowledgement,
     request: Request,
     if_match: Annotated[str, Header()] = "",
 ) -> IncidentWhole:
-    """Say that one is on it. For whose contract it is, and for those downstream whom it concerns."""
+    """Say that one is on it. For whose contract it is, and for those downstream whom it concerns.
+
+    Repeats and escalation end, and where it was told it shows who is on it.
+    """
     incident, row = _visible(service, caller, incident_id)
-    if not caller.owns(row.squad) and not _is_concerned(service, caller, incident):
+    if not caller.owns(row.squad, row.domain) and not _is_concerned(service, lineage, caller, incident):
         raise Refused(403, f"this incident concerns no squad that {caller.name} acts for")
-    return _moved(
-        service,
-        caller,
-        request,
-        incident_id,
-        "acknowledged",
-        if_match,
-        lambda i: acknowledge(i, caller.name, given.until, service.clock.now()),
-    )
+
+    def allowed(there: Incident) -> None:
+        must_match(if_match, _etag(there))
+        must_be_open(there)
+
+    by = OnIt(who=caller.name, until=given.until)
+    acting.acknowledge([incident_id], by, caller.actor(request), allowed=allowed)
+    return _now(service, caller, incident_id)
 
 
 @router.post("/{incident_id}/resolve", responses=responses(404, 412))
 def resolve_incident(
     service: ServiceOf,
+    acting: ActingOf,
     caller: Writer,
     incident_id: str,
     given: Resolution,
     request: Request,
     if_match: Annotated[str, Header()] = "",
 ) -> IncidentWhole:
-    """Say that it is over, and why. For whose contract it is; the next run that fails opens it again."""
-    _, row = _visible(service, caller, incident_id)
-    if not caller.owns(row.squad):
-        raise Refused(403, f"contract {row.id} belongs to squad {row.squad!r}, which {caller.name} is not of")
-    return _moved(
-        service,
-        caller,
-        request,
-        incident_id,
-        "resolved",
-        if_match,
-        lambda i: resolve(i, caller.name, given.reason, service.clock.now()),
-    )
+    """Say that it is over, and why. For whose contract it is; the next run that fails opens it again.
+
+    Who was told of it hears that it is over.
+    """
+    incident, row = _visible(service, caller, incident_id)
+    must_own(caller, row.squad, f"contract {row.id}", row.domain)
+
+    def allowed(there: Incident) -> None:
+        must_match(if_match, _etag(there))
+
+    acting.resolve(incident, caller.name, given.reason, caller.actor(request), allowed=allowed)
+    return _now(service, caller, incident_id)
 
 
-def _moved(
-    service: Service,
-    caller: Caller,
-    request: Request,
-    incident_id: str,
-    action: str,
-    if_match: str,
-    move: Callable[[Incident], Transition],
-) -> IncidentWhole:
-    """Change an incident, as it is at that moment, and keep who did."""
-
-    def work() -> None:
-        incident = service.store.incident(incident_id, to_change=True)
-        if incident is None:
-            raise _unknown(incident_id)
-        must_match(if_match, _etag(incident))
-        transition = move(incident)
-        service.store.put_incidents([transition.incident], [transition])
-        service.store.note(
-            service.clock.now(),
-            caller.actor(request),
-            action,
-            "incident",
-            incident_id,
-            {"contract": incident.contract, "reason": transition.reason},
-        )
-
-    service.store.atomically(work)
+def _now(service: Service, caller: Caller, incident_id: str) -> IncidentWhole:
     incident, row = _visible(service, caller, incident_id)
     return _whole(service, incident, row)
 
@@ -241,10 +218,10 @@ def _unknown(incident_id: str) -> Refused:
     return Refused(404, f"there is no incident {incident_id!r}")
 
 
-def _is_concerned(service: Service, caller: Caller, incident: Incident) -> bool:
+def _is_concerned(service: Service, lineage: StoredLineage, caller: Caller, incident: Incident) -> bool:
     if any(s.team in caller.squads for s in service.store.subscriptions(incident.contract)):
         return True
-    return bool(caller.squads & squads_downstream(service.store, incident, caller.tenant))
+    return bool(caller.squads & squads_downstream(lineage, incident, caller.tenant))
 
 
 def _key(incident: Incident) -> str:
@@ -252,7 +229,14 @@ def _key(incident: Incident) -> str:
 
 
 def _etag(incident: Incident) -> str:
-    parts = (incident.state, incident.severity, incident.seen.timestamp(), incident.owner or "")
+    until = incident.acknowledged_until
+    parts = (
+        incident.state,
+        incident.severity,
+        incident.seen.timestamp(),
+        incident.owner or "",
+        until.timestamp() if until else "",
+    )
     return '"' + "-".join(str(p) for p in parts).encode().hex() + '"'
 
 

@@ -24,6 +24,7 @@ MAX_BODY_OF: Mapping[str, int] = {
     "/api/v1/lineage": 10_000_000,
     "/api/v1/lineage/batch": 10_000_000,
     "/api/v1/events/publish": 1_000_000,
+    "/slack/interactivity": 1_000_000,
 }
 """Path -> bytes, where it is more or less."""
 _MOST_CALLERS = 10_000
@@ -70,7 +71,7 @@ class Limits:
         headers = Headers(scope=scope)
         state = scope.setdefault("state", {})
         request_id: str = state.setdefault("request_id", new_id())
-        started = _Started(send, request_id, scope["path"])
+        started = _Started(send, request_id, scope)
         refused = self._refused(scope, headers, request_id)
         if refused is None:
             refused = await self._served(scope, receive, started, request_id)
@@ -136,8 +137,9 @@ def _never() -> bool:
 
 
 class _Started:
-    def __init__(self, send: Send, request_id: str, path: str) -> None:
-        self._path = path
+    def __init__(self, send: Send, request_id: str, scope: Scope) -> None:
+        self._path: str = scope["path"]
+        self._strict = [*_STRICT, *(_TLS if scope.get("scheme") == "https" else ())]
         self._send = send
         self._id = request_id
         self.begun = False
@@ -151,7 +153,7 @@ class _Started:
             self.begun = True
             message.setdefault("headers", [])
             given = {name.lower() for name, _ in message["headers"]}
-            strict = [h for h in _STRICT if h[0] not in given and not _may_load(h[0], self._path)]
+            strict = [h for h in self._strict if h[0] not in given and not _may_load(h[0], self._path)]
             message["headers"] = [*message["headers"], (b"x-request-id", self._id.encode()), *strict]
         await self._send(message)
 
@@ -166,6 +168,8 @@ _STRICT = [
     (_POLICY, b"default-src 'none'; frame-ancestors 'none'"),
 ]
 """Headers of every answer. See https://owasp.org/www-project-secure-headers/."""
+_TLS = [(b"strict-transport-security", b"max-age=31536000")]
+"""Where it came over TLS (RFC 6797: not where it did not)."""
 
 
 def _may_load(header: bytes, path: str) -> bool:

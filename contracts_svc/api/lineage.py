@@ -6,22 +6,25 @@ import zlib
 from collections.abc import Iterable
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Body, Depends, Query, Request
+from fastapi import APIRouter, Body, Query, Request
 from pydantic import BaseModel, Field
 from starlette.concurrency import run_in_threadpool
 
 from contracts_svc.adapters.openlineage import MAX_EVENT
-from contracts_svc.api.access import LineageSender, Reader
-from contracts_svc.api.deps import ServiceOf
+from contracts_svc.api.access import Caller, LineageSender, Reader
+from contracts_svc.api.deps import LineageOf, ServiceOf
 from contracts_svc.api.lineage_part import part_json
-from contracts_svc.api.pages import Cursor, Limit, Page, after, cursor_of
+from contracts_svc.api.pages import Cursor, Limit, Page, cursor_of, offset
 from contracts_svc.api.problems import PREFIX, RESPONSES, Refused
+from contracts_svc.api.service import Service
 from contracts_svc.errors import Problem
 from contracts_svc.flows.lineage_intake import Taken
+from contracts_svc.flows.published import announce
 from contracts_svc.flows.stored_lineage import Part, StoredLineage
 from contracts_svc.lineage.graph import ColumnRef, DatasetId, Edge
 from contracts_svc.lineage.json_text import Unreadable, parsed
 from contracts_svc.model import Json
+from contracts_svc.publish import Notice, read_run_event
 
 router = APIRouter(prefix=f"{PREFIX}/lineage", tags=["lineage"], responses=RESPONSES)
 
@@ -128,14 +131,6 @@ class Asked(BaseModel):
     )
 
 
-def _lineage(request: Request) -> StoredLineage:
-    found: StoredLineage = request.app.state.lineage
-    return found
-
-
-LineageOf = Annotated[StoredLineage, Depends(_lineage)]
-
-
 # --- in --------------------------------------------------------------------------------------------
 
 
@@ -143,13 +138,17 @@ LineageOf = Annotated[StoredLineage, Depends(_lineage)]
 async def receive_event(
     service: ServiceOf, caller: LineageSender, lineage: LineageOf, request: Request
 ) -> Kept:
-    """Take one event, as OpenLineage's HTTP transport sends it. Twice is as good as once."""
+    """Take one event, as OpenLineage's HTTP transport sends it. Twice is as good as once.
+
+    The tables that a COMPLETE run has written are checked, as by `/api/v1/events/publish`.
+    """
     event = await _body(request)
 
     def work() -> Kept:
         (taken,) = lineage.take([event], tenant=caller.tenant, now=service.clock.now())
         if not taken.kept:
             raise Refused(422, taken.problems[0].message, mistakes=_placeless(taken.problems))
+        _announce(service, lineage, caller, [event])
         return _kept(taken)
 
     return await run_in_threadpool(work)
@@ -168,11 +167,25 @@ async def receive_events(
 
     def work() -> KeptBatch:
         taken = lineage.take(events, tenant=caller.tenant, now=service.clock.now()) if events else ()
+        _announce(service, lineage, caller, [e for e, t in zip(events, taken, strict=True) if t.kept])
         return KeptBatch(
             received=len(taken), kept=sum(t.kept for t in taken), events=[_kept(t) for t in taken]
         )
 
     return await run_in_threadpool(work)
+
+
+def _announce(service: Service, lineage: StoredLineage, caller: Caller, events: Iterable[Json]) -> None:
+    """Have what these events say to be written checked. Again is as good as once."""
+    touched = tuple(t for event in events for t in read_run_event(event).touched)
+    if touched:
+        announce(
+            Notice(touched=touched),
+            store=service.store,
+            identities=lineage.refresh(caller.tenant).identities,
+            tenant=caller.tenant,
+            now=service.clock.now(),
+        )
 
 
 async def _body(request: Request) -> Json:
@@ -275,7 +288,7 @@ def impact(
         )
         for a in found
     ]
-    start = _offset(cursor)
+    start = offset(cursor)
     following = start + limit < len(items)
     return Consumers(
         items=items[start : start + limit],
@@ -312,22 +325,13 @@ def _ref(lineage: StoredLineage, tenant: str, text: str, column: str | None) -> 
 
 def _steps(part: Part, cursor: str, limit: int) -> Steps:
     edges = part.lineage.graph.edges
-    start = _offset(cursor)
+    start = offset(cursor)
     following = start + limit < len(edges)
     return Steps(
         items=[_step(e) for e in edges[start : start + limit]],
         next=cursor_of(str(start + limit)) if following else None,
         complete=part.complete,
     )
-
-
-def _offset(cursor: str) -> int:
-    text = after(cursor)
-    if not text:
-        return 0
-    if not (text.isascii() and text.isdecimal() and len(text) < 10):
-        raise Refused(422, "the cursor is none of ours: give `next` of the page before")
-    return int(text)
 
 
 def _step(edge: Edge) -> Step:

@@ -42,3 +42,13 @@ def after(cursor: str) -> str:
 def cursor_of(key: str) -> str:
     """A cursor for what comes after a key."""
     return base64.urlsafe_b64encode(key.encode()).decode("ascii")
+
+
+def offset(cursor: str) -> int:
+    """The number that a cursor of a list that only grows at its end stands for. Raises Refused (422)."""
+    text = after(cursor)
+    if not text:
+        return 0
+    if not (text.isascii() and text.isdecimal() and len(text) < 16):
+        raise Refused(422, "the cursor is none of ours: give `next` of the page before")
+    return int(text)

@@ -8,10 +8,9 @@ from fastapi import APIRouter, Depends, Request
 from pydantic import BaseModel, Field
 
 from contracts_svc.api.access import Publisher
-from contracts_svc.api.deps import ServiceOf
+from contracts_svc.api.deps import LineageOf, ServiceOf
 from contracts_svc.api.problems import PREFIX, RESPONSES
-from contracts_svc.api.runs import JobShown, jobs_of
-from contracts_svc.flows.published import CHECK, announce
+from contracts_svc.flows.published import announce
 from contracts_svc.publish import read_notice
 
 router = APIRouter(prefix=f"{PREFIX}/events", tags=["events"], responses=RESPONSES)
@@ -38,10 +37,19 @@ _BODY: dict[str, Any] = {
 }
 
 
+class TableShown(BaseModel):
+    """A table that will be checked."""
+
+    contract: str
+    table: str
+
+
 class Heard(BaseModel):
     """What came of a message."""
 
-    checks: list[JobShown] = Field(description="Checks that were asked for, or wait already")
+    checks: list[TableShown] = Field(
+        description="Tables that are checked as soon as nothing further is published in them for a while"
+    )
     heard_before: int = Field(description="Happenings that an earlier message told of")
     unmatched: list[str] = Field(description="Datasets that no contract describes")
     passed_over: list[str] = Field(description="What of the message touches no data")
@@ -53,24 +61,24 @@ async def _raw(request: Request) -> bytes:
 
 
 @router.post("/publish", status_code=202, openapi_extra=_BODY)
-def publish_event(service: ServiceOf, caller: Publisher, text: Annotated[bytes, Depends(_raw)]) -> Heard:
+def publish_event(
+    service: ServiceOf, caller: Publisher, lineage: LineageOf, text: Annotated[bytes, Depends(_raw)]
+) -> Heard:
     """Take a message of S3 (plain, or wrapped by SNS, SQS, Lambda or EventBridge) or of OpenLineage.
 
-    The checks of the tables that it touches are started. The same message again starts nothing, and while
-    a check of a table waits, further messages about it start no second one.
+    The tables that it touches are checked when nothing further is published in them for a while (the setting
+    CONTRACTS_PUBLISH_QUIET_SECONDS; after five minutes anyway). The same message again starts nothing.
     """
     notice = read_notice(text)
-    jobs = jobs_of(service)
     done = announce(
         notice,
         store=service.store,
-        jobs=jobs,
+        identities=lineage.refresh(caller.tenant).identities,
         tenant=caller.tenant,
-        by=caller.name,
         now=service.clock.now(),
     )
     return Heard(
-        checks=[JobShown(id=s.job, kind=CHECK, contract=s.contract, table=s.table) for s in done.started],
+        checks=[TableShown(contract=contract, table=table) for contract, table in done.tables],
         heard_before=done.heard_before,
         unmatched=list(done.unmatched[:100]),
         passed_over=list(notice.passed_over[:100]),

@@ -10,12 +10,13 @@ from pydantic import BaseModel, ConfigDict, Field
 from contracts_svc.api.access import Caller, Reader, Writer, must_own, squad_of
 from contracts_svc.api.bodies import DOCUMENT, Document, name_of, without_pairs
 from contracts_svc.api.contracts import etag_of, must_match, not_found
-from contracts_svc.api.deps import ServiceOf
+from contracts_svc.api.deps import LineageOf, ServiceOf
 from contracts_svc.api.problems import PREFIX, RESPONSES, Refused, also, responses
 from contracts_svc.api.service import Service
 from contracts_svc.compat.modes import Mode
 from contracts_svc.errors import UserMistake
 from contracts_svc.flows.registration import Registration, Registry
+from contracts_svc.flows.stored_lineage import StoredLineage
 from contracts_svc.model import Contract
 from contracts_svc.render.json import verdict_json
 from contracts_svc.verdict import Outcome, Verdict
@@ -58,6 +59,7 @@ class Registered(BaseModel):
 )
 def register_contract(
     service: ServiceOf,
+    lineage: LineageOf,
     caller: Writer,
     text: Document,
     request: Request,
@@ -79,7 +81,7 @@ def register_contract(
         _may_register(service, caller, new, latest)
         must_match(if_match, etag_of(latest) if latest is not None else None)
 
-    done = registry(service).register(
+    done = registry(service, lineage).register(
         text,
         file or name_of(text),
         now=service.clock.now(),
@@ -109,7 +111,9 @@ class Documents(BaseModel):
 
 
 @router.post("/preflight", responses=responses(404, 409))
-def preflight_documents(service: ServiceOf, caller: Reader, documents: Documents) -> dict[str, Any]:
+def preflight_documents(
+    service: ServiceOf, lineage: LineageOf, caller: Reader, documents: Documents
+) -> dict[str, Any]:
     """Tell whom a new version breaks, through which columns, and who must agree. Nothing is kept."""
     text = _bytes(documents.new, "new")
     new = service.read(text, documents.file or name_of(text))
@@ -125,14 +129,18 @@ def preflight_documents(service: ServiceOf, caller: Reader, documents: Documents
         if versions and (versions[-1].tenant or "") != caller.tenant:
             raise not_found(new.id)
         old = versions[-1] if versions else None
-    done = registry(service).judge(old, new, now=service.clock.now(), mode=documents.mode)
+    done = registry(service, lineage).judge(old, new, now=service.clock.now(), mode=documents.mode)
     return verdict_json(done.verdict)
 
 
-def registry(service: Service) -> Registry:
+def registry(service: Service, lineage: StoredLineage) -> Registry:
     """What judges and keeps versions."""
     return Registry(
-        store=service.store, read=service.read, policies=service.policies, patterns=service.patterns
+        store=service.store,
+        lineage=lineage,
+        read=service.read,
+        policies=service.policies,
+        patterns=service.patterns,
     )
 
 
@@ -157,13 +165,13 @@ def _addressable(contract: Contract) -> None:
 def _may_register(service: Service, caller: Caller, new: Contract, latest: bytes | None) -> None:
     """Raises Refused: the tenant and the squad, of what is there and of what is to be, are the caller's."""
     _same_tenant(caller, new)
-    must_own(caller, squad_of(new), f"contract {new.id}")
+    must_own(caller, squad_of(new), f"contract {new.id}", new.domain or "")
     if latest is None:
         return
     old = service.read(latest, new.id)
     if (old.tenant or "") != caller.tenant:
         raise Refused(409, f"the id {new.id!r} cannot be used: give the contract another one")
-    must_own(caller, squad_of(old), f"contract {new.id}")
+    must_own(caller, squad_of(old), f"contract {new.id}", old.domain or "")
 
 
 def _same_tenant(caller: Caller, contract: Contract) -> None:

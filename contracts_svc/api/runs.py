@@ -8,18 +8,18 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query, Request
 from pydantic import BaseModel, ConfigDict, Field
 
-from contracts_svc.api.access import Caller, Publisher, Reader
+from contracts_svc.api.access import Publisher, Reader
 from contracts_svc.api.contracts import visible
 from contracts_svc.api.deps import ServiceOf
 from contracts_svc.api.fields import Maybe, Moment, Name
 from contracts_svc.api.pages import Cursor, Limit, Page, after, cursor_of
 from contracts_svc.api.problems import PREFIX, RESPONSES, Refused, responses
 from contracts_svc.api.service import Service
-from contracts_svc.flows.published import CHECK, MANUAL, key_of
+from contracts_svc.flows.asking import ask
 from contracts_svc.model import Contract
-from contracts_svc.ports import Job, Jobs
 from contracts_svc.render.run import outcome_counts, run_json
 from contracts_svc.runs import Outcome, Run
+from contracts_svc.schedules_runs import Reason, RunState, ScheduledRun
 
 router = APIRouter(prefix=PREFIX, tags=["runs"], responses=RESPONSES)
 
@@ -63,13 +63,18 @@ class Trigger(BaseModel):
 
 
 class JobShown(BaseModel):
-    """A check that was asked for and is not done."""
+    """A check that was asked for or is due, and is not done."""
 
     id: str
-    kind: str
     contract: str
     table: str
-    running: bool = False
+    reason: Reason
+    scheduled_for: Moment
+    server: str = Field(description="Empty: the contract's first server")
+    partition: dict[str, str]
+    running: bool
+    attempts: int = Field(description="How often it was begun")
+    error: str = Field(description="Why it was begun anew")
 
 
 @router.get("/contracts/{contract_id:path}/runs", responses=responses(404))
@@ -134,71 +139,64 @@ def trigger(
         raise Refused(422, f"contract {contract_id!r} has no such table; its tables: {names}")
     if given.server is not None and all(s.server != given.server for s in contract.servers):
         raise Refused(422, f"contract {contract_id!r} has no server {given.server!r}")
-    jobs = jobs_of(service)
-    asked: list[JobShown] = []
-    for table in tables:
-        arguments = {
-            "tenant": caller.tenant,
-            "contract": contract_id,
-            "table": table,
-            "server": given.server,
-            "partition": dict(sorted(given.partition.items())),
-            "by": caller.name,
-        }
-        job_id = jobs.defer(CHECK, arguments, key_of(arguments), MANUAL)
-        asked.append(JobShown(id=job_id, kind=CHECK, contract=contract_id, table=table))
+    asked = ask(
+        service.store,
+        contract,
+        tables,
+        server=given.server or "",
+        partition=given.partition,
+        now=service.clock.now(),
+    )
     service.store.note(
         service.clock.now(), caller.actor(request), "triggered", "contract", contract_id, {"tables": tables}
     )
-    return Page(items=asked)
+    return Page(items=[_job(run) for run in asked])
 
 
 @router.get("/jobs")
 def list_jobs(service: ServiceOf, caller: Reader, cursor: Cursor = "", limit: Limit = 100) -> Page[JobShown]:
     """Checks that wait or run."""
-    begin = after(cursor)
-    mine = sorted(_jobs(service, caller), key=lambda j: j.id)
-    found = [j for j in mine if j.id > begin]
+    begin = _number(after(cursor) or "0")
+    if begin is None:
+        raise Refused(422, "the cursor is none of ours: give `next` of the page before")
+    found = service.store.open_scheduled(caller.tenant, after=begin, limit=limit + 1)
     return Page(
-        items=[_job(j) for j in found[:limit]],
-        next=cursor_of(found[limit - 1].id) if len(found) > limit else None,
+        items=[_job(run) for run in found[:limit]],
+        next=cursor_of(str(found[limit - 1].id)) if len(found) > limit else None,
     )
 
 
 @router.delete("/jobs/{job_id}", status_code=204, responses=responses(404, 409))
 def cancel(service: ServiceOf, caller: Publisher, job_id: str, request: Request) -> None:
     """Take back a check that waits. One that runs goes on to its end."""
-    job = next((j for j in _jobs(service, caller) if j.id == job_id), None)
-    if job is None:
+    number = _number(job_id)
+    run = service.store.scheduled_run(number) if number is not None else None
+    if run is None or run.tenant != caller.tenant:
         raise Refused(404, f"there is no job {job_id[:64]!r}")
-    if not jobs_of(service).cancel(job_id):
-        raise Refused(409, "it is under way, or done")
-    shown = _job(job)
-    detail = {"job": job_id, "table": shown.table}
-    service.store.note(
-        service.clock.now(), caller.actor(request), "cancelled", "contract", shown.contract, detail
-    )
+    now = service.clock.now()
+    if not service.store.cancel_run(run.id, now):
+        raise Refused(409, "it is under way, or over")
+    detail = {"job": job_id, "table": run.table}
+    service.store.note(now, caller.actor(request), "cancelled", "contract", run.contract, detail)
 
 
-def jobs_of(service: Service) -> Jobs:
-    """What takes work. Raises Refused (503) where nobody does it."""
-    if service.jobs is None:
-        raise Refused(503, "no checks run here: this server has no workers", headers={"Retry-After": "60"})
-    return service.jobs
+def _number(text: str) -> int | None:
+    """The number of a scheduled run; None for what is none."""
+    return int(text) if text.isascii() and text.isdecimal() and len(text) < 19 else None
 
 
-def _jobs(service: Service, caller: Caller) -> list[Job]:
-    jobs = service.jobs.open_jobs() if service.jobs is not None else ()
-    return [j for j in jobs if j.kind == CHECK and j.arguments.get("tenant", "") == caller.tenant]
-
-
-def _job(job: Job) -> JobShown:
+def _job(run: ScheduledRun) -> JobShown:
     return JobShown(
-        id=job.id,
-        kind=job.kind,
-        contract=str(job.arguments.get("contract", "")),
-        table=str(job.arguments.get("table", "")),
-        running=job.running,
+        id=str(run.id),
+        contract=run.contract,
+        table=run.table,
+        reason=run.reason,
+        scheduled_for=run.scheduled_for,
+        server=run.server,
+        partition=dict(run.partition),
+        running=run.state is RunState.RUNNING,
+        attempts=run.attempts,
+        error=run.error,
     )
 
 

@@ -2,24 +2,50 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
+from typing import Protocol
 
+from contracts_svc.flows.login import Login
 from contracts_svc.flows.register import Reader
 from contracts_svc.policy import Policies
-from contracts_svc.ports import Clock, Jobs, PatternInclusion
+from contracts_svc.ports import Clock, PatternInclusion
+from contracts_svc.ports_jobs import JobStore
 from contracts_svc.ports_lineage import ServiceStore
+from contracts_svc.routes.timing import DEFAULT_ROUTES
+from contracts_svc.routes.tree import RouteFile
 
 Patterns = Callable[[], AbstractContextManager[PatternInclusion | None]]
 """What compares patterns, one for each request: it is for one thread, and has a budget."""
+
+
+class Buttons(Protocol):
+    """Takes what Slack sends when somebody presses a button."""
+
+    @property
+    def takes_http(self) -> bool:
+        """Whether requests can be told to be Slack's."""
+        ...
+
+    def is_from_slack(self, timestamp: str, body: bytes, signature: str) -> bool:
+        """Whether a request is signed by Slack, and fresh."""
+        ...
+
+    def take(self, payload: object) -> bool:
+        """Have it carried out, later. False: too much waits. Raises UserMistake."""
+        ...
+
+
+class ApiStore(ServiceStore, JobStore, Protocol):
+    """What the API needs of the store."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Service:
     """One running service. Safe for use by many threads."""
 
-    store: ServiceStore
+    store: ApiStore
     read: Reader
     clock: Clock
     everyone_may: bool = False
@@ -28,5 +54,11 @@ class Service:
     """What registrations and pre-flights are judged by."""
     patterns: Patterns = nullcontext
     """Without them, changed patterns are undecided."""
-    jobs: Jobs | None = None
-    """Where work goes that takes longer than a request; None: there is nobody to do it."""
+    not_ready: Callable[[], Sequence[str]] = tuple
+    """What of this process cannot be used now, and why, besides the store."""
+    login: Login | None = None
+    """How people log in; None: there are only tokens."""
+    routes: Callable[[], RouteFile] = lambda: DEFAULT_ROUTES
+    """The route file of alerts as it is now."""
+    slack: Buttons | None = None
+    """What buttons in Slack are for; None: Slack is not set up."""

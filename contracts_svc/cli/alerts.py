@@ -86,7 +86,8 @@ def silence_add(matchers: Sequence[str], reason: str, lasts: str, author: str, f
         raise UserMistake.of(f"{lasts!r} is no duration", "write for instance 2h, 1d or 1w")
     who, ends = author or _me(), now + length
     made = silence(matchers, author=who, reason=reason, begins=now, ends=ends, now=now)
-    app.store(settings.load()).put_silence(made, now, _actor(author))
+    loaded = settings.load()
+    app_alerts.acting(loaded, app.store(loaded)).silence(made, _actor(author))
     if format == "json":
         print_json(ExitCode.OK, _silence_json(made))
     else:
@@ -110,7 +111,8 @@ def silence_list(format: str) -> ExitCode:
 
 def silence_end(silence_id: str, format: str) -> ExitCode:
     """End a silence."""
-    ended = app.store(settings.load()).end_silence(silence_id, app.SystemClock().now(), _actor(""))
+    loaded = settings.load()
+    ended = app_alerts.acting(loaded, app.store(loaded)).end_silence(silence_id, _actor(""))
     if format == "json":
         print_json(ExitCode.OK, {"id": silence_id, "ended": ended})
     else:

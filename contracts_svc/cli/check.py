@@ -23,11 +23,13 @@ from contracts_svc.runs import Outcome, Result, Run
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """Which part of the table is asked for; ``full``: also what earlier runs told."""
+    """Which part of the table is asked for; ``full``: also what earlier runs told; ``new_files``: only what
+    none of them told."""
 
     partitions: Sequence[str] = ()
     since: str = ""
     full: bool = False
+    new_files: bool = False
 
 
 def run(
@@ -62,6 +64,8 @@ def run(
             states=app.states(chosen),
             full=scope.full,
             history=app_history.history(chosen),
+            new_files=scope.new_files,
+            snapshots=app.snapshots(access),
         )
         for table in tables
     ]
@@ -171,6 +175,7 @@ def print_run(run: Run) -> None:
     told = ", ".join(f"{n} {name}" for name, n in counts.items() if n)
     seconds = (run.finished - run.started).total_seconds()
     read = f"{run.files_read:,} of {count(run.files, 'file')} read, {run.bytes_read / 1e6:,.1f} MB"
+    read += f"; {run.files_spared:,} not needed, {run.bytes_spared / 1e6:,.1f} MB" if run.files_spared else ""
     scans = count(run.scans, "scan")
     print(f"  {count(len(run.results), 'check')}: {told} ({scans}, {read}, {seconds:.2f} s)")
 

@@ -8,7 +8,6 @@ from contracts_svc import app, settings
 from contracts_svc.adapters.store import schema
 from contracts_svc.cli.output import count, print_json
 from contracts_svc.errors import ExitCode
-from contracts_svc.flows.published import HEARD_DAYS
 
 
 def upgrade(format: str) -> ExitCode:
@@ -44,13 +43,12 @@ def status(format: str) -> ExitCode:
 
 
 def prune(format: str) -> ExitCode:
-    """Forget old figures, and which messages were heard long ago."""
+    """Forget old figures."""
     loaded = settings.load()
     now = app.SystemClock().now()
     before = now - timedelta(days=loaded.keep_measurements_days)
     store = app.store(loaded)
     forgotten = store.prune_measurements(before)
-    store.prune_heard(now - timedelta(days=HEARD_DAYS))
     store.close()
     if format == "json":
         print_json(ExitCode.OK, {"forgotten": forgotten, "before": before.isoformat()})

@@ -285,6 +285,9 @@ def check(
     full: Annotated[
         bool, typer.Option("--full", help="Read every file, whatever earlier runs found in it.")
     ] = False,
+    new_files_only: Annotated[
+        bool, typer.Option("--new-files-only", help="Only files that are new or changed since earlier runs.")
+    ] = False,
     samples: Annotated[
         int | None, typer.Option("--samples", min=0, max=1000, help="Failing rows to show per check.")
     ] = None,
@@ -299,7 +302,7 @@ def check(
     """
     from contracts_svc.cli import check as command
 
-    scope = command.Scope(partition or [], since, full)
+    scope = command.Scope(partition or [], since, full, new_files_only)
     raise typer.Exit(command.run(contract, server, table, scope, samples, format))
 
 

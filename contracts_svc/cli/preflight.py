@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from difflib import get_close_matches
@@ -11,33 +11,22 @@ from typing import Any
 
 from contracts_svc import settings
 from contracts_svc.adapters.git import GitRepository
-from contracts_svc.app import SystemClock, pattern_inclusion
+from contracts_svc.app import SystemClock, pattern_inclusion, schema_import
 from contracts_svc.cli import sources
 from contracts_svc.cli.output import count, emit
 from contracts_svc.cli.service_lineage import ServiceLineage
-from contracts_svc.cli.workspace import CONTRACT_SUFFIXES, content, read_text
-from contracts_svc.compat.history import merged, pinned, pins_of
+from contracts_svc.cli.workspace import content, read_text
+from contracts_svc.compat.history import pins_of
 from contracts_svc.compat.modes import Mode
 from contracts_svc.compat.rule import shown
 from contracts_svc.errors import CouldNotCheck, ExitCode, UserMistake
-from contracts_svc.findings import Finding
-from contracts_svc.flows.history import Earlier
+from contracts_svc.flows.branch import Judge, KnownLineage
 from contracts_svc.flows.jobs import job_findings
-from contracts_svc.flows.lineage import Lineage, gather
-from contracts_svc.flows.preflight import (
-    ContractChange,
-    LineageParts,
-    Preflight,
-    Sides,
-    findings_of,
-    judged,
-    preflight,
-    read_sides,
-)
-from contracts_svc.flows.rulebook import Rulebook, base_texts, rulebook
-from contracts_svc.policy import Policies
+from contracts_svc.flows.lineage import gather
+from contracts_svc.flows.preflight import ContractChange, Preflight, Sides
+from contracts_svc.flows.rulebook import Rulebook, rulebook
 from contracts_svc.policy_fields import POLICY_FILE, WAIVERS_FILE
-from contracts_svc.ports import CodeHost, FileHistory, FileVersion
+from contracts_svc.ports import CodeHost, FileHistory
 from contracts_svc.render.formats import FORMATS, About
 from contracts_svc.render.report import report_of_error
 
@@ -120,32 +109,22 @@ def judge(
     versions that a transitive mode asks for. Raises UserMistake, CouldNotCheck.
     """
     _known_dialect(request.dialect)
-    head_commit, tip = code_host.resolve(request.head), code_host.resolve(request.base)
-    base_commit = code_host.merge_base(tip, head_commit)
-    rules = _rulebook(request, base_texts(code_host, tip, head_commit, now=now), now)
-    texts = code_host.texts(base_commit, CONTRACT_SUFFIXES)
-    sides = read_sides(texts, code_host.texts(head_commit, CONTRACT_SUFFIXES), read=read_text)
-    pins, problems = pins_of(sides.head.values())
-    known, jobs = _lineage(asking, code_host, base_commit, head_commit, sides, request.dialect, now)
-    if isinstance(known, Lineage):
-        known = replace(known, problems=(*known.problems, *problems))
-        pins = merged(pins, pinned((p.contract, p.version, p.consumer) for p in known.pins))
-    earlier = Earlier(versions=_versions(history, base_commit), read=read_text, pins=pins)
     asked = Mode(request.mode) if request.mode else None
-    with pattern_inclusion() as inclusion:
-        done = preflight(
-            sides,
-            known,
-            now=now,
-            mode=asked,
-            earlier=earlier,
-            policies=rules.policies,
-            waivers=rules.waivers,
-            jobs=jobs,
-            on_base=_since(code_host, texts, base_commit, tip, rules.policies, asked, now),
-            inclusion=inclusion,
-        )
-    return Judgement(done=done, about=_about(request, done, base_commit, head_commit, asked, rules))
+
+    def lineage(base: str, head: str, sides: Sides) -> KnownLineage:
+        return _lineage(asking, code_host, base, head, sides, request.dialect, now)
+
+    found = Judge(
+        read=read_text,
+        lineage=lineage,
+        rules=lambda on_base: _rulebook(request, on_base, now),
+        history=history,
+        mode=asked,
+        patterns=pattern_inclusion,
+        derive=schema_import(),
+    ).judge(code_host, request.base, request.head, now)
+    about = _about(request, found.done, found.base, found.head, asked, found.rules)
+    return Judgement(done=found.done, about=about)
 
 
 def _known_dialect(name: str) -> None:
@@ -157,20 +136,6 @@ def _known_dialect(name: str) -> None:
         close = get_close_matches(name.lower(), known, n=1)
         hint = f"did you mean {close[0]}?" if close else f"one of {', '.join(known)}"
         raise UserMistake.of(f"{name!r} is no SQL dialect", hint)
-
-
-def _versions(history: FileHistory | None, commit: str) -> Callable[[str], Iterable[FileVersion]]:
-    def versions(path: str) -> Iterator[FileVersion]:
-        if history is None:
-            raise CouldNotCheck(
-                f"the earlier versions of {path}",
-                "they are not known here",
-                "judge from a git repository, or use a mode without _TRANSITIVE",
-                retryable=False,
-            )
-        yield from history.history(commit, path)
-
-    return versions
 
 
 def _about(
@@ -204,25 +169,6 @@ def _rulebook(request: Request, on_base: Mapping[str, bytes], now: datetime) -> 
     return rulebook(texts, now=now, policy_file=policy, waivers_file=waivers)
 
 
-def _since(
-    code_host: CodeHost,
-    texts: Mapping[str, bytes],
-    base: str,
-    tip: str,
-    policies: Policies,
-    mode: Mode | None,
-    now: datetime,
-) -> tuple[Finding, ...]:
-    """What the base branch has changed since the branch left it: that is not the branch's doing."""
-    if base == tip:
-        return ()
-    try:
-        sides = read_sides(texts, code_host.texts(tip, CONTRACT_SUFFIXES), read=read_text)
-    except UserMistake:
-        return ()  # what is wrong on the base branch is not this branch's mistake
-    return findings_of(judged(sides.changed, policies, mode=mode, today=now.date()))
-
-
 def change_json(change: ContractChange) -> dict[str, Any]:
     """A changed contract, as every JSON output of ours writes it."""
     either = change.new or change.old
@@ -242,7 +188,7 @@ def _lineage(
     sides: Sides,
     dialect: str,
     now: datetime,
-) -> tuple[Lineage | LineageParts, tuple[Finding, ...]]:
+) -> KnownLineage:
     """The lineage to judge by, and what the branch's own changes of SQL files do.
 
     That of the repository where none is given: its SQL as the branch would have it, since what the branch
@@ -256,7 +202,8 @@ def _lineage(
     on_base = {path: text for path, text in texts.items() if path.endswith(".sql")}
     jobs = job_findings(on_base, on_head, sides.base.values(), dialect=dialect)
     if asking.service:
-        return ServiceLineage(asking.service, asking.token, pins_of(sides.head.values())[1]), jobs
+        service = ServiceLineage(asking.service, asking.token, pins_of(sides.head.values())[1])
+        return KnownLineage(lineage=service, jobs=jobs)
     if asking.files:
         found = sources.from_paths(asking.files, now)
     else:
@@ -269,7 +216,7 @@ def _lineage(
         promised=sides.head.values(),
         dialect=dialect,
     )
-    return known, jobs
+    return KnownLineage(lineage=known, jobs=jobs)
 
 
 def asking_of(request: Request) -> Asking:

@@ -7,6 +7,7 @@ from contracts_svc.adapters.receivers import RECEIVERS
 from contracts_svc.cli.output import folded, paint, print_json
 from contracts_svc.compat.modes import Mode
 from contracts_svc.compat.rules import FAMILIES, RULES
+from contracts_svc.drift import DRIFT_RULES
 from contracts_svc.errors import ExitCode
 from contracts_svc.lineage.sql_findings import SQL_RULES
 from contracts_svc.odcs import LINT_RULES
@@ -30,6 +31,7 @@ def sections() -> list[Section]:
             for family, rules in FAMILIES.items()
         ),
         ("Rules on changed SQL", [(r.id, f"{r.purpose} ({r.severity})") for r in SQL_RULES]),
+        ("Rules on changed schema sources", [(r.id, f"{r.purpose} ({r.severity})") for r in DRIFT_RULES]),
         ("Lint rules", [(r.id, r.purpose) for r in LINT_RULES]),
         ("Check kinds", [(k.key, f"{k.purpose} (from {k.source})") for k in KINDS]),
         ("Receivers", [(name, row.purpose) for name, row in RECEIVERS.items()]),
@@ -61,6 +63,9 @@ def run(format: str) -> ExitCode:
                     for r in RULES
                 ],
                 "sql": [{"id": r.id, "purpose": r.purpose, "severity": r.severity.value} for r in SQL_RULES],
+                "drift": [
+                    {"id": r.id, "purpose": r.purpose, "severity": r.severity.value} for r in DRIFT_RULES
+                ],
                 "lint": [{"id": r.id, "purpose": r.purpose} for r in LINT_RULES],
                 "checks": [{"key": k.key, "purpose": k.purpose, "source": k.source} for k in KINDS],
                 "receivers": [{"name": n, "purpose": r.purpose} for n, r in RECEIVERS.items()],

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import ipaddress
-import logging
 import signal
 import socket
 import sys
+from dataclasses import replace
 
 import structlog
 
-from contracts_svc import app, settings, tracing
+from contracts_svc import app, app_work, settings, tracing
 from contracts_svc.api.app import create_app
 from contracts_svc.api.limits import Budget
 from contracts_svc.api.logs import log_as_json
@@ -24,6 +24,7 @@ _LINES_WAITING = 512
 def run(host: str | None, port: int | None, demo: bool) -> ExitCode:
     """Serve until told to stop. Raises UserMistake, CouldNotCheck before the first request."""
     import uvicorn
+    from prometheus_client import CollectorRegistry
 
     loaded = settings.load()
     host = host if host is not None else loaded.host
@@ -33,12 +34,17 @@ def run(host: str | None, port: int | None, demo: bool) -> ExitCode:
             "listen at 127.0.0.1, or leave --demo out and make tokens with `contracts token create`",
         )
     end_traces = tracing.configure()
-    service = app.service(loaded, everyone_may=demo)
+    store, registry = app.store(loaded), CollectorRegistry()
+    service = app.service(loaded, everyone_may=demo, opened=store)
+    process = app_work.scheduled(loaded, registry, store) if loaded.embedded else None
+    if process is not None:
+        service = replace(service, not_ready=process.not_ready)
     listening = _listen(host, port if port is not None else loaded.port)
     log_as_json()
+    budget = Budget(loaded.rate_per_second, max(1, round(4 * loaded.rate_per_second)))
     server = uvicorn.Server(
         uvicorn.Config(
-            create_app(service, Budget(loaded.rate_per_second, max(1, round(4 * loaded.rate_per_second)))),
+            create_app(service, budget, registry),
             log_config=None,
             access_log=False,
             server_header=False,
@@ -52,18 +58,22 @@ def run(host: str | None, port: int | None, demo: bool) -> ExitCode:
         "serving",
         url=f"http://{shown}:{listening.getsockname()[1]}",
         tokens="none needed" if demo else "required",
+        worker=process.worker.name if process is not None else "none",
     )
     # uvicorn ends gracefully, and then raises the signal that it was told to end with anew, for whoever
     # handled it before: that is us, so that it is an end like any other.
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: sys.exit(int(ExitCode.OK)))
+    if process is not None:
+        process.start()
     try:
         server.run(sockets=[listening])
     finally:
         listening.close()
-        service.store.close()
+        back = process.stop() if process is not None else 0
+        store.close()
         end_traces()
-        logging.getLogger("contracts.serve").info("stopped")
+        structlog.get_logger("contracts.serve").info("stopped", handed_back=back)
     return ExitCode.OK
 
 

@@ -8,7 +8,7 @@ import threading
 from datetime import datetime
 from typing import Any
 
-from contracts_svc import app, settings, tracing
+from contracts_svc import app, app_work, settings, tracing
 from contracts_svc.adapters.store.store import DatabaseStore
 from contracts_svc.cli.output import count as counted
 from contracts_svc.cli.output import print_json
@@ -28,7 +28,7 @@ def run(metrics_port: int | None) -> ExitCode:
 
     end_traces = tracing.configure()
     registry = CollectorRegistry()
-    process = app.scheduled(settings.load(), registry)
+    process = app_work.scheduled(settings.load(), registry)
     if metrics_port is not None:
         try:
             start_http_server(metrics_port, registry=registry)

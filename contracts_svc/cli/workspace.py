@@ -10,9 +10,10 @@ from contracts_svc import odcs
 from contracts_svc.adapters.odcs_schemas import PackagedSchemas
 from contracts_svc.errors import Problem, UserMistake
 from contracts_svc.model import Contract
+from contracts_svc.odcs import CONTRACT_SUFFIXES
 from contracts_svc.odcs.yaml_text import MAX_BYTES
 
-CONTRACT_SUFFIXES = (".odcs.yaml", ".odcs.yml")
+__all__ = ["CONTRACT_SUFFIXES", "content", "contract_files", "expand", "load", "read_file", "read_text"]
 
 
 @cache

@@ -16,7 +16,7 @@ import pyarrow.fs as pafs
 import sqlglot
 from sqlglot import exp
 
-from contracts_svc.adapters.engines.duckdb import connect, reach_s3, read_parquet
+from contracts_svc.adapters.engines.duckdb.connection import connect, reach_s3, read_parquet
 from contracts_svc.adapters.storage import ArrowStorage
 from contracts_svc.demo import files
 from contracts_svc.errors import CouldNotCheck, UserMistake

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from datetime import datetime
+from functools import partial
+from typing import TYPE_CHECKING
 
 from contracts_svc.errors import CouldNotCheck, UserMistake
 from contracts_svc.files import DataFile
@@ -24,18 +26,29 @@ from contracts_svc.flows.check_measure import (
 from contracts_svc.flows.check_memory import Memory
 from contracts_svc.flows.check_past import Compare
 from contracts_svc.flows.check_scope import Scope, in_scope, since_of
-from contracts_svc.flows.check_sources import LocationOf, Within, sources_of
+from contracts_svc.flows.check_sources import (
+    LocationOf,
+    Sources,
+    Within,
+    changed,
+    changed_others,
+    sources_of,
+)
+from contracts_svc.flows.check_tables import NONE, storage_of
 from contracts_svc.model import Contract, Json, Server, Table
-from contracts_svc.ports import Clock, CustomChecks, Engine, StateStore, Storage
+from contracts_svc.ports import Clock, CustomChecks, Engine, Session, Snapshots, Storage
 from contracts_svc.ports_history import History
 from contracts_svc.quality import details, fuse, masking
 from contracts_svc.quality.judge import judge
 from contracts_svc.quality.kind import TargetOf
 from contracts_svc.quality.kinds import KIND_OF, Origin, told_by_time
-from contracts_svc.quality.layout import Layout, layout
+from contracts_svc.quality.layout import Layout, layout, where
 from contracts_svc.quality.plan import plan
 from contracts_svc.quality.reading import reading_of
 from contracts_svc.runs import Breakdown, Check, Measurement, Plan, Result, Run
+
+if TYPE_CHECKING:
+    from contracts_svc.ports_store import StateStore
 
 
 def location_of(contract: Contract, table: Table, server: Server) -> str:
@@ -72,31 +85,39 @@ def check(
     states: StateStore | None = None,
     full: bool = False,
     history: History | None = None,
+    new_files: bool = False,
+    snapshots: Mapping[str, Snapshots] = NONE,
 ) -> Run:
     """Check one table of a contract on one of its servers.
 
     ``partition`` narrows it to the files of these Hive partitions, ``since`` (``day=2026-11-23``, or a date
-    or time) to those from a partition on, or changed since; promises about the whole table are then
-    SKIPPED. Up to ``samples`` failing rows are kept per check, classified columns masked.
-    What the ``footers`` of the files prove is not read, unless they are not to be asked; nor is what
-    earlier runs kept in ``states``, unless the check is to be ``full``.
+    or time) to those from a partition on, or changed since, ``new_files`` to those that no earlier run kept
+    in ``states``; promises about the whole table are then SKIPPED. Up to ``samples`` failing rows are kept
+    per check, classified columns masked. What the ``footers`` of the files prove is not read, unless they
+    are not to be asked; nor is what earlier runs kept in ``states``, unless the check is to be ``full``.
+    ``snapshots`` read the logs of tables that have one (``delta``, ``iceberg``).
     ``custom`` runs checks that are code of the deployment; without it they are SKIPPED, and without a
-    ``history`` so is what compares with earlier runs. What cannot be
-    read makes its checks ERRORED, never FAILED. Raises UserMistake for a server that cannot be used and
-    for a partition that is not there.
+    ``history`` so is what compares with earlier runs. What cannot be read, or changes meanwhile, makes the
+    checks of it ERRORED, never FAILED. Raises UserMistake for a server that cannot be used, for a partition
+    that is not there, and for new files where nothing is kept.
     """
     started = clock.now()
-    scope = Scope(partition=dict(partition or {}), since=since_of(since))
+    scope = Scope(partition=dict(partition or {}), since=since_of(since), new_files=new_files)
     reading = reading_of(server, table)
     planned = plan(contract, table, target_of=target_of, reading=reading)
     place = location_of(contract, table, server)
     tell = progress or (lambda phase, done, total: None)
     memory = Memory(states, _place(contract, table, server, place), started, full)
     try:
-        files = in_scope(storage.files(place), scope, table, place)
+        own = storage_of(reading, storage, snapshots)
+        files = in_scope(own.files(place), scope, table, place)
+        if new_files and files:
+            files = memory.new_files(files)
+            if not files:
+                return _nothing_new(planned, server, scope, started, clock.now())
         tell("footers", 0, len(files))
         columns = [c.stored_name for c in table.columns]
-        found = layout(table, memory.footers(storage, files, reading, columns), reading)
+        found = layout(table, memory.footers(own, files, reading, columns), reading)
         tell("footers", len(files), len(files))
     except CouldNotCheck as error:
         results = judge(planned, errors(_ids(planned), error), started)
@@ -106,25 +127,25 @@ def check(
     parts = parts_of(todo, found)
     know(parts, memory.recall(parts), prove=footers)
     done = [f.expression for f in parts.figures]
-    scans = fuse.fuse(todo, found, done=done, asked={a.check.id for a in parts.aparts})
-    within = Within(contract, table, server, storage, target_of, location_of)
-    sources, unreachable = sources_of(scans, todo, found, within)
+    scans = fuse.fuse(todo, found, done=done, asked=parts.asked())
+    within = Within(contract, table, server, storage, target_of, location_of, snapshots)
+    sources = sources_of(scans, todo, found, within)
     compare = Compare(contract, table, planned, history, str(scope), found.files, started)
     measured: list[Measurement] = []
     results = ()
     try:
         with ExitStack() as stack:
-            asker = Asker(tell, lambda: stack.enter_context(engine.open(sources)), sources[0])
+            session = partial(_opened, stack, engine, sources)
+            asker = Asker(tell, session, sources.whole, sources.others)
             read = measure(parts, asker)
             measured += measurements(parts)
-            measured += _measure_all(scans, todo, found, asker, unreachable)
-            measured += _measure_custom(todo, found, custom, samples)
-            if _changed(storage, place, files):
-                measured += errors(_ids(todo), _CHANGED)
-            else:
-                memory.keep(parts, read, whole=scope.whole)
+            measured += _measure_all(scans, todo, found, asker, sources.unreachable)
+            measured += _measure_custom(todo, asker, found, custom, samples)
+            moved = _changed(own, place, files, sources, asker)
+            measured = _without_changed(measured, asker, parts, moved)
+            memory.keep(parts, read, whole=scope.whole, changed=moved)
             results = judge(planned, _shown(table, planned, [*known, *measured], compare), clock.now())
-            results = _published(_with_details(results, parts, asker, samples), found)
+            results = _told_since(_with_details(results, parts, asker, samples), found)
     except CouldNotCheck as error:
         measured += errors(_ids(todo), error)
         results = judge(planned, _shown(table, planned, [*known, *measured], compare), clock.now())
@@ -134,9 +155,14 @@ def check(
         files=len(files),
         bytes=sum(f.size for f in files),
         rows=_rows(found, measured),
+        published=_published(files),
         files_read=len(asker.read),
         bytes_read=sum(asker.read.values()),
     )
+
+
+def _opened(stack: ExitStack, engine: Engine, sources: Sources) -> Session:
+    return stack.enter_context(engine.open(sources.all()))
 
 
 def _place(contract: Contract, table: Table, server: Server, place: str) -> str:
@@ -153,6 +179,10 @@ def _rows(found: Layout, measured: Iterable[Measurement]) -> int | None:
     return found.rows if found.rows is not None else next(counted, None)
 
 
+def _published(files: Iterable[DataFile]) -> datetime | None:
+    return max((t for f in files if (t := f.published) is not None), default=None)
+
+
 def _shown(
     table: Table, planned: Plan, measured: Iterable[Measurement], compare: Compare
 ) -> list[Measurement]:
@@ -161,7 +191,10 @@ def _shown(
     return [masking.masked_measurement(table, _check(planned, m), m) for m in whole]
 
 
-_CHANGED = CouldNotCheck("the files", "they changed while being read", "check again when the publish is over")
+def _nothing_new(planned: Plan, server: Server, scope: Scope, started: datetime, now: datetime) -> Run:
+    reason = "no file is new or changed since the last run"
+    skipped = [Measurement(check=c, skipped=reason) for c in _ids(planned)]
+    return _run(planned, server, scope, started, now, judge(planned, skipped, started))
 
 
 def _run(
@@ -188,10 +221,24 @@ def _run(
     )
 
 
-def _changed(storage: Storage, place: str, files: Sequence[DataFile]) -> bool:
-    """Whether a file that was read is gone or another one now; new files do not matter."""
-    now = {f.path: (f.size, f.version) for f in storage.files(place)}
-    return any(now.get(f.path) != (f.size, f.version) for f in files)
+def _changed(
+    storage: Storage, place: str, files: Sequence[DataFile], sources: Sources, asker: Asker
+) -> frozenset[str]:
+    read = {source.name for source, _ in asker.uses}
+    return changed(storage, place, files) | changed_others(sources, read)
+
+
+def _without_changed(
+    measured: Sequence[Measurement], asker: Asker, parts: Parts, changed: Collection[str]
+) -> list[Measurement]:
+    """The measurements; what was measured of a changed file is none, whatever it says."""
+    named = list(dict.fromkeys(where(f) for f in parts.layout.files if f.path in changed))[:3]
+    hit = asker.readers(changed) | (parts.checks() if named else frozenset())
+    if not hit:
+        return list(measured)
+    what = ", ".join(named) or "a file of another table"
+    error = CouldNotCheck(what, "changed while being read", "check again when the publish is over")
+    return [*(m for m in measured if m.check not in hit), *errors(sorted(hit), error)]
 
 
 # --- measuring ------------------------------------------------------------------------------------
@@ -244,7 +291,7 @@ def _measure(
         for name in scan.sources:
             if name in unreachable:
                 raise unreachable[name]
-        rows = asker.rows(scan.query)
+        rows = asker.rows(scan.query, scan.checks)
     except CouldNotCheck as error:
         if error.retryable or len(checks) == 1:
             yield from errors((c.id for c in checks), error)
@@ -257,7 +304,7 @@ def _measure(
 
 
 def _measure_custom(
-    planned: Plan, found: Layout, custom: CustomChecks | None, samples: int
+    planned: Plan, asker: Asker, found: Layout, custom: CustomChecks | None, samples: int
 ) -> Iterator[Measurement]:
     for each in planned.checks:
         if KIND_OF[each.kind].origin is not Origin.CUSTOM:
@@ -267,6 +314,7 @@ def _measure_custom(
         elif found.reading.text:
             yield Measurement(check=each.id, skipped="custom checks are run on Parquet files only")
         else:
+            asker.uses.append((asker.whole, (each.id,)))
             yield custom.run(each, found.table, found.files, samples)
 
 
@@ -298,7 +346,7 @@ def _with_details(
     )
 
 
-def _published(results: tuple[Result, ...], found: Layout) -> tuple[Result, ...]:
+def _told_since(results: tuple[Result, ...], found: Layout) -> tuple[Result, ...]:
     """The results with the times at which bad data was published."""
     return tuple(
         replace(r, published=details.published(r.breakdown, found))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from sqlglot import exp
@@ -11,9 +11,9 @@ from contracts_svc.errors import CouldNotCheck
 from contracts_svc.files import DataFile
 from contracts_svc.model import Json
 from contracts_svc.ports import Session, Source
-from contracts_svc.quality import fuse, split
+from contracts_svc.quality import bitsets, fuse, split
 from contracts_svc.quality.layout import Layout
-from contracts_svc.quality.split import Apart, Figure
+from contracts_svc.quality.split import Apart, Beside, Figure
 from contracts_svc.runs import Check, Measurement, Plan
 
 Progress = Callable[[str, int, int], None]
@@ -30,7 +30,11 @@ class Asker:
     """Opens the engine. Raises CouldNotCheck."""
     whole: Source
     """The table that is checked, with all of its files."""
+    others: Mapping[str, Source] = field(default_factory=dict)
+    """The other tables that checks ask for, by their names."""
     asked: int = 0
+    uses: list[tuple[Source, tuple[str, ...]]] = field(default_factory=list)
+    """What was read, and for which checks."""
     read: dict[str, int] = field(default_factory=dict)
     """Path and size of every file of the table that a query read."""
     _parts: dict[str, Source] = field(default_factory=dict)
@@ -51,13 +55,16 @@ class Asker:
                 raise
         return self._session
 
-    def rows(self, query: exp.Query) -> list[dict[str, Json]]:
-        """The answer of a query. Raises CouldNotCheck."""
+    def rows(self, query: exp.Query, checks: Collection[str] = ()) -> list[dict[str, Json]]:
+        """The answer of a query, which serves these ``checks``. Raises CouldNotCheck."""
         session = self.session
         self.asked += 1
         for table in query.find_all(exp.Table):
             source = self.whole if table.name == self.whole.name else self._parts.get(table.name)
             self.read.update({f.path: f.size for f in source.files} if source is not None else {})
+            source = source or self.others.get(table.name)
+            if source is not None and checks:
+                self.uses.append((source, tuple(checks)))
         try:
             return session.rows(query)
         except CouldNotCheck as error:
@@ -65,6 +72,11 @@ class Asker:
                 raise
             what, hint = self.whole.name, error.hint
             raise CouldNotCheck(what, error.cause, hint, retryable=error.retryable) from error
+
+    def readers(self, paths: Collection[str]) -> frozenset[str]:
+        """The checks for which one of these files was read."""
+        found = (checks for source, checks in self.uses if any(f.path in paths for f in source.files))
+        return frozenset(check for checks in found for check in checks)
 
     def part(self, files: Sequence[DataFile]) -> str:
         """The name under which just these files of the table can be asked."""
@@ -87,6 +99,7 @@ class Parts:
     layout: Layout
     figures: tuple[Figure, ...]
     aparts: tuple[Apart, ...]
+    besides: tuple[Beside, ...] = ()
     values: dict[tuple[str, str], Json] = field(default_factory=dict)
     """Unit id and key of the figure -> its value."""
     errors: dict[str, CouldNotCheck] = field(default_factory=dict)
@@ -101,14 +114,30 @@ class Parts:
 
     def keys(self) -> frozenset[str]:
         """Every figure there is of this plan."""
-        return frozenset((*(f.key for f in self.figures), *(a.key for a in self.aparts)))
+        return frozenset((*(f.key for f in self.figures), *(own.key for own in self.owns())))
+
+    def asked(self) -> frozenset[str]:
+        """The checks whose own queries are asked of parts."""
+        return frozenset(own.check.id for own in self.owns())
+
+    def checks(self) -> frozenset[str]:
+        """The checks with a figure that is measured in parts, whether it was read, proved or kept."""
+        return self.asked() | {check for figure in self.figures for check, _ in figure.users}
+
+    def owns(self) -> tuple[Apart | Beside, ...]:
+        """What has a query of its own."""
+        return *self.aparts, *self.besides
 
 
 def parts_of(plan: Plan, layout: Layout) -> Parts:
     """What of a plan is measured in parts."""
     ids = {f.path: split.unit_id((f,)) for f in layout.files}
     return Parts(
-        layout=layout, figures=split.figures(plan, layout), aparts=split.apart(plan, layout), ids=ids
+        layout=layout,
+        figures=split.figures(plan, layout),
+        aparts=split.apart(plan, layout),
+        besides=split.beside(plan, layout),
+        ids=ids,
     )
 
 
@@ -127,27 +156,54 @@ def measure(parts: Parts, asker: Asker) -> frozenset[str]:
 
     Returns the ids of the units that were read.
     """
-    missing = {
-        f.path: [x for x in parts.figures if (parts.ids[f.path], x.key) not in parts.values]
-        for f in parts.layout.files
-    }
+    missing = {f.path: _missing(parts, parts.ids[f.path]) for f in parts.layout.files}
     todo = split.groups(missing, parts.layout.files)
-    units = [
-        (a, unit, split.unit_id(unit))
-        for a in parts.aparts
-        for unit in a.units
-        if (split.unit_id(unit), a.key) not in parts.values
-    ]
+    units = _unknown(parts)
     total = len(todo) + len(units)
     for number, (files, wanted) in enumerate(todo):
         asker.tell("scans", number, total)
         _measure_files(parts, files, wanted, asker)
-    for number, (each, files, unit) in enumerate(units, len(todo)):
+    for each in parts.aparts:
+        _measure_bits(parts, each, asker)
+    for number, (each, files, unit) in enumerate(_unknown(parts), len(todo)):
         asker.tell("scans", number, total)
         if each.key not in parts.errors:
             _measure_unit(parts, each, files, unit, asker)
-    read = (parts.ids[f.path] for files, _ in todo for f in files)
-    return frozenset((*read, *(unit for _, _, unit in units)))
+    read = [f for files, _ in todo for f in files]
+    for beside in parts.besides if read else ():
+        _measure_beside(parts, beside, read, asker)
+    return frozenset((*(parts.ids[f.path] for f in read), *(unit for _, _, unit in units)))
+
+
+def _missing(parts: Parts, unit: str) -> list[Figure]:
+    """The figures of a file that are to be measured: all of them where it has to be read whole."""
+    if any((unit, b.key) not in parts.values for b in parts.besides):
+        return list(parts.figures)
+    return [x for x in parts.figures if (unit, x.key) not in parts.values]
+
+
+def _unknown(parts: Parts) -> list[tuple[Apart, tuple[DataFile, ...], str]]:
+    """The units of which nothing is known, with their ids."""
+    found = ((a, unit, split.unit_id(unit)) for a in parts.aparts for unit in a.units)
+    return [(a, unit, name) for a, unit, name in found if (name, a.key) not in parts.values]
+
+
+def _measure_bits(parts: Parts, each: Apart, asker: Asker) -> None:
+    """Find the units without duplicates the cheap way, where there is one. Of the others nothing is known."""
+    units = [u for u in each.units if (split.unit_id(u), each.key) not in parts.values]
+    for batch in bitsets.batches(each.check, units, parts.layout):
+        try:
+            part = asker.part(batch.files)
+            (row,) = asker.rows(bitsets.query(each.check, batch, parts.layout, part))
+        except CouldNotCheck as error:
+            if error.retryable:
+                parts.errors[each.key] = error
+                return
+            # The statistics were wrong: the other way will tell.
+            continue
+        if row["keys"] == (row["bits"] or 0):
+            for unit in batch.units:
+                parts.values[split.unit_id(unit), each.key] = split.no_duplicates(each.check)
 
 
 def _measure_files(
@@ -156,7 +212,8 @@ def _measure_files(
     """Where a query of many figures cannot run, each of them is tried alone: one that the engine refuses
     must not take the others with it."""
     try:
-        rows = asker.rows(split.file_query(wanted, asker.part(files)))
+        served = dict.fromkeys(check for figure in wanted for check, _ in figure.users)
+        rows = asker.rows(split.file_query(wanted, asker.part(files)), served)
     except CouldNotCheck as error:
         if error.retryable or len(wanted) == 1:
             parts.errors.update(dict.fromkeys((f.key for f in wanted), error))
@@ -173,12 +230,31 @@ def _measure_files(
             parts.values[parts.ids[file.path], figure.key] = value
 
 
+def _measure_beside(parts: Parts, each: Beside, files: Sequence[DataFile], asker: Asker) -> None:
+    """What the scans of these files left out, which is known once they are over."""
+    scan = fuse.own_query(each.check, parts.layout)
+    assert scan is not None, "what tells something beside the scans asks for it"
+    counted = next(f for f in parts.figures if any(check == each.check.id for check, _ in f.users))
+    by_file: dict[str, list[Mapping[str, Json]]] = {}
+    try:
+        if counted.key in parts.errors:
+            raise parts.errors[counted.key]
+        for row in asker.rows(scan.query):
+            by_file.setdefault(str(row["file_path"]), []).append(row)
+    except CouldNotCheck as error:
+        parts.errors[each.key] = error
+        return
+    for file in files:
+        (found,) = fuse.read(scan, by_file.get(file.path, ()), _just(each.check))
+        parts.values[parts.ids[file.path], each.key] = dict(found.values)
+
+
 def _measure_unit(parts: Parts, each: Apart, files: tuple[DataFile, ...], unit: str, asker: Asker) -> None:
     scan = fuse.own_query(each.check, parts.layout)
     assert scan is not None, "the split has only checks with a query"
     try:
         query = renamed(scan.query, parts.layout.table.name, asker.part(files))
-        (found,) = fuse.read(scan, asker.rows(query), _just(each.check))
+        (found,) = fuse.read(scan, asker.rows(query, (each.check.id,)), _just(each.check))
     except CouldNotCheck as error:
         parts.errors[each.key] = error
         return
@@ -208,13 +284,16 @@ def measurements(parts: Parts) -> Iterator[Measurement]:
         value = split.merged(figure.merge, (parts.values[i, figure.key] for i in parts.ids.values()))
         for check, name in figure.users:
             yield Measurement(check=check, values={name: value})
-    for each in parts.aparts:
-        error = parts.errors.get(each.key)
+    for own in parts.owns():
+        error = parts.errors.get(own.key)
         if error is not None:
-            yield from errors((each.check.id,), error)
-            continue
-        found = (parts.values[split.unit_id(u), each.key] for u in each.units)
-        yield Measurement(check=each.check.id, values=split.merged_own(each.check, found))
+            yield from errors((own.check.id,), error)
+        elif isinstance(own, Apart):
+            found = (parts.values[split.unit_id(u), own.key] for u in own.units)
+            yield Measurement(check=own.check.id, values=split.merged_own(own.check, found))
+        else:
+            found = (parts.values[i, own.key] for i in parts.ids.values())
+            yield Measurement(check=own.check.id, values=split.merged_beside(own.check, found))
 
 
 def errors(checks: Iterable[str], error: CouldNotCheck) -> Iterator[Measurement]:

@@ -6,13 +6,17 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
 
-from contracts_svc.errors import CouldNotCheck
+from contracts_svc.errors import CouldNotCheck, UserMistake
 from contracts_svc.files import DataFile, Footer, Reading
 from contracts_svc.flows.check_measure import Parts
 from contracts_svc.model import Json
-from contracts_svc.ports import StateStore, Storage
+from contracts_svc.ports import Storage
 from contracts_svc.quality import kept_footers, split
+
+if TYPE_CHECKING:
+    from contracts_svc.ports_store import StateStore
 
 SETTLED = timedelta(seconds=2)
 """A file that was changed just before it was listed may change again in the same tick of its clock."""
@@ -38,9 +42,9 @@ class Memory:
         self, storage: Storage, files: Sequence[DataFile], reading: Reading, columns: Collection[str]
     ) -> tuple[Footer, ...]:
         """The footers of the files; those that are kept are not read. Raises CouldNotCheck."""
-        if self.store is None or reading.text:
+        if self.store is None:
             return storage.footers(files, reading, columns)
-        self._key = kept_footers.key(columns)
+        self._key = kept_footers.key(columns, reading)
         ids = {f.path: split.unit_id((f,)) for f in files}
         kept = self._recall(ids.values())
         found: dict[str, Footer] = {}
@@ -57,16 +61,28 @@ class Memory:
             self._new.add(ids[footer.file.path])
         return tuple(found[f.path] for f in files)
 
+    def new_files(self, files: Sequence[DataFile]) -> tuple[DataFile, ...]:
+        """Those that no earlier run read, as they are now. Raises UserMistake when nothing is kept."""
+        if self.store is None or self.fresh:
+            raise UserMistake.of(
+                "which files are new is told by what earlier runs kept, which is not to be used here",
+                "leave out --full, and name a file in the setting CONTRACTS_STATES_FILE",
+            )
+        known = self._recall(split.unit_id((f,)) for f in files)
+        return tuple(f for f in files if split.unit_id((f,)) not in known)
+
     def recall(self, parts: Parts) -> Mapping[str, Mapping[str, Json]]:
         """What is kept of these parts."""
         return self._recall(parts.ids_of_units())
 
-    def keep(self, parts: Parts, read: Collection[str], *, whole: bool) -> None:
-        """Keep the figures of the units that were read, and forget files that are gone if the ``whole``
-        table was listed. Where that cannot be done, the next run reads again."""
+    def keep(
+        self, parts: Parts, read: Collection[str], *, whole: bool, changed: Collection[str] = ()
+    ) -> None:
+        """Keep the figures of the units that were read and have no ``changed`` file, and forget files that
+        are gone if the ``whole`` table was listed. Where that cannot be done, the next run reads again."""
         if self.store is None:
             return
-        settled = _settled(parts, self.listed)
+        settled = _settled(parts, self.listed, changed)
         found: dict[str, dict[str, Json]] = {unit: {} for unit in (*read, *self._new) if unit in settled}
         for (unit, key), value in parts.values.items():
             if unit in found:
@@ -86,12 +102,14 @@ class Memory:
             return {}
 
 
-def _settled(parts: Parts, listed: datetime) -> frozenset[str]:
+def _settled(parts: Parts, listed: datetime, changed: Collection[str]) -> frozenset[str]:
     """The units whose files have been as they are for long enough."""
     units: dict[str, tuple[DataFile, ...]] = {split.unit_id((f,)): (f,) for f in parts.layout.files}
     units |= {split.unit_id(unit): unit for each in parts.aparts for unit in each.units}
     return frozenset(
         name
         for name, files in units.items()
-        if all(f.modified is not None and f.modified + SETTLED < listed for f in files)
+        if all(
+            f.modified is not None and f.modified + SETTLED < listed and f.path not in changed for f in files
+        )
     )

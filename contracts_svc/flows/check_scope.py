@@ -28,15 +28,18 @@ class Scope:
 
     partition: Mapping[str, str] = field(default_factory=dict)
     since: Since | None = None
+    new_files: bool = False
+    """Whether only files are looked at that no earlier run did."""
 
     @property
     def whole(self) -> bool:
         """Whether it is the whole table."""
-        return not self.partition and self.since is None
+        return not self.partition and self.since is None and not self.new_files
 
     def __str__(self) -> str:
         parts = [f"{k}={v}" for k, v in self.partition.items()]
         parts += [f"since {self.since.written}"] if self.since else []
+        parts += ["new files"] if self.new_files else []
         return ", ".join(parts) or WHOLE_TABLE
 
 
@@ -62,7 +65,7 @@ def since_of(written: str) -> Since | None:
 
 def in_scope(files: Sequence[DataFile], scope: Scope, table: Table, place: str) -> tuple[DataFile, ...]:
     """The files that are in the scope. Raises UserMistake for a partition that is not there."""
-    if scope.whole or not files:
+    if not files or (not scope.partition and scope.since is None):
         return tuple(files)
     keys = dict.fromkeys(k for f in files for k in f.partition)
     wanted = [*scope.partition, *([scope.since.key] if scope.since and scope.since.key else [])]

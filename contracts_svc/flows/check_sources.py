@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from contracts_svc.errors import CouldNotCheck, UserMistake
 from contracts_svc.files import DataFile, Footer
+from contracts_svc.flows.check_tables import storage_of
 from contracts_svc.model import Contract, Server, Table
-from contracts_svc.ports import Source, Storage
+from contracts_svc.ports import Snapshots, Source, Storage
 from contracts_svc.quality import fuse, split, text_sources
 from contracts_svc.quality.kind import TargetOf
 from contracts_svc.quality.layout import Layout, layout
@@ -29,39 +30,80 @@ class Within:
     storage: Storage
     target_of: TargetOf
     location_of: LocationOf
+    snapshots: Mapping[str, Snapshots]
 
 
-def sources_of(
-    scans: Sequence[fuse.Scan], planned: Plan, found: Layout, within: Within
-) -> tuple[list[Source], dict[str, CouldNotCheck]]:
+@dataclass(slots=True)
+class Sources:
+    """The tables that the queries of a check read."""
+
+    whole: Source
+    """The one that is checked."""
+    others: dict[str, Source] = field(default_factory=dict)
+    """By name."""
+    places: dict[str, tuple[Storage, str]] = field(default_factory=dict)
+    """Name of another table -> where it is found, and its location there."""
+    unreachable: dict[str, CouldNotCheck] = field(default_factory=dict)
+    """Name of another table that cannot be listed -> why not."""
+
+    def all(self) -> tuple[Source, ...]:
+        """Every table that can be read, the one that is checked first."""
+        return self.whole, *self.others.values()
+
+
+def sources_of(scans: Sequence[fuse.Scan], planned: Plan, found: Layout, within: Within) -> Sources:
     """The tables that these scans read, and those that cannot be listed, each with the cause."""
-    sources = [_source(found, found.table.name)]
-    unreachable: dict[str, CouldNotCheck] = {}
+    sources = Sources(_source(found, found.table.name))
     for scan in scans:
         asking = next(c for c in planned.checks if c.id in scan.checks)
         for name in scan.sources:
-            if name in unreachable or any(s.name == name for s in sources):
+            if name in sources.unreachable or any(s.name == name for s in sources.all()):
                 continue
             try:
-                sources.append(_other_source(name, asking, within))
+                sources.others[name], sources.places[name] = _other_source(name, asking, within)
             except CouldNotCheck as error:
-                unreachable[name] = error
+                sources.unreachable[name] = error
             except UserMistake as error:
-                unreachable[name] = CouldNotCheck(name, str(error), retryable=False)
-    return sources, unreachable
+                sources.unreachable[name] = CouldNotCheck(name, str(error), retryable=False)
+    return sources
 
 
-def _other_source(name: str, asking: Check, within: Within) -> Source:
+def changed(storage: Storage, place: str, files: Sequence[DataFile]) -> frozenset[str]:
+    """The paths of the files that are gone or other ones now; new files do not matter.
+
+    Raises CouldNotCheck.
+    """
+    now = {f.path: (f.size, f.version) for f in storage.files(place)}
+    return frozenset(f.path for f in files if now.get(f.path) != (f.size, f.version))
+
+
+def changed_others(sources: Sources, read: Collection[str]) -> frozenset[str]:
+    """The same of the other tables among those that were ``read``; of one that cannot be listed any more,
+    every file."""
+    paths: set[str] = set()
+    for name, source in sources.others.items():
+        if name not in read:
+            continue
+        try:
+            paths |= changed(*sources.places[name], source.files)
+        except CouldNotCheck:
+            paths |= {f.path for f in source.files}
+    return frozenset(paths)
+
+
+def _other_source(name: str, asking: Check, within: Within) -> tuple[Source, tuple[Storage, str]]:
     references = asking.arguments.get("references")
     target = within.target_of(str(references[0])) if references else None
     contract, table = (target[0], target[1]) if target else (within.contract, within.contract.table(name))
     assert table is not None, "the plan named a table that its contract does not have"
     server = within.server if contract.id == within.contract.id else _server_like(contract, within.server)
     reading = reading_of(server, table)
-    files = within.storage.files(within.location_of(contract, table, server))
+    place = within.location_of(contract, table, server)
+    storage = storage_of(reading, within.storage, within.snapshots)
+    files = storage.files(place)
     # Parquet files are read as they are; of text files, the columns have to be known.
-    footers = within.storage.footers(files, reading) if reading.text else _no_columns(files)
-    return _source(layout(table, footers, reading), name)
+    footers = storage.footers(files, reading) if reading.text else _no_columns(files)
+    return _source(layout(table, footers, reading), name), (storage, place)
 
 
 def _no_columns(files: Sequence[DataFile]) -> tuple[Footer, ...]:

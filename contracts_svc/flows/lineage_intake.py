@@ -10,12 +10,14 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import partial
 from threading import Lock
 
 from contracts_svc.errors import Problem
+from contracts_svc.flows.following import atomically
 from contracts_svc.flows.lineage import Follow, edges_of
 from contracts_svc.lineage.column_names import columns_of
 from contracts_svc.lineage.event_facets import Facets
@@ -70,7 +72,6 @@ class LineageIntake:
         self._read = read
         self._follow = follow
         self._cache: dict[str, Known] = {}
-        self._used: dict[str, tuple[tuple[int, int], Mapping[DatasetId, bool]]] = {}
         self._lock = Lock()
 
     # --- in ---
@@ -79,7 +80,10 @@ class LineageIntake:
         """Keep what these events say; one answer each. What is wrong with one stops none of the others."""
         read = [self._take(event, f"event {n}", now) for n, event in enumerate(events, start=1)]
         reports = [report for _, report in read if report is not None]
-        unclear = self._store.atomically(lambda: self._keep(tenant, reports)) if reports else {}
+        unclear: dict[str, tuple[Problem, ...]] = {}
+        if reports:
+            keep = partial(self._keep, tenant, reports)
+            unclear = atomically(self._store, keep, self._follow)
         return tuple(
             Taken(
                 kept=report is not None,
@@ -88,7 +92,7 @@ class LineageIntake:
             for heard, report in read
         )
 
-    def _keep(self, tenant: str, reports: Sequence[Report]) -> dict[str, tuple[Problem, ...]]:
+    def _keep(self, tenant: str, reports: Sequence[Report], follow: Follow) -> dict[str, tuple[Problem, ...]]:
         """In one transaction; job -> what of its SQL was not understood."""
         state = self._store.lock_lineage(tenant)
         self._store.put_reports(tenant, reports)
@@ -104,11 +108,19 @@ class LineageIntake:
             by_origin[report.origin].append(report)
         with_sql = self._store.origins_with_sql(tenant, by_origin)
         with_readers = self._store.origins_with_readers(tenant, by_origin)
+        added: list[Edge] = []
         for origin in sorted(by_origin.keys() | again):
             if origin in again or origin in with_sql or origin in with_readers:
-                found[origin] = self._make(tenant, origin, known)
+                found[origin] = self._make(tenant, origin, known, follow)
+                continue
+            # New reports of a job are enough where it sends no SQL, tells of no reader, and names mean
+            # what they meant.
+            heard, edges, found[origin] = self._made(tenant, by_origin[origin], known, follow)
+            if heard.consumers:
+                found[origin] = self._make(tenant, origin, known, follow)
             else:
-                found[origin] = self._add(tenant, origin, by_origin[origin], known)
+                added += scoped_edges(edges, tenant)
+        self._store.put_edges(added)
         return found
 
     def refresh(self, tenant: str) -> Known:
@@ -117,13 +129,13 @@ class LineageIntake:
         if state.contracts == self._store.contracts_stamp():
             return self._known(tenant, state)
 
-        def work() -> Known:
+        def work(follow: Follow) -> Known:
             known, again = self._renewed(tenant, self._store.lock_lineage(tenant))
             for origin in sorted(again):
-                self._make(tenant, origin, known)
+                self._make(tenant, origin, known, follow)
             return known
 
-        return self._store.atomically(work)
+        return atomically(self._store, work, self._follow)
 
     def _renewed(self, tenant: str, state: LineageState) -> tuple[Known, set[str]]:
         """What is known now, and the jobs whose edges must be made anew because names changed."""
@@ -169,34 +181,23 @@ class LineageIntake:
         names = self._store.names_meaning(tenant, {identities.resolve(d) for d in datasets})
         return set(self._store.origins_with_sql(tenant, self._store.origins_naming(tenant, names)))
 
-    def _make(self, tenant: str, origin: str, known: Known) -> tuple[Problem, ...]:
+    def _make(self, tenant: str, origin: str, known: Known, follow: Follow) -> tuple[Problem, ...]:
         """Make all edges of a job anew."""
         reports = self._store.reports(tenant, origin)
-        heard, edges, problems = self._made(tenant, reports, known)
+        heard, edges, problems = self._made(tenant, reports, known, follow)
         self._store.replace_edges(tenant, origin, settled(edges))
         self._put_readers(tenant, origin, reports, heard)
         return problems
 
-    def _add(self, tenant: str, origin: str, reports: Sequence[Report], known: Known) -> tuple[Problem, ...]:
-        """Add what new reports of a job say; enough where it sends no SQL, tells of no
-        reader, and names mean what they meant."""
-        heard, edges, problems = self._made(tenant, reports, known)
-        if heard.consumers:
-            return self._make(tenant, origin, known)
-        self._store.put_edges(scoped_edges(edges, tenant))
-        return problems
-
     def _made(
-        self, tenant: str, reports: Sequence[Report], known: Known
+        self, tenant: str, reports: Sequence[Report], known: Known, follow: Follow
     ) -> tuple[Heard, tuple[Edge, ...], tuple[Problem, ...]]:
         heard = self._read(_events(reports), "lineage", None)
         told: tuple[Described, ...] = ()
         if heard.queries:
             meant = {known.identities.resolve(d) for q in heard.queries for d in (*q.inputs, *q.outputs)}
             told = described_in(self._store.facets(tenant, datasets=meant))
-        edges, problems = edges_of(
-            [replace(heard, problems=(), datasets=())], known.identities, told, self._follow
-        )
+        edges, problems = edges_of([replace(heard, problems=(), datasets=())], known.identities, told, follow)
         return heard, edges, problems
 
     def _put_readers(self, tenant: str, origin: str, reports: Sequence[Report], heard: Heard) -> None:

@@ -24,16 +24,19 @@ def around(
     No incident elsewhere can explain one here or be explained by one: whatever explains something is
     upstream of it.
     """
-    start = dataset_of(*place)
-    onward, back = _neighbours(graph)
-    below = _closure({start}, onward)
-    near = _closure(below, back)
+    near = datasets_near(dataset_of(*place), graph)
     found = {place}
     for contract in contracts.values():
         for table in contract.tables:
             if dataset_of(contract.id, table.name) in near:
                 found.add((contract.id, table.name))
     return frozenset(found)
+
+
+def datasets_near(start: DatasetId, graph: Graph) -> set[DatasetId]:
+    """A dataset, those that are made of it, and all that any of these is made of."""
+    onward, back = _neighbours(graph)
+    return _closure(_closure({start}, onward), back)
 
 
 def known_incidents(

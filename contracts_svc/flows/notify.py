@@ -12,7 +12,15 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import partial
 
-from contracts_svc.alerts import Incident, IncidentState, Notification, Transition
+from contracts_svc.alerts import (
+    Incident,
+    IncidentState,
+    Notification,
+    OnIt,
+    Transition,
+    Update,
+    UpdateKind,
+)
 from contracts_svc.flows.neighbourhood import around, known_incidents
 from contracts_svc.incidents import COULD_NOT_CHECK, Advance, Handling, step
 from contracts_svc.incidents_cause import Place, causes, grouped
@@ -24,8 +32,10 @@ from contracts_svc.ports import Clock, Delivery, Receiver
 from contracts_svc.ports_outbox import OutboxStore
 from contracts_svc.ports_store import IncidentStore
 from contracts_svc.routes.dispatch import acknowledged, receive, targets
+from contracts_svc.routes.groups import Group
 from contracts_svc.routes.timing import DEFAULT_ROUTES
 from contracts_svc.routes.tree import RouteFile
+from contracts_svc.routes.updates import updated
 from contracts_svc.routing import DatasetOf, notifications, stored_path
 from contracts_svc.routing_reach import affected
 from contracts_svc.runs import Run
@@ -168,8 +178,9 @@ def acted(
 ) -> tuple[Notification, ...]:
     """Keep what a person or the passing of time did to an incident, and see that it is told.
 
-    ``transition`` comes from :mod:`contracts_svc.incidents_people`. Acknowledging is not told: it ends
-    repeats and escalation. Who was told of an incident hears that it was resolved by hand.
+    ``transition`` comes from :mod:`contracts_svc.incidents_people`. Acknowledging is no new message: it
+    ends repeats and escalation, and changes what was told where that can be. Who was told of an incident
+    hears that it was resolved by hand.
     """
 
     def work() -> tuple[Notification, ...]:
@@ -184,15 +195,38 @@ def acted(
             consumers=consumers,
             now=clock.now(),
         )
-        lapsed = transition.before is IncidentState.ACKNOWLEDGED
-        if lapsed or incident.state is IncidentState.ACKNOWLEDGED:
-            value = incident.state is IncidentState.ACKNOWLEDGED
-            groups = outbox.groups(incidents=[incident.fingerprint])
-            outbox.put_groups(acknowledged(g, incident.fingerprint, value, routes) for g in groups)
+        show_who_is_on_it(outbox, [transition], routes, clock.now())
         _queue(_Moved(transitions=(transition,), messages=messages), outbox, routes, clock.now())
         return messages
 
     return outbox.atomically(work)
+
+
+def show_who_is_on_it(
+    outbox: OutboxStore, transitions: Sequence[Transition], routes: RouteFile, now: datetime
+) -> None:
+    """Inside a transaction: what these transitions say of who is on it, in every group that tells of them."""
+    moved = {
+        t.incident.fingerprint: t.incident
+        for t in transitions
+        if IncidentState.ACKNOWLEDGED in (t.before, t.incident.state)
+    }
+    changed: list[Group] = []
+    for group in outbox.groups(incidents=moved) if moved else ():
+        said: dict[OnIt, None] = {}
+        for name in sorted(moved.keys() & {e.incident for e in group.entries if e.firing}):
+            incident = moved[name]
+            acknowledges = incident.state is IncidentState.ACKNOWLEDGED
+            on_it = (
+                OnIt(who=incident.owner or "", until=incident.acknowledged_until) if acknowledges else None
+            )
+            group = acknowledged(group, {name}, on_it, routes)
+            said |= {on_it: None} if on_it else {}
+        for on_it in said:
+            update = Update(kind=UpdateKind.ACKNOWLEDGED, by=on_it, at=now)
+            group = updated(group, update, routes)
+        changed.append(group)
+    outbox.put_groups(changed)
 
 
 def _queue(moved: _Moved, outbox: OutboxStore, routes: RouteFile, now: datetime) -> None:

@@ -13,11 +13,12 @@ from contracts_svc.errors import CouldNotCheck, UserMistake
 from contracts_svc.flows.history import Earlier
 from contracts_svc.flows.preflight import ContractChange, Preflight, Sides, preflight
 from contracts_svc.flows.register import Reader
-from contracts_svc.flows.registered_lineage import RegisteredLineage
+from contracts_svc.flows.stored_lineage import StoredLineage
+from contracts_svc.flows.tenant_lineage import TenantLineage
 from contracts_svc.model import Contract
 from contracts_svc.policy import Policies
 from contracts_svc.ports import FileVersion, PatternInclusion
-from contracts_svc.ports_store import Actor, Store, Subscription
+from contracts_svc.ports_store import Actor, Store
 from contracts_svc.verdict import Outcome, Verdict
 
 _ATTEMPTS = 5
@@ -57,6 +58,7 @@ class Registry:
     """Judges versions by what is registered, and keeps those that may be."""
 
     store: Store
+    lineage: StoredLineage
     read: Reader
     policies: Policies
     patterns: Patterns
@@ -116,31 +118,20 @@ class Registry:
             head={c.id: c for c in head},
             changed=(ContractChange(path=path, old=old, new=new),),
         )
-        subscriptions = self.store.subscriptions() if old is not None else ()
         with self.patterns() as inclusion:
             return preflight(
                 sides,
-                RegisteredLineage(
-                    store=self.store,
-                    contracts=base,
-                    promised=head,
-                    subscriptions=subscriptions,
-                    tenant=tenant,
-                ),
+                TenantLineage(stored=self.lineage, tenant=tenant, contracts=base, promised=head),
                 now=now,
                 mode=mode,
-                earlier=None if old is None else self._earlier(old, head, subscriptions),
+                earlier=None if old is None else self._earlier(old, head),
                 policies=self.policies,
                 waivers=[w for w in self.store.waivers(now) if w.contract in ("", new.id)],
                 inclusion=inclusion,
             )
 
-    def _earlier(
-        self, old: Contract, head: Sequence[Contract], subscriptions: Sequence[Subscription]
-    ) -> Earlier:
-        subscribed = pinned(
-            (s.contract, s.version, s.consumer) for s in subscriptions if s.contract == old.id and s.version
-        )
+    def _earlier(self, old: Contract, head: Sequence[Contract]) -> Earlier:
+        declared = pinned((p.contract, p.version, p.consumer) for p in self.lineage.pins(old.tenant or ""))
         pins, _ = pins_of(head)
 
         def versions(path: str) -> Iterator[FileVersion]:
@@ -149,7 +140,7 @@ class Registry:
                 if text is not None:
                     yield FileVersion(commit=contract.version, path=contract.at.file, text=text)
 
-        return Earlier(versions=versions, read=self.read, pins=merged(pins, subscribed))
+        return Earlier(versions=versions, read=self.read, pins=merged(pins, declared))
 
     def _keep(
         self, new: Contract, text: bytes, old: Contract | None, now: datetime, by: Actor

@@ -12,11 +12,11 @@ from typing import Protocol
 
 from contracts_svc.errors import CouldNotCheck, UserMistake
 from contracts_svc.flows.register import Reader
-from contracts_svc.incidents import USUAL, Handling, step
+from contracts_svc.incidents import USUAL, Handling
 from contracts_svc.model import Contract, Server, Table
 from contracts_svc.ports import Clock
 from contracts_svc.ports_jobs import JobStore
-from contracts_svc.ports_store import IncidentStore, Store
+from contracts_svc.ports_store import Store
 from contracts_svc.quality.judge import judge
 from contracts_svc.quality.kind import TargetOf
 from contracts_svc.quality.plan import plan
@@ -89,17 +89,6 @@ def give_up(run: ScheduledRun, why: str, parts: Checking) -> RunState | None:
     contract, table = found
     handling = replace(USUAL, errored_runs=1)
     return _keep(run, _errored(contract, table, why, parts), RunState.ERRORED, why, handling, parts)
-
-
-def move_incidents(store: IncidentStore, clock: Clock) -> Tell:
-    """Moves the incidents on by each run, and sends nothing."""
-
-    def tell(run: Run, handling: Handling) -> None:
-        now = clock.now()
-        moved = step(store.incidents(resolved_since=now - handling.reopen_within), run, now, handling)
-        store.put_incidents(moved.incidents, moved.transitions)
-
-    return tell
 
 
 class _Superseded(Exception):

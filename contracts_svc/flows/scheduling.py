@@ -22,7 +22,7 @@ from contracts_svc.ports_jobs import JobStore, Queue
 from contracts_svc.ports_store import ContractRow, ContractStore
 from contracts_svc.routes.intervals import TimeInterval, any_contains
 from contracts_svc.schedule import Trigger
-from contracts_svc.schedules import due_after, latest_due, next_due, triggers
+from contracts_svc.schedules import QUIET, due_after, latest_due, next_due, triggers
 from contracts_svc.schedules_runs import (
     Limits,
     Planned,
@@ -99,6 +99,8 @@ class Scheduling:
     """Ends an attempt whose worker is dead."""
     windows: tuple[TimeInterval, ...] = ()
     """Maintenance: nothing is begun in them but what somebody asks for."""
+    quiet: timedelta = QUIET
+    """After so long without another publish event a table is checked."""
     limits: Limits = USUAL_LIMITS
     pace: Pace = USUAL_PACE
 
@@ -230,7 +232,7 @@ class Leader:
     def _published(
         self, key: tuple[str, str], events: Sequence[PublishEvent], now: datetime
     ) -> Planned | None:
-        when = due_after([e.at for e in events], now)
+        when = due_after([e.at for e in events], now, self._parts.quiet)
         if when is None:
             return None
         entry = self._entry(*key)

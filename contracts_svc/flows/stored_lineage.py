@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 from typing import Protocol
 
@@ -17,14 +16,14 @@ from contracts_svc.errors import Problem
 from contracts_svc.findings import Finding
 from contracts_svc.flows.lineage import Lineage, consumers_in, described
 from contracts_svc.flows.lineage_intake import Known, LineageIntake, described_in, rank_of
-from contracts_svc.flows.registered_lineage import declarations_of
+from contracts_svc.flows.stored_declarations import declarations
+from contracts_svc.flows.stored_parts import Used, names_asked, renamed
 from contracts_svc.impact import Assessment, DatasetOf, assess, starts_of
 from contracts_svc.impact_age import assess_by_age
 from contracts_svc.lineage.age import Ages
 from contracts_svc.lineage.declared_edges import declared, relationships
-from contracts_svc.lineage.graph import PROMISED, ColumnRef, Consumer, ConsumerKind, DatasetId, Edge, Graph
+from contracts_svc.lineage.graph import ColumnRef, Consumer, ConsumerKind, DatasetId, Edge, Graph
 from contracts_svc.lineage.heard import Pin
-from contracts_svc.lineage.identity import Identities
 from contracts_svc.lineage.reach import Extent
 from contracts_svc.lineage.resolve import DECLARED, settled
 from contracts_svc.lineage.tenancy import scoped, unscoped, unscoped_edges
@@ -60,7 +59,7 @@ class StoredLineage(LineageIntake):
         identities = self.refresh(tenant).identities
         found = identities.find(text)
         if found is None:
-            found = next((d for d in sorted(self._in_use(tenant)) if text in (d.name, str(d))), None)
+            found = next(map(unscoped, self._store.datasets_called(tenant, text)), None)
         return found, () if found else identities.suggest(text)
 
     def downstream(self, ref: ColumnRef, tenant: str) -> Part:
@@ -84,37 +83,60 @@ class StoredLineage(LineageIntake):
         edges = settled(unscoped_edges(reached.graph.edges))
         return Part(lineage=Lineage(graph=Graph(edges)), complete=reached.complete)
 
-    def part(self, starts: Iterable[ColumnRef], *, tenant: str, names: Iterable[DatasetId] = ()) -> Part:
+    def made_of(self, datasets: Iterable[DatasetId], tenant: str) -> tuple[Edge, ...]:
+        """The stored edges that these datasets are made along, from wherever they come."""
+        identities = self.refresh(tenant).identities
+        begin = [ColumnRef(scoped(identities.resolve(d), tenant), None) for d in sorted(datasets)]
+        return settled(unscoped_edges(self._store.upstream(begin, limit=LIMIT).graph.edges))
+
+    def datasets_from(self, starts: Iterable[ColumnRef], tenant: str) -> frozenset[DatasetId]:
+        """The datasets that an effect on these columns (or, column None, datasets) can come to."""
+        identities = self.refresh(tenant).identities
+        begin = [ColumnRef(scoped(identities.resolve(r.dataset), tenant), r.column) for r in starts]
+        reached = self._store.downstream(begin, limit=LIMIT)
+        return frozenset(e.target.dataset for e in settled(unscoped_edges(reached.graph.edges)))
+
+    def part(
+        self,
+        starts: Iterable[ColumnRef],
+        *,
+        tenant: str,
+        names: Iterable[DatasetId] = (),
+        also: Mapping[DatasetId, Iterable[DatasetId]] | None = None,
+        promised: Sequence[Contract] | None = None,
+    ) -> Part:
         """What an assessment of changes at ``starts`` can look at.
 
-        The datasets of ``starts`` and ``names`` keep these names in it, whatever they are called here.
+        The datasets of ``starts`` and ``names`` keep these names in it, whatever they are called here;
+        ``also`` are further names that lineage may have for them. ``promised`` are the contracts whose
+        relationships count, where these are not those that are registered.
         """
         known = self.refresh(tenant)
         starts = tuple(starts)
-        asked = _asked((*(r.dataset for r in starts), *names), known.identities)
-        extra = self._declared(known)
-        begin = [ColumnRef(known.identities.resolve(r.dataset), r.column) for r in starts]
+        also = also or {}
+        resolve = known.identities.resolve
+        asked = names_asked((*(r.dataset for r in starts), *names), also, resolve)
+        extra = self._declared(known, known.contracts if promised is None else promised, tenant)
+        begin = [
+            ColumnRef(resolve(name), r.column)
+            for r in starts
+            for name in dict.fromkeys((r.dataset, *also.get(r.dataset, ())))
+        ]
         edges, touched, complete = self._reached(begin, extra.edges, tenant)
         lineage = self._lineage(known, extra, edges, touched, tenant)
-        return Part(lineage=_renamed(lineage, asked), complete=complete)
+        return Part(lineage=renamed(lineage, asked), complete=complete)
 
-    def _in_use(self, tenant: str) -> Mapping[DatasetId, bool]:
-        """Every dataset of the stored edges -> whether one ends there."""
-        stamp = self._store.edges_stamp(tenant)
-        with self._lock:
-            kept = self._used.get(tenant)
-        if kept is None or kept[0] != stamp:
-            found = {unscoped(d): fed for d, fed in self._store.datasets_in_use(tenant).items()}
-            kept = (stamp, found)
-            with self._lock:
-                self._used[tenant] = kept
-        return kept[1]
+    def pins(self, tenant: str) -> tuple[Pin, ...]:
+        """Who is declared to read which contract at which version."""
+        return self._declared(self.refresh(tenant), (), tenant).pins
 
-    def _declared(self, known: Known) -> _Extra:
+    def _declared(self, known: Known, promised: Sequence[Contract], tenant: str) -> _Extra:
         """What people wrote down, and the keys that contracts promise."""
-        said = declarations_of(self._store.subscriptions(), {c.id for c in known.contracts})
+        said = declarations(
+            self._store.subscriptions(), self._store.products(tenant), {c.id for c in known.contracts}
+        )
         found = declared(said, known.contracts, known.identities)
-        keys = relationships(known.contracts, known.contracts, known.identities)
+        keys = relationships(promised, known.contracts, known.identities)
         return _Extra(
             edges=(*found.heard.edges, *keys.edges),
             consumers=(*found.heard.consumers, *keys.consumers),
@@ -163,15 +185,13 @@ class StoredLineage(LineageIntake):
         tenant: str,
     ) -> Lineage:
         identities = known.identities
-        in_use = self._in_use(tenant)
-        flows = [e for e in extra.edges if not e.origin.startswith(PROMISED)]
-        more = {r.dataset for e in flows for r in (e.source, e.target)}
-        fed = _Fed(in_use, {e.target.dataset for e in extra.edges})
         told = [
             replace(t.consumer, dataset=identities.resolve(t.consumer.dataset))
             for t in _latest(self._store.readers(tenant))
         ]
-        told = [c for c in (*told, *extra.consumers) if c.kind is not ConsumerKind.JOB or c.dataset in fed]
+        told += extra.consumers
+        fed = Used(self._store, tenant, extra.edges, {*touched, *(c.dataset for c in told)})
+        told = [c for c in told if c.kind is not ConsumerKind.JOB or c.dataset in fed]
         datasets = described(described_in(self._store.facets(tenant, datasets=touched)), identities)
         shown = consumers_in(
             {d for d in touched if d in fed},
@@ -190,8 +210,8 @@ class StoredLineage(LineageIntake):
             datasets=tuple(datasets.values()),
             identities=identities,
             extent=Extent(
-                datasets=len(in_use) + len(more - in_use.keys()),
-                named=lambda d: d in in_use or d in more,
+                datasets=fed.datasets,
+                named=fed.names,
                 fed=fed.__contains__,
                 leaving=lambda dataset: leaving.get(dataset, ()),
                 consumers=len({(c.dataset, c.kind) for c in told}) + fed.but({c.dataset for c in told}),
@@ -254,22 +274,6 @@ class _Extra:
     pins: tuple[Pin, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class _Fed:
-    """The datasets that an edge ends at."""
-
-    in_use: Mapping[DatasetId, bool]
-    more: AbstractSet[DatasetId]
-
-    def __contains__(self, dataset: object) -> bool:
-        return dataset in self.more or bool(self.in_use.get(dataset, False))  # type: ignore[call-overload]
-
-    def but(self, others: AbstractSet[DatasetId]) -> int:
-        """How many they are without the others."""
-        fed = sum(self.in_use.values()) + sum(not self.in_use.get(d, False) for d in self.more)
-        return fed - sum(d in self for d in others)
-
-
 def _latest(readers: Iterable[Told]) -> list[Told]:
     """One word on each reader: the last, or the greater of one time; by their names."""
     found: dict[DatasetId, Told] = {}
@@ -278,39 +282,3 @@ def _latest(readers: Iterable[Told]) -> list[Told]:
         if before is None or rank_of(told) > rank_of(before):
             found[told.consumer.dataset] = told
     return [found[d] for d in sorted(found)]
-
-
-def _asked(datasets: Iterable[DatasetId], identities: Identities) -> dict[DatasetId, DatasetId]:
-    """Dataset as it is called here -> as it was called by who asks, where that differs."""
-    found: dict[DatasetId, DatasetId] = {}
-    for dataset in datasets:
-        found.setdefault(identities.resolve(dataset), dataset)
-    return {meant: asked for meant, asked in found.items() if meant != asked}
-
-
-def _renamed(lineage: Lineage, names: Mapping[DatasetId, DatasetId]) -> Lineage:
-    if not names:
-        return lineage
-    former = {asked: meant for meant, asked in names.items()}
-    whole = lineage.extent
-    assert whole is not None
-    edges = _renamed_edges(lineage.graph.edges, names)
-    return replace(
-        lineage,
-        graph=Graph(edges),
-        consumers=tuple(replace(c, dataset=names.get(c.dataset, c.dataset)) for c in lineage.consumers),
-        datasets=tuple(replace(d, dataset=names.get(d.dataset, d.dataset)) for d in lineage.datasets),
-        extent=replace(
-            whole,
-            named=lambda d: whole.named(former.get(d, d)),
-            fed=lambda d: whole.fed(former.get(d, d)),
-            leaving=lambda d: _renamed_edges(whole.leaving(former.get(d, d)), names),
-        ),
-    )
-
-
-def _renamed_edges(edges: Iterable[Edge], names: Mapping[DatasetId, DatasetId]) -> tuple[Edge, ...]:
-    def ref(at: ColumnRef) -> ColumnRef:
-        return ColumnRef(names.get(at.dataset, at.dataset), at.column)
-
-    return tuple(replace(e, source=ref(e.source), target=ref(e.target)) for e in edges)

@@ -54,15 +54,15 @@ class Work:
         """Work with the same key is the same: what waits already need not be asked for again.
 
         For a pull request it is its number, whatever has happened to it: it is checked as it is by then.
-        A press counts by itself.
+        So is a default branch, which is registered as it is by then. A press counts by itself.
         """
         parts = [self.task, str(self.repository).casefold()]
         if self.task is Task.PRESS:
             parts += [str(self.number), self.head or "", self.user or ""]
         elif self.number is not None:
             parts.append(str(self.number))
-        elif self.head:
-            parts.append(self.head)
+        elif self.task is Task.CHECK_GROUP:
+            parts.append(self.head or "")
         return ":".join(parts)
 
 

@@ -62,6 +62,7 @@ class DataProduct:
 
     id: str
     title: str
+    tenant: str = ""
     team: str = ""
     owner: str = ""
     channels: tuple[Channel, ...] = ()
@@ -150,6 +151,7 @@ class _Reader:
         return DataProduct(
             id=id,
             title=self.text(root, "name") or id,
+            tenant=self.text(root, "tenant"),
             team=self.text(team, "name") if team and isinstance(team.value, dict) else "",
             owner=next(iter(members), ""),
             channels=tuple(self._channels(root, "support")),

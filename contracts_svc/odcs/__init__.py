@@ -4,4 +4,16 @@ from contracts_svc.odcs.lint import LINT_RULES, LintRule, lint
 from contracts_svc.odcs.read import SUPPORTED_VERSIONS, read
 from contracts_svc.odcs.references import is_local, resolve
 
-__all__ = ["LINT_RULES", "SUPPORTED_VERSIONS", "LintRule", "is_local", "lint", "read", "resolve"]
+CONTRACT_SUFFIXES = (".odcs.yaml", ".odcs.yml")
+"""How the names of contract files end."""
+
+__all__ = [
+    "CONTRACT_SUFFIXES",
+    "LINT_RULES",
+    "SUPPORTED_VERSIONS",
+    "LintRule",
+    "is_local",
+    "lint",
+    "read",
+    "resolve",
+]

@@ -17,7 +17,6 @@ import jsonschema_rs
 from contracts_svc.errors import Location
 from contracts_svc.model import Column, Contract, Element, Json, QualityRule, Relationship, Table
 from contracts_svc.odcs.references import is_local, resolve
-from contracts_svc.schedule import ScheduleError, cron
 
 E = TypeVar("E", bound=Element)
 
@@ -219,6 +218,9 @@ def quality_arguments(contract: Contract) -> Iterator[Remark]:
 
 
 def schedules(contract: Contract) -> Iterator[Remark]:
+    # Loaded when a contract is judged: whoever only reads one needs no cron.
+    from contracts_svc.schedule import ScheduleError, cron
+
     rules = ((r, r.schedule, r.scheduler) for r in _rules(contract))
     levels = ((s, s.schedule, s.extra.get("scheduler")) for s in contract.sla)
     for element, text, scheduler in (*rules, *levels):

@@ -1,4 +1,4 @@
-"""Footers as JSON values, to be kept with the figures of their files."""
+"""Footers, and heads of text files, as JSON values, to be kept with the figures of their files."""
 
 from __future__ import annotations
 
@@ -7,23 +7,25 @@ from datetime import date, datetime
 from decimal import Decimal
 from hashlib import blake2b
 
-from contracts_svc.files import Bound, Bounds, DataFile, Footer, StoredColumn
+from contracts_svc.files import PARQUET, Bound, Bounds, DataFile, Footer, Reading, StoredColumn
 from contracts_svc.model import Json
 
-_FORMAT = "1"
+_FORMAT = "3"
 
 
-def key(columns: Collection[str]) -> str:
-    """Under which a footer is kept that tells the bounds of these columns."""
-    text = "\0".join((_FORMAT, *sorted(c.casefold() for c in columns)))
+def key(columns: Collection[str], reading: Reading = PARQUET) -> str:
+    """Under which a footer is kept that tells the bounds of these columns, or a head read in this way."""
+    asked = (reading.way,) if reading.text else sorted(c.casefold() for c in columns)
+    text = "\0".join((_FORMAT, *asked))
     return "footer-" + blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).hexdigest()
 
 
 def to_json(footer: Footer) -> Json:
-    """All that a Parquet footer says, but for the file it is of."""
+    """All that a footer or a head says, but for the file it is of."""
     return {
+        "complete": footer.complete,
         "rows": footer.rows,
-        "columns": [[c.name, c.type, c.nullable] for c in footer.columns],
+        "columns": [[c.name, c.type, c.nullable, c.id] for c in footer.columns],
         "bounds": {name: _bounds_to_json(b) for name, b in footer.bounds.items()},
     }
 
@@ -33,8 +35,9 @@ def from_json(file: DataFile, kept: Json) -> Footer | None:
     try:
         return Footer(
             file=file,
-            rows=int(kept["rows"]),
-            columns=tuple(StoredColumn(name=n, type=t, nullable=x) for n, t, x in kept["columns"]),
+            rows=None if kept["rows"] is None else int(kept["rows"]),
+            columns=tuple(StoredColumn(name=n, type=t, nullable=x, id=i) for n, t, x, i in kept["columns"]),
+            complete=bool(kept["complete"]),
             bounds={name: _bounds(b) for name, b in kept["bounds"].items()},
         )
     except (KeyError, TypeError, ValueError, AttributeError, ArithmeticError):

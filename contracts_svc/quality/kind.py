@@ -23,6 +23,10 @@ Values = Mapping[str, Json]
 """A measurement's figures."""
 
 
+FEW = 5
+"""How many examples a figure keeps."""
+
+
 class Origin(StrEnum):
     """Where a measurement comes from."""
 
@@ -44,6 +48,10 @@ class Merge(StrEnum):
     SUM = "sum"
     MIN = "min"
     MAX = "max"
+    EACH = "each"
+    """The sums by name."""
+    FIRST = "first"
+    """The first few, in the order of the files."""
     APART = "apart"
     """The sum, where no value of the check's columns is in both sets: the footers tell."""
     NEVER = "never"
@@ -155,6 +163,8 @@ class CheckKind:
     """The query of a GROUP kind; None where the shared scan measures all of its figures."""
     read: Callable[[Check, Sequence[Mapping[str, Json]]], Values] | None = None
     """Figures from the rows of the own query."""
+    beside: bool = False
+    """Whether its own query names no table, and tells by ``file_path`` what scans of the files left out."""
     measure: Callable[[Check, Layout], Values] | None = None
     """Figures of a FOOTER kind."""
     expected: Callable[[Check], str] | None = None

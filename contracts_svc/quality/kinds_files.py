@@ -15,6 +15,7 @@ from sqlglot import exp
 from contracts_svc.model import Column, Json
 from contracts_svc.quality import date_formats, text_values, texts
 from contracts_svc.quality.kind import (
+    FEW,
     CheckKind,
     Merge,
     Origin,
@@ -120,7 +121,7 @@ def _read_rejected(check: Check, rows: Sequence[Mapping[str, Json]]) -> Values:
     # No text of the line: it may hold values of classified columns.
     samples = [
         {"file": str(r["file_path"]).rsplit("/", 1)[-1], "line": r["line"], "why": str(r["why"]).lower()}
-        for r in rows[:5]
+        for r in rows[:FEW]
     ]
     return {"failing": len(rows), "parts": dict(files), "samples": samples}
 
@@ -145,7 +146,13 @@ KINDS: tuple[CheckKind, ...] = (
         read=_read_rejected,
         found=_found_rejected,
         expected=lambda check: "one field for each column on every line",
-        merge={"failing": Merge.SUM, "rows": Merge.SUM},
+        beside=True,
+        merge={
+            "failing": Merge.SUM,
+            "rows": Merge.SUM,
+            "parts": Merge.EACH,
+            "samples": Merge.FIRST,
+        },
     ),
     CheckKind(
         key="readable-documents",

@@ -51,7 +51,7 @@ def _sql_terms(at: RuleAt) -> Terms | str:
 def _counted_rows(reads: Reads) -> Mapping[str, exp.Expr]:
     """The figure of a query that only counts rows of its table, as one more aggregate of the shared scan."""
     counted = sql_rules.condition(str(reads.check.arguments["query"]))
-    if counted is None or not reads.check.arguments["counts_rows"] or reads.layout.reading.text:
+    if counted is None or not reads.check.arguments["counts_rows"]:
         return {}
     stored = {c.stored_name.casefold(): reads.layout.columns[c.path] for c in reads.layout.table.columns}
     names = {c.name.casefold() for c in counted.find_all(exp.Column)}

@@ -166,7 +166,10 @@ def layout(table: Table, footers: Sequence[Footer], reading: Reading = PARQUET) 
         schemas[footer.columns, footer.complete].append(footer.file)
     parsed = [
         _Schema(
-            {c.name: (c.type, types.parse(c.type)) for c in columns}, tuple(files), complete, reading.format
+            {c.name: (c.type, types.parse(c.type)) for c in columns},
+            tuple(files),
+            complete,
+            reading.format if reading.text else "parquet",
         )
         for (columns, complete), files in schemas.items()
     ]
@@ -207,9 +210,9 @@ def _place(
     column: Column, schemas: Sequence[_Schema], files: tuple[DataFile, ...]
 ) -> Iterator[tuple[Stored, set[str]]]:
     name = column.stored_name
-    keyed = tuple(f for f in files if _match(name, f.partition) is not None)
+    keyed = tuple(f for f in files if _match(name, f.keys) is not None)
     if keyed:
-        key = _match(name, keyed[0].partition) or name
+        key = _match(name, keyed[0].keys) or name
         having = {f.path for f in keyed}
         text = types.promised_type(column)
         yield (
@@ -308,7 +311,7 @@ def _extra(
             if name not in used:
                 extra[name] += schema.files
     for file in files:
-        for key in file.partition:
+        for key in file.keys:
             if key not in used:
                 extra[key].append(file)
     return {name: tuple({f.path: f for f in having}.values()) for name, having in extra.items()}

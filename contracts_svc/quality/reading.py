@@ -10,7 +10,7 @@ from contracts_svc.errors import Problem, UserMistake
 from contracts_svc.files import Reading
 from contracts_svc.model import Json, Server, Table
 
-FORMATS = ("parquet", "csv", "json")
+FORMATS = ("parquet", "csv", "json", "delta", "iceberg")
 _DOCUMENTS = {"new_line": "newline_delimited", "array": "array"}
 _ENCODINGS = {
     "utf-8": "utf-8", "utf8": "utf-8", "ascii": "utf-8", "us-ascii": "utf-8",

@@ -8,7 +8,8 @@ have no key in common, as their footers tell.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -17,10 +18,11 @@ from sqlglot import exp
 
 from contracts_svc.files import Bounds, DataFile
 from contracts_svc.model import Json
-from contracts_svc.quality import fuse, types
-from contracts_svc.quality.kind import Merge, table_named
+from contracts_svc.quality import fuse, text_sources, text_values, types
+from contracts_svc.quality.kind import FEW, Merge, table_named
 from contracts_svc.quality.kinds import KIND_OF, Origin
-from contracts_svc.quality.layout import Layout, Stored
+from contracts_svc.quality.kinds_files import DOCUMENT
+from contracts_svc.quality.layout import Layout
 from contracts_svc.quality.proofs import Facts, Unproved, facts, prove
 from contracts_svc.quality.reach import ELEMENT
 from contracts_svc.runs import Check, Plan
@@ -46,6 +48,14 @@ class Figure:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Beside:
+    """A check whose own query tells, file by file, what the scans of files left out."""
+
+    check: Check
+    key: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Apart:
     """A check whose own query is asked of each unit of files by itself."""
 
@@ -63,14 +73,14 @@ def figures(plan: Plan, layout: Layout) -> tuple[Figure, ...]:
     """The aggregates that can be measured file by file, each once."""
     if not _has_parts(layout):
         return ()
-    columns, kinds = _top_level(layout), partition_types(layout)
+    columns = _described(layout)
     found: dict[str, Figure] = {}
     for expression, merge, users in fuse.wanted(able(plan, layout), layout):
-        stored = _uniform(expression, columns)
-        if stored is None or merge in (Merge.NEVER, Merge.APART):
+        parts = _uniform(expression, columns)
+        if parts is None or merge in (Merge.NEVER, Merge.APART):
             continue
         sql = expression.sql(dialect="duckdb")
-        key = _digest(_FORMAT, sql, merge, *_types(stored, kinds))
+        key = _digest(_FORMAT, layout.reading.way, sql, merge, *parts)
         found[key] = Figure(key=key, expression=expression, merge=merge, users=users)
     return tuple(found.values())
 
@@ -82,42 +92,61 @@ def apart(plan: Plan, layout: Layout) -> tuple[Apart, ...]:
     return tuple(a for c in able(plan, layout) if (a := _apart(c, layout)) is not None)
 
 
+def beside(plan: Plan, layout: Layout) -> tuple[Beside, ...]:
+    """The checks of what the scans of files leave out."""
+    if not _has_parts(layout):
+        return ()
+    kinds = ((c, KIND_OF[c.kind]) for c in able(plan, layout))
+    return tuple(
+        Beside(check=c, key=_digest(_FORMAT, layout.reading.way, kind.key))
+        for c, kind in kinds
+        if kind.beside
+    )
+
+
 def able(plan: Plan, layout: Layout) -> list[Check]:
     """The checks that can be measured on these files."""
     return [c for c in plan.checks if fuse.why_not(c, layout) is None]
 
 
 def _has_parts(layout: Layout) -> bool:
-    names = {n.casefold() for n in (*layout.extra, *_top_level(layout))}
-    return bool(layout.files) and not layout.reading.text and FILENAME not in names
+    names = {n.casefold() for n in layout.extra} | {c.stored_name.casefold() for c in layout.table.columns}
+    return bool(layout.files) and FILENAME not in names
 
 
-def _top_level(layout: Layout) -> dict[str, Stored]:
-    return {c.stored_name.casefold(): layout.columns[c.path] for c in layout.table.columns}
+def _described(layout: Layout) -> dict[str, str]:
+    """What each column is made of, by its name in a query, of those that every file has in one way.
 
-
-def _uniform(expression: exp.Expr, columns: Mapping[str, Stored]) -> tuple[Stored, ...] | None:
-    """The columns that it reads, if all files store each of them, and in one way; else None.
-
-    Else a part of the files would be read as other types than all of them together.
+    Of the others, a part of the files would be read as other types than all of them together. A value of a
+    text file is made of its text, which is NULL where a file does not have it.
     """
+    kinds = partition_types(layout)
+    values = text_sources.columns_of(layout) if layout.reading.text else {}
+    found: dict[str, str] = {DOCUMENT: ""} if layout.reading.format == "json" else {}
+    for column in layout.table.columns:
+        stored, name = layout.columns[column.path], column.stored_name
+        made = next((v for n, v in values.items() if n.casefold() == name.casefold()), None)
+        if made is not None:
+            found[name.casefold()] = f"{name} {made.sql(dialect='duckdb')}"
+            found[(name + text_values.TEXT).casefold()] = name
+        elif len(stored.variants) == 1 and not stored.missing:
+            kind = kinds.get(name, "") if stored.partition else stored.variants[0].type
+            found[name.casefold()] = f"{name} {kind}"
+    return found
+
+
+def _uniform(expression: exp.Expr, columns: Mapping[str, str]) -> tuple[str, ...] | None:
+    """What the columns that it reads are made of, if all files have them in one way; else None."""
     names = {c.name.casefold() for c in expression.find_all(exp.Column)}
     names -= {ELEMENT} - columns.keys()
     found = tuple(columns[n] for n in sorted(names) if n in columns)
-    same = all(len(c.variants) == 1 and not c.missing for c in found)
-    return found if same and len(found) == len(names) else None
-
-
-def _types(stored: Iterable[Stored], kinds: Mapping[str, str]) -> Iterator[str]:
-    for each in stored:
-        name = each.column.stored_name
-        yield f"{name} {kinds.get(name, '') if each.partition else each.variants[0].type}"
+    return found if len(found) == len(names) else None
 
 
 def partition_types(layout: Layout) -> dict[str, str]:
     """Hive partition key -> the type that its texts are read as."""
-    keys = {k for f in layout.files for k in f.partition}
-    texts = {k: {f.partition[k] for f in layout.files if k in f.partition} for k in keys}
+    keys = {k for f in layout.files for k in f.keys}
+    texts = {k: {f.keys[k] for f in layout.files if k in f.keys} for k in keys}
     columns = {c.stored_name: c for c in layout.table.columns if c.stored_name in keys}
     kinds = {
         key: types.promised_type(column)
@@ -191,6 +220,10 @@ def merged(how: Merge, values: Iterable[Json]) -> Json:
     there = [v for v in values if v is not None]
     if how in (Merge.SUM, Merge.APART):
         return sum(there)
+    if how is Merge.EACH:
+        return dict(sum((Counter(v) for v in there), Counter()))
+    if how is Merge.FIRST:
+        return [each for v in there for each in v][:FEW]
     if not there:
         return None
     return min(there, key=_order) if how is Merge.MIN else max(there, key=_order)
@@ -204,8 +237,23 @@ def _order(value: Json) -> Any:
 def merged_own(check: Check, parts: Iterable[Mapping[str, Json]]) -> dict[str, Json]:
     """The figures of a check's own query over all of its units."""
     kept = list(parts)
-    how = {name: m for name, m in KIND_OF[check.kind].merge.items() if m is Merge.APART}
-    return {name: merged(m, (part[name] for part in kept)) for name, m in how.items()}
+    return {name: merged(Merge.APART, (part[name] for part in kept)) for name in _own_figures(check)}
+
+
+def no_duplicates(check: Check) -> dict[str, Json]:
+    """What a check's own query finds in files in which no two keys are the same."""
+    return dict.fromkeys(_own_figures(check), 0)
+
+
+def _own_figures(check: Check) -> list[str]:
+    return [name for name, how in KIND_OF[check.kind].merge.items() if how is Merge.APART]
+
+
+def merged_beside(check: Check, parts: Iterable[Mapping[str, Json]]) -> dict[str, Json]:
+    """The figures of what the scans of all files left out."""
+    kept = list(parts)
+    how = KIND_OF[check.kind].merge
+    return {name: merged(how[name], (part[name] for part in kept)) for name in kept[0]}
 
 
 # --- files that can have no key in common -----------------------------------------------------------
@@ -217,14 +265,13 @@ def _apart(check: Check, layout: Layout) -> Apart | None:
         return None
     own = fuse.own_query(check, layout)
     values = fuse.reads(check, layout).values
-    columns = _top_level(layout)
-    stored = [_uniform(v, columns) for v in values]
-    if own is None or any(s is None for s in stored):
+    columns = _described(layout)
+    described = [_uniform(v, columns) for v in values]
+    if own is None or any(d is None for d in described):
         return None
     names = [v.name.casefold() for v in values if isinstance(v, exp.Column)]
-    kinds = partition_types(layout)
-    described = [t for s in stored if s is not None for t in _types(s, kinds)]
-    key = _digest(_FORMAT, own.query.sql(dialect="duckdb"), *described)
+    parts = [t for d in described for t in d or ()]
+    key = _digest(_FORMAT, layout.reading.way, own.query.sql(dialect="duckdb"), *parts)
     return Apart(check=check, key=key, units=_units(names, layout))
 
 
@@ -250,13 +297,11 @@ def _by_ranges(name: str, layout: Layout) -> tuple[tuple[DataFile, ...], ...] | 
     """Files whose ranges of a column overlap, together; None where a range is not known."""
     spans: list[tuple[Any, Any, DataFile]] = []
     for file in layout.files:
-        found = _bounds(name, file, layout)
-        if found is None:
-            return None
-        if found.nulls is not None and found.nulls == layout.rows_of.get(file.path):
+        if is_void(name, file, layout):
             # A key with a NULL in it equals nothing.
             continue
-        if found.span is None:
+        found = bounds(name, file, layout)
+        if found is None or found.span is None:
             return None
         spans.append((*found.span, file))
     together: list[tuple[DataFile, ...]] = []
@@ -271,6 +316,13 @@ def _by_ranges(name: str, layout: Layout) -> tuple[tuple[DataFile, ...], ...] | 
     return tuple(together)
 
 
-def _bounds(name: str, file: DataFile, layout: Layout) -> Bounds | None:
+def bounds(name: str, file: DataFile, layout: Layout) -> Bounds | None:
+    """What the statistics of a file tell of a column, by its case-folded name."""
     told = layout.bounds_of.get(file.path, {})
     return next((b for n, b in told.items() if n.casefold() == name), None)
+
+
+def is_void(name: str, file: DataFile, layout: Layout) -> bool:
+    """Whether a column is known to have no value in a file."""
+    found = bounds(name, file, layout)
+    return found is not None and found.nulls is not None and found.nulls == layout.rows_of.get(file.path)

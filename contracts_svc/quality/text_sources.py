@@ -53,6 +53,10 @@ def select(
     for file in files:
         shapes[names.get(file.path) or ("column0",)].append(file)
     parts = [_csv(shape, same, reading, partitions, address) for shape, same in shapes.items()]
+    # What none of these files has, others of the table do.
+    there = {n.casefold() for shape in shapes for n in shape}
+    absent = [n + text_values.TEXT for n in columns if n.casefold() not in there]
+    parts[0] = parts[0].select(*(exp.alias_(exp.cast(exp.null(), "TEXT"), n, quoted=True) for n in absent))
     whole: exp.Query = parts[0]
     for part in parts[1:]:
         whole = exp.Union(this=whole, expression=part, distinct=False, by_name=True)

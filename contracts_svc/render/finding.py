@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from contracts_svc.errors import Location
-from contracts_svc.findings import Change, Finding
+from contracts_svc.findings import Change, Finding, Suggestion
 from contracts_svc.model import Element, Json
 
 
@@ -18,7 +18,8 @@ def finding_json(finding: Finding) -> dict[str, Any]:
     ``fingerprint``, ``against`` (earlier versions; empty: the last one alone),
     ``at`` (``file``, ``line``, ``column``), ``change`` (null, or ``kind``,
     ``element``, ``path``, ``table``, ``new_table``, ``column``, ``new_column``, ``field``, ``key``, ``old``,
-    ``new``, ``old_at``, ``new_at``)."""
+    ``new``, ``old_at``, ``new_at``), ``suggestion`` (null, or the lines ``first`` to ``last`` of ``file``,
+    and the ``text`` to have there instead)."""
     return {
         "rule": finding.rule,
         "severity": finding.severity.value,
@@ -31,6 +32,16 @@ def finding_json(finding: Finding) -> dict[str, Any]:
         "against": list(finding.against),
         "at": location_json(finding.at),
         "change": _change(finding.change) if finding.change else None,
+        "suggestion": _suggestion(finding.suggestion) if finding.suggestion else None,
+    }
+
+
+def _suggestion(suggestion: Suggestion) -> dict[str, Any]:
+    return {
+        "file": suggestion.file,
+        "first": suggestion.first,
+        "last": suggestion.last,
+        "text": suggestion.text,
     }
 
 

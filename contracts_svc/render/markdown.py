@@ -18,6 +18,7 @@ from contracts_svc.lineage.graph import ColumnRef, Consumer, Edge
 from contracts_svc.policy_fields import WAIVERS_FILE
 from contracts_svc.render import clean, path_text
 from contracts_svc.render.approve import waivers_yaml
+from contracts_svc.render.suggestion import suggestion_lines
 from contracts_svc.verdict import Verdict
 
 LIMIT = 65_000
@@ -58,6 +59,7 @@ def verdict_markdown(verdict: Verdict, link: str = "") -> str:
     approve = _approve(verdict)
     rest = {
         "the graph": _graph(verdict),
+        "what contracts would have to say": _suggestions(verdict),
         "the list of changes": _changes(verdict),
         "where nothing breaks": _unaffected(verdict),
     }
@@ -155,6 +157,22 @@ def _unaffected(verdict: Verdict) -> str:
     lines += [f"{_path(f)}: waived by {w.approver}, {w.reason}" for w, f in verdict.waived]
     bullets = "\n".join(_bullets(lines, _HEAD))
     return f"### Where nothing breaks\n\n{bullets}" if lines else ""
+
+
+def _suggestions(verdict: Verdict) -> str:
+    """A block for each place: what to have there instead of these lines."""
+    suggested = [(f, f.suggestion) for f in verdict.findings if f.suggestion]
+    blocks: list[str] = []
+    for finding, suggestion in suggested[:_ROWS]:
+        where, *text = suggestion_lines(suggestion)
+        # Longer than what the text itself may hold, so that it cannot end the block.
+        fence = "`" * max(3, 1 + max((len(run) for t in text for run in re.findall("`+", t)), default=0))
+        blocks.append(f"{escape(finding.message)}: {escape(where)}")
+        if text:
+            blocks.append("\n".join([f"{fence}suggestion", *text, fence]))
+    if len(suggested) > _ROWS:
+        blocks.append(f"and {len(suggested) - _ROWS} more")
+    return "\n\n".join(["### What the contracts would have to say", *blocks]) if blocks else ""
 
 
 def _changes(verdict: Verdict) -> str:

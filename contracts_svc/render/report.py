@@ -6,10 +6,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from contracts_svc.errors import CouldNotCheck, Location, UserMistake
-from contracts_svc.findings import Finding, Severity
+from contracts_svc.findings import Finding, Severity, Suggestion
 from contracts_svc.impact import Impact, Level
 from contracts_svc.policy import Outcome
 from contracts_svc.render import clean
+from contracts_svc.render.suggestion import suggestion_lines
 from contracts_svc.verdict import Verdict, Waiver
 
 _READERS = 10
@@ -35,11 +36,13 @@ class Note:
     contract: str = ""
     fingerprint: str = ""
     waivers: tuple[Waiver, ...] = ()
+    suggestion: Suggestion | None = None
 
     @property
     def text(self) -> str:
-        """The message and all lines, one below the other."""
-        return "\n".join((self.message, *self.lines))
+        """The message and all lines, one below the other, and what to write instead."""
+        instead = suggestion_lines(self.suggestion) if self.suggestion else ()
+        return "\n".join((self.message, *self.lines, *instead))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,6 +116,7 @@ def _note(finding: Finding, outcome: Outcome, lines: Iterable[str], waivers: tup
         contract=clean(finding.contract),
         fingerprint=finding.fingerprint,
         waivers=waivers,
+        suggestion=finding.suggestion,
     )
 
 

@@ -8,6 +8,9 @@ from __future__ import annotations
 from typing import Any
 
 from contracts_svc.compat.rules import RULES
+from contracts_svc.drift import DRIFT_RULES
+from contracts_svc.findings import Suggestion
+from contracts_svc.lineage.sql_findings import SQL_RULES
 from contracts_svc.policy import Outcome
 from contracts_svc.render import clean
 from contracts_svc.render.json_text import json_text
@@ -16,7 +19,11 @@ from contracts_svc.render.report import Note, Report
 
 SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
 _LEVELS = {Outcome.BLOCK: "error", Outcome.WARN: "warning", Outcome.PASS: "note"}
-_PURPOSES = {rule.id: rule.purpose for rule in RULES}
+_PURPOSES = (
+    {rule.id: rule.purpose for rule in RULES}
+    | {rule.id: rule.purpose for rule in SQL_RULES}
+    | {rule.id: rule.purpose for rule in DRIFT_RULES}
+)
 
 
 def sarif_text(report: Report) -> str:
@@ -61,6 +68,8 @@ def _result(note: Note, index: int) -> dict[str, Any]:
         region = {"startLine": note.at.line, "startColumn": note.at.column}
         place = {"artifactLocation": {"uri": as_uri(note.at.file)}, "region": region}
         result["locations"] = [{"physicalLocation": place}]
+    if note.suggestion:
+        result["fixes"] = [_fix(note.suggestion)]
     if note.fingerprint:
         result["partialFingerprints"] = {"contractChange/v1": note.fingerprint}
     if note.waivers:
@@ -69,3 +78,17 @@ def _result(note: Note, index: int) -> dict[str, Any]:
             for w in note.waivers
         ]
     return result
+
+
+def _fix(suggestion: Suggestion) -> dict[str, Any]:
+    """Whole lines: from the start of the first to the start of the one after the last."""
+    text = suggestion.text + "\n" if suggestion.text else ""
+    region = {
+        "startLine": suggestion.first,
+        "startColumn": 1,
+        "endLine": suggestion.last + 1,
+        "endColumn": 1,
+    }
+    replacement = {"deletedRegion": region, "insertedContent": {"text": text}}
+    place = {"uri": as_uri(suggestion.file)}
+    return {"artifactChanges": [{"artifactLocation": place, "replacements": [replacement]}]}

@@ -10,6 +10,7 @@ from contracts_svc.impact import Impact
 from contracts_svc.policy_fields import WAIVERS_FILE
 from contracts_svc.render import clean, path_text
 from contracts_svc.render.approve import waivers_yaml
+from contracts_svc.render.suggestion import suggestion_lines
 from contracts_svc.verdict import Verdict
 
 _COMMAND = re.compile(r"^(\s*)::")
@@ -42,6 +43,7 @@ def _finding(verdict: Verdict, finding: Finding) -> list[str]:
     lines += _wrapped(f"at {finding.at}, fingerprint {finding.fingerprint}", 2)
     lines += _wrapped(f"why: {finding.why}", 2) if finding.why else []
     lines += _wrapped(f"fix: {finding.fix}", 2) if finding.fix else []
+    lines += [f"    {line}" for line in suggestion_lines(finding.suggestion)] if finding.suggestion else []
     lines += _wrapped(f"too early: {ruling.early}", 2) if ruling.early else []
     for waiver in ruling.agreed:
         until = f"{waiver.expires:%Y-%m-%d %H:%M %Z}".strip()

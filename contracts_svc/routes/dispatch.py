@@ -10,7 +10,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import NamedTuple
 
-from contracts_svc.alerts import IncidentState, Notification
+from contracts_svc.alerts import IncidentState, Notification, OnIt
 from contracts_svc.routes.groups import Entry, Group, digest, recipient
 from contracts_svc.routes.read import CONTRACT
 from contracts_svc.routes.timing import DEFAULT_ROUTES, earlier, ready, route_of, timed
@@ -74,9 +74,11 @@ def receive(
     return tuple(g for key, g in known.items() if g != before.get(key))
 
 
-def acknowledged(group: Group, incident: str, value: bool, routes: RouteFile = DEFAULT_ROUTES) -> Group:
-    """The group when somebody is on an incident, or is not any more."""
-    entries = [replace(e, acknowledged=value) if e.incident == incident else e for e in group.entries]
+def acknowledged(
+    group: Group, incidents: Collection[str], on_it: OnIt | None, routes: RouteFile = DEFAULT_ROUTES
+) -> Group:
+    """The group when somebody is on these incidents, or (None) nobody is any more."""
+    entries = [replace(e, on_it=on_it) if e.incident in incidents else e for e in group.entries]
     return timed(group.with_entries(entries, group.texts), routes)
 
 
@@ -131,7 +133,7 @@ def _over(
     if not named:
         return group
     entries = [
-        replace(e, version=text.key, firing=False, acknowledged=False) if e.incident in named else e
+        replace(e, version=text.key, firing=False, on_it=None) if e.incident in named else e
         for e in group.entries
     ]
     group = group.with_entries(entries, {**group.texts, text.key: text})
@@ -198,4 +200,6 @@ def key_of(notification: Notification, route: Route, receiver: str, routes: Rout
     own = routes.receivers[receiver].kind == CONTRACT
     place = [notification.receiver, notification.channel] if own else []
     common = route.group_of(notification.labels)
+    # Teams of two tenants may have one name.
+    place += [tenant] if (tenant := notification.labels.get("tenant", "")) else []
     return digest([route.key, receiver, notification.audience.value, notification.team, common, place])

@@ -54,6 +54,11 @@ class Fields:
             self.problem(key, f"'{key}' must be true or false", f"write '{key}: true'")
         return node.value is True
 
+    def is_list(self, key: str) -> bool:
+        """Whether a list stands under a key."""
+        node = self._node.child(key)
+        return node is not None and isinstance(node.value, list)
+
     def texts(self, key: str) -> tuple[str, ...]:
         """A list of scalars."""
         found: list[str] = []

@@ -21,11 +21,20 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from contracts_svc.routes.dispatch import key_of, new_group
-from contracts_svc.routes.groups import Entry, Group, Message, message
+from contracts_svc.routes.groups import Entry, Group, Message, message, update_message
 from contracts_svc.routes.intervals import TimeInterval, next_change
 from contracts_svc.routes.silences import Silence, silenced
-from contracts_svc.routes.timing import DEFAULT_ROUTES, earlier, escalates, escalation_of, route_of, timed
+from contracts_svc.routes.timing import (
+    DEFAULT_ROUTES,
+    earlier,
+    escalates,
+    escalation_of,
+    repeats,
+    route_of,
+    timed,
+)
 from contracts_svc.routes.tree import Labels, Route, RouteFile
+from contracts_svc.routes.updates import told_before
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,15 +63,22 @@ def flush(group: Group, world: World, now: datetime) -> Flushed:
     if group.pending or group.due is None or group.due > now:
         return Flushed(group=group)
     route = route_of(group, world.routes)
+    if group.updates and group.update_at is not None and group.update_at <= now:
+        # Neither quiet times nor silences keep back who is on it: only what was told before is changed.
+        if told_before(group):
+            made = update_message(group, now, dict(route.labels))
+            return Flushed(group=_update_on_its_way(group, made), message=made)
+        group = replace(group, updates=(), update_at=None)
     group = group.with_entries((e for e in group.entries if _matters(group, e, world, now)), group.texts)
     if world.routes.quiet(route, now):
         held = [replace(e, held=e.held or e.is_news) for e in group.entries]
         due = next_change(_intervals(route, world.routes), now) if held else None
+        due = earlier(due, group.update_at if group.updates else None)
         return Flushed(group=replace(group.with_entries(held, group.texts), due=due))
     kept_back = {e.incident for e in group.entries if e.firing and _kept_back(group, e, world, now)}
     free = [e for e in group.entries if e.incident not in kept_back and not (e.firing and e.moved)]
     group, escalated = _escalate(group, free, route, world, now)
-    told = _due(group, free, route, now)
+    told = _due(group, free, route, world.routes, now)
     if told:
         made = message(group, told, now, dict(route.labels))
         return Flushed(group=_on_its_way(group, told, made, now), message=made, escalated=escalated)
@@ -78,6 +94,10 @@ def flush(group: Group, world: World, now: datetime) -> Flushed:
 
 def sent(group: Group, now: datetime, thread: str = "", routes: RouteFile = DEFAULT_ROUTES) -> Group:
     """The group when its message has arrived. ``thread`` as in Delivery."""
+    group = replace(group, updates=group.updates[group.telling :], telling=0)
+    if _says_update(group):
+        group = replace(group, pending="", thread=thread or group.thread, attempts=0, failing_since=None)
+        return timed(group, routes)
     entries = [
         replace(e, told=group.saying[e.incident], heard=True, held=False) if e.incident in group.saying else e
         for e in group.entries
@@ -88,6 +108,9 @@ def sent(group: Group, now: datetime, thread: str = "", routes: RouteFile = DEFA
 
 def given_up(group: Group, now: datetime, routes: RouteFile = DEFAULT_ROUTES) -> Group:
     """The group when its message cannot be sent. What is still wrong is tried again as a repeat."""
+    group = replace(group, updates=group.updates[group.telling :], telling=0)
+    if _says_update(group):
+        return timed(replace(group, pending="", attempts=0, failing_since=None), routes)
     entries = [
         replace(e, told=group.saying[e.incident], held=False) if e.incident in group.saying else e
         for e in group.entries
@@ -103,6 +126,11 @@ def failed(
 
     ``tried`` False: it was not even tried, since the receiver is known to be down.
     """
+    since, attempts = group.failing_since or now, group.attempts + tried
+    group = replace(group, telling=0)
+    if _says_update(group):
+        later = replace(group, pending="", update_at=again, attempts=attempts, failing_since=since)
+        return timed(later, routes)
     entries = [replace(e, held=e.held or e.incident in group.saying) for e in group.entries]
     return timed(
         replace(
@@ -110,8 +138,8 @@ def failed(
             pending="",
             saying={},
             ready=again,
-            attempts=group.attempts + tried,
-            failing_since=group.failing_since or now,
+            attempts=attempts,
+            failing_since=since,
         ),
         routes,
     )
@@ -139,12 +167,12 @@ def _settled(group: Group, entries: Iterable[Entry], now: datetime, routes: Rout
     return timed(group, routes)
 
 
-def _due(group: Group, free: Sequence[Entry], route: Route, now: datetime) -> list[Entry]:
+def _due(group: Group, free: Sequence[Entry], route: Route, routes: RouteFile, now: datetime) -> list[Entry]:
     """What is to be told now: the news, or all that is still wrong when it is time to repeat it."""
     if (
         group.told_at is not None
         and now >= group.told_at + route.repeat_interval
-        and any(e.is_open for e in free)
+        and any(repeats(e, group, routes) for e in free)
     ):
         return [e for e in free if e.firing or e.is_news]
     if group.ready is None or group.ready > now:
@@ -159,9 +187,20 @@ def _on_its_way(group: Group, told: Sequence[Entry], made: Message, now: datetim
         group.with_entries(entries, group.texts),
         pending=made.key,
         saying={e.incident: e.version for e in told},
+        # The message shows how all stands, and so what people did.
+        telling=len(group.updates),
         ready=None,
         due=None,
     )
+
+
+def _update_on_its_way(group: Group, made: Message) -> Group:
+    return replace(group, pending=made.key, saying={}, telling=len(group.updates), due=None)
+
+
+def _says_update(group: Group) -> bool:
+    """Whether the message on its way only says what people did."""
+    return bool(group.pending) and not group.saying
 
 
 def _matters(group: Group, entry: Entry, world: World, now: datetime) -> bool:

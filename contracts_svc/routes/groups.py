@@ -8,7 +8,16 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
-from contracts_svc.alerts import Audience, IncidentState, Notification, Section
+from contracts_svc.alerts import (
+    Audience,
+    Head,
+    IncidentState,
+    Notification,
+    OnIt,
+    Section,
+    Update,
+    UpdateKind,
+)
 
 MOST_TEXTS = 20
 """Texts that one message is made of; of the others it gives the titles."""
@@ -24,7 +33,8 @@ class Entry:
     version: str
     """Key of the notification that tells of it as it is now."""
     firing: bool
-    acknowledged: bool = False
+    on_it: OnIt | None = None
+    """Who acknowledged it."""
     told: str = ""
     """The version that was told, or given up, last."""
     heard: bool = False
@@ -42,7 +52,7 @@ class Entry:
     @property
     def is_open(self) -> bool:
         """Whether it is wrong, is told of here, and nobody is on it."""
-        return self.firing and not self.acknowledged and not self.moved
+        return self.firing and self.on_it is None and not self.moved
 
     @property
     def is_news(self) -> bool:
@@ -87,6 +97,13 @@ class Group:
     thread: str = ""
     """What the receiver wants to be given with the next message (see Delivery)."""
     escalation: bool = False
+    updates: tuple[Update, ...] = ()
+    """What people did about it since it was told, and the receiver does not know yet."""
+    telling: int = 0
+    """How many of these the message on its way says."""
+    update_at: datetime | None = None
+    """When they may be told."""
+    silenced: OnIt | None = None
 
     @property
     def recipient(self) -> str:
@@ -134,28 +151,108 @@ def message(group: Group, told: Sequence[Entry], now: datetime, labels: Mapping[
     # The time of the last message tells a repeat from a retry, which says the same with the same key.
     key = digest([group.key, said, group.told_at.isoformat() if group.told_at else ""])
     firing = any(e.firing for e in told)
-    texts = [group.texts[v] for v in dict.fromkeys(e.version for e in told)]
-    texts.sort(key=lambda t: (_is_over(t), t.severity.rank, t.created or now, t.key))
-    state = IncidentState.OPEN if firing else IncidentState.RESOLVED
-    first = texts[0]
-    common = {**first.labels, **labels, "state": state.value}
+    state = state_of(group.entries) if firing else IncidentState.RESOLVED
+    told_of = _texts(group, told, now)
+    notification = _notification(group, told_of, now, {**labels, "state": state.value})
     notification = replace(
-        first,
+        notification,
         key=key,
+        incidents=tuple(e.incident for e in told),
+        resolved=tuple(e.incident for e in told if not e.firing),
+        head=_head(group, told, now),
+    )
+    return _message(group, notification, now)
+
+
+def update_message(group: Group, now: datetime, labels: Mapping[str, str]) -> Message:
+    """The message that tells a receiver what people did about what it told before."""
+    firing = [e for e in group.entries if e.firing]
+    said = [f"{u.kind.value} {u.at.isoformat()} {u.by.who}" for u in group.updates]
+    notification = _notification(
+        group, _texts(group, firing, now), now, {**labels, "state": state_of(firing).value}
+    )
+    notification = replace(
+        notification,
+        key=digest([group.key, "update", said]),
+        incidents=tuple(e.incident for e in firing),
+        update="; ".join(dict.fromkeys(sentence(u) for u in group.updates)),
+    )
+    return _message(group, notification, now)
+
+
+def state_of(entries: Iterable[Entry]) -> IncidentState:
+    """Acknowledged when somebody is on all that is wrong."""
+    acknowledged = all(e.on_it is not None for e in entries if e.firing)
+    return IncidentState.ACKNOWLEDGED if acknowledged else IncidentState.OPEN
+
+
+def sentence(update: Update) -> str:
+    """What was done, as people say it."""
+    who, reason = update.by.who, f": {update.reason}" if update.reason else ""
+    until = f" until {moment(update.by.until)}" if update.by.until else ""
+    if update.kind is UpdateKind.ACKNOWLEDGED:
+        return f"{who} is on it{until}{reason}"
+    if update.kind is UpdateKind.SILENCED:
+        return f"{who} silenced this{until}{reason}. You still hear when it is over"
+    return f"{who} ended the silence{reason}"
+
+
+def moment(at: datetime) -> str:
+    """A time to the minute, with its zone."""
+    return f"{at:%Y-%m-%d %H:%M %Z}".strip()
+
+
+def _texts(group: Group, entries: Iterable[Entry], now: datetime) -> list[Notification]:
+    """What is said of these, what is wrong and worst first."""
+    texts = [group.texts[v] for v in dict.fromkeys(e.version for e in entries)]
+    return sorted(texts, key=lambda t: (_is_over(t), t.severity.rank, t.created or now, t.key))
+
+
+def _notification(
+    group: Group, texts: Sequence[Notification], now: datetime, labels: Mapping[str, str]
+) -> Notification:
+    first = texts[0]
+    silenced = group.silenced if _lasts(group.silenced, now) else None
+    return replace(
+        first,
         receiver=group.kind,
         channel=group.channel,
-        title=first.title if len(texts) == 1 else f"{first.title} (and {len(texts) - 1} more)",
-        sections=first.sections if len(texts) == 1 else tuple(_joined(texts)),
-        labels=common,
-        incidents=tuple(e.incident for e in told),
+        title=_title(texts),
+        sections=_sections(texts),
+        labels={**first.labels, **labels},
         created=now,
         group=group.key,
         thread=group.thread,
-        resolved=tuple(e.incident for e in told if not e.firing),
         still_open=sum(e.firing for e in group.entries),
+        on_it={e.incident: e.on_it for e in group.entries if e.firing and e.on_it is not None},
+        silenced=silenced,
     )
+
+
+def _head(group: Group, told: Sequence[Entry], now: datetime) -> Head | None:
+    """How the group stands, where that is more than what is told now."""
+    firing = [e for e in group.entries if e.firing]
+    if not group.thread or not firing or {e.incident for e in firing} == {e.incident for e in told}:
+        return None
+    texts = _texts(group, firing, now)
+    return Head(title=_title(texts), severity=texts[0].severity, sections=_sections(texts))
+
+
+def _lasts(on_it: OnIt | None, now: datetime) -> bool:
+    return on_it is not None and (on_it.until is None or on_it.until > now)
+
+
+def _title(texts: Sequence[Notification]) -> str:
+    return texts[0].title if len(texts) == 1 else f"{texts[0].title} (and {len(texts) - 1} more)"
+
+
+def _sections(texts: Sequence[Notification]) -> tuple[Section, ...]:
+    return texts[0].sections if len(texts) == 1 else tuple(_joined(texts))
+
+
+def _message(group: Group, notification: Notification, now: datetime) -> Message:
     return Message(
-        key=key,
+        key=notification.key,
         group=group.key,
         receiver=group.receiver,
         notification=notification,

@@ -57,6 +57,13 @@ def seconds(value: str) -> str:
     return ""
 
 
+def hours(value: str) -> str:
+    """What is wrong with a time in whole hours."""
+    if not (value.isascii() and value.isdecimal()) or len(value) > 4 or not 1 <= int(value) <= 8_760:
+        return "this is a number of hours, 1 to 8760"
+    return ""
+
+
 def check_options(entry: Fields, options: Sequence[Option], others: Sequence[str]) -> dict[str, str]:
     """The options of a receiver, every mistake noted at its place. A secret is never shown."""
     entry.only((*others, *(o.name for o in options)))

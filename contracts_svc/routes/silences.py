@@ -13,11 +13,14 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from contracts_svc.errors import Problem, UserMistake
-from contracts_svc.routes.matchers import Matcher, MatcherError, matches_all, parse
+from contracts_svc.routes.matchers import Matcher, MatcherError, Op, matches_all, parse
 
 LONGEST = timedelta(days=90)
 """What is to be quiet for longer is not silenced but mended, or its promise is changed."""
 _LONGEST_REASON = 1_000
+
+SQUAD, TENANT = "squad", "tenant"
+"""Labels that decide who may silence what."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,9 +48,17 @@ class Silence:
 
 
 def silence(
-    texts: Sequence[str], *, author: str, reason: str, begins: datetime, ends: datetime, now: datetime
+    texts: Sequence[str],
+    *,
+    author: str,
+    reason: str,
+    begins: datetime,
+    ends: datetime,
+    now: datetime,
+    of_tenant: str | None = None,
 ) -> Silence:
-    """A new silence. ``texts`` are matchers, as ``severity="warning"``; all must hold.
+    """A new silence. ``texts`` are matchers, as ``severity="warning"``; all must hold. With ``of_tenant``
+    only alerts of that tenant are kept back, "" being those of none.
 
     Raises UserMistake with every problem. Matchers that an alert without any label satisfies would
     silence everything there is, and are refused.
@@ -75,10 +86,17 @@ def silence(
         problems.append(Problem(None, f"a silence lasts at most {LONGEST.days} days", hint))
     if problems:
         raise UserMistake(problems)
+    if of_tenant is not None:
+        matchers.append(Matcher(TENANT, Op.EQUAL, of_tenant))
     ordered = tuple(sorted(set(matchers)))
     parts = [*map(str, ordered), author, reason, begins.isoformat(), ends.isoformat()]
     name = hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]
     return Silence(id=name, matchers=ordered, author=author, reason=reason, begins=begins, ends=ends)
+
+
+def value_of(silence: Silence, label: str) -> str | None:
+    """The one value that alerts must have of a label for this silence; None: they may have several."""
+    return next((m.value for m in silence.matchers if m.name == label and m.op is Op.EQUAL), None)
 
 
 def silenced(labels: Mapping[str, str], silences: Iterable[Silence], at: datetime) -> Silence | None:

@@ -20,14 +20,30 @@ def timed(group: Group, routes: RouteFile) -> Group:
     """With the time of the next look at it. A message on its way is waited for."""
     if group.pending:
         return replace(group, due=None)
-    due = group.ready
-    if group.told_at is not None and any(e.is_open for e in group.entries):
+    due = earlier(group.ready, group.update_at if group.updates else None)
+    if group.told_at is not None and any(repeats(e, group, routes) for e in group.entries):
         due = earlier(due, group.told_at + route_of(group, routes).repeat_interval)
     escalation = escalation_of(group, routes)
     for entry in group.entries:
         if escalation is not None:
             due = earlier(due, escalates(entry, escalation))
     return replace(group, due=due)
+
+
+REFRESHED = frozenset({"alertmanager"})
+"""Kinds of receivers where an alert ends by itself unless it is told again, whoever is on it."""
+
+
+def kind_of(group: Group, routes: RouteFile) -> str:
+    """The kind of receiver that tells a group."""
+    spec = routes.receivers.get(group.receiver)
+    return spec.kind if spec is not None and spec.kind != CONTRACT else group.kind
+
+
+def repeats(entry: Entry, group: Group, routes: RouteFile) -> bool:
+    """Whether an incident is told again after a while."""
+    refreshed = entry.firing and not entry.moved and kind_of(group, routes) in REFRESHED
+    return entry.is_open or refreshed
 
 
 def ready(group: Group, route: Route, now: datetime) -> Group:

@@ -182,8 +182,16 @@ def test_somebody_is_on_it_until_the_time_that_was_said() -> None:
     lake.at(minutes=10)
     assert lake.heard() == {"on-call": 1}
     lake.somebody("acknowledges")
+    lake.at(minutes=10, seconds=1)
+    (_, where, update) = lake.told[-1]
+    assert (where, update.labels["state"], update.update) == (
+        "on-call",
+        "acknowledged",
+        "ada is on it until 2024-01-01 14:10 UTC",
+    )
+    assert lake.heard() == {"on-call": 1}
     lake.at(hours=2, minutes=9)
-    assert lake.heard() == {}
+    assert lake.heard() == {}, "neither a repeat nor an escalation"
     lake.at(hours=2, minutes=11).time_passes()
     lake.at(hours=2, minutes=20)
     assert lake.heard().keys() == {"on-call", "head"}

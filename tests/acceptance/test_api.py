@@ -16,8 +16,8 @@ from contracts_svc.api.app import create_app
 from contracts_svc.api.limits import Budget
 from contracts_svc.api.problems import MEDIA_TYPE
 from contracts_svc.api.service import Service
+from contracts_svc.flows.login import Login
 from contracts_svc.policy_read import read_policy
-from contracts_svc.ports import Jobs
 from contracts_svc.ports_store import SERVICE, Token
 from tests.fixtures_store import memory_store, read_contract
 
@@ -61,8 +61,8 @@ class World:
         store: DatabaseStore,
         everyone_may: bool = False,
         budget: Budget | None = None,
-        jobs: Jobs | None = None,
         policy: bytes = b"version: 1",
+        login: Login | None = None,
     ) -> None:
         self.store = store
         service = Service(
@@ -71,7 +71,7 @@ class World:
             clock=FixedClock(),
             everyone_may=everyone_may,
             policies=read_policy(policy, "policy.yaml"),
-            jobs=jobs,
+            login=login,
         )
         self.app = create_app(service, budget or Budget(1_000_000, 1_000_000))
         self.client = TestClient(self.app, "http://127.0.0.1", raise_server_exceptions=False)
@@ -132,7 +132,16 @@ def is_problem(answer: Any, status: int) -> dict[str, Any]:
 
 
 def test_every_endpoint_names_a_permission_or_is_known_to_be_public(world: World) -> None:
-    public = {"/health", "/ready", "/metrics"}
+    public = {
+        "/health",
+        "/ready",
+        "/metrics",
+        "/login",
+        "/auth/callback",
+        "/logout",
+        "/api/v1/me",
+        "/slack/interactivity",
+    }
     for route in routes_of(world):
         found = [d.call.permission for d in flat(route.dependant) if isinstance(d.call, _Needs)]
         assert bool(found) is not (route.path in public), route.path
@@ -253,6 +262,10 @@ def test_versions_and_what_changed_between_them(world: World) -> None:
     token = world.token("viewer")
     versions = world.get("/api/v1/contracts/orders/versions", token).json()["items"]
     assert [v["version"] for v in versions] == ["1.0.0", "2.0.0"]
+    first = world.get("/api/v1/contracts/orders/versions?limit=1", token).json()
+    rest = world.get(f"/api/v1/contracts/orders/versions?limit=1&cursor={first['next']}", token).json()
+    assert [v["version"] for v in first["items"] + rest["items"]] == ["1.0.0", "2.0.0"]
+    assert rest["next"] is None
     log = world.get("/api/v1/contracts/orders/changelog?old=1.0.0", token).json()
     assert (log["old_version"], log["new_version"]) == ("1.0.0", "2.0.0")
     assert [f["rule"] for f in log["findings"]] == ["column-removed"]

@@ -14,7 +14,6 @@ import schemathesis
 from schemathesis.generation import GenerationMode
 from schemathesis.specs.openapi.checks import positive_data_acceptance
 
-from contracts_svc.adapters.jobs_inprocess import InProcessJobs
 from contracts_svc.adapters.store.store import DatabaseStore
 from tests.acceptance.test_api import World
 from tests.acceptance.test_api_service import AMOUNT, REQUESTS, orders, put_incident, put_run
@@ -26,8 +25,11 @@ EXAMPLES = 25
 BEYOND_A_SCHEMA = {
     # A document that is a contract, or a message that is one of AWS's: of those made up, few are.
     ("POST", "/api/v1/contracts"),
+    ("POST", "/api/v1/data-products"),
     ("POST", "/api/v1/preflight"),
     ("POST", "/api/v1/events/publish"),
+    # A text that is a matcher, and an end that is not past.
+    ("POST", "/api/v1/silences"),
     # A day that is at most so many days away.
     ("POST", "/api/v1/waivers"),
     # Texts without U+0000: the pattern says so, but what makes up texts does not mind.
@@ -40,15 +42,13 @@ class Made:
 
     def __init__(self) -> None:
         self.store: DatabaseStore = memory_store()
-        self.jobs = InProcessJobs({"check": lambda arguments: None})
-        self.world = World(self.store, jobs=self.jobs)
+        self.world = World(self.store)
         self.world.put(orders("1.0.0", extra=AMOUNT))
         put_incident(self.world)
         put_run(self.world)
         self.headers = {"Authorization": f"Bearer {self.world.token('admin')}"}
 
     def close(self) -> None:
-        self.jobs.close()
         self.store.close()
 
 

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import json
-import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 import pytest
 
-from contracts_svc.adapters.jobs_inprocess import InProcessJobs
 from contracts_svc.adapters.store.store import DatabaseStore
 from contracts_svc.alerts import Audience, Incident, IncidentState, Transition
 from contracts_svc.api.limits import Budget
@@ -21,6 +20,7 @@ from contracts_svc.findings import Severity
 from contracts_svc.lineage.graph import ColumnRef, DatasetId, Edge, EdgeKind, EdgeType
 from contracts_svc.lineage.tenancy import scoped
 from contracts_svc.runs import Check, Outcome, Result, Run
+from contracts_svc.schedules_runs import Reason
 from tests.acceptance.test_api import NOW, World, is_problem, orders, routes_of
 from tests.fixtures_store import memory_store
 
@@ -31,35 +31,25 @@ CHECK = Check(id="amount-nulls", kind="nulls", table="orders", columns=("amount"
 V1, V2 = orders("1.0.0", extra=AMOUNT), orders("2.0.0", extra=SERVERS)
 
 
-class Stopped:
-    """Jobs that wait until they are told to begin."""
-
-    def __init__(self) -> None:
-        self.go = threading.Event()
-        self.done: list[Any] = []
-        self.jobs = InProcessJobs({"check": self._do})
-
-    def _do(self, arguments: Any) -> None:
-        self.go.wait(30)
-        self.done.append(arguments)
-
-    def close(self) -> None:
-        self.go.set()
-        self.jobs.close()
-
-
 @pytest.fixture
-def stopped() -> Iterator[Stopped]:
-    found = Stopped()
-    yield found
-    found.close()
-
-
-@pytest.fixture
-def world(stopped: Stopped) -> Iterator[World]:
+def world() -> Iterator[World]:
     store = memory_store()
-    yield World(store, jobs=stopped.jobs)
+    yield World(store)
     store.close()
+
+
+PRODUCT = """\
+apiVersion: v1.0.0
+kind: DataProduct
+id: revenue
+name: Revenue
+version: 1.0.0
+status: active
+team: {name: menu}
+inputPorts:
+  - {name: orders, version: 1.0.0, contractId: orders}
+  - {name: rates, version: 2.0.0, contractId: rates}
+"""
 
 
 def column(dataset: str, name: str, tenant: str = "") -> ColumnRef:
@@ -331,6 +321,64 @@ def test_subscriptions_are_put_read_changed_and_ended(world: World) -> None:
     is_problem(world.send("PUT", path, token, {"team": " "}), 422)
 
 
+def test_a_data_product_is_put_read_changed_and_retired(world: World) -> None:
+    world.put(V1)
+    token, path = editor(world, "menu"), "/api/v1/data-products"
+    put = partial(world.send, "POST", path)
+    is_problem(put(editor(world), PRODUCT.encode()), 403)
+    first = put(token, PRODUCT.encode())
+    assert first.status_code == 201, first.text
+    assert first.json()["reads"] == [
+        {"contract": "orders", "version": "1.0.0", "known": True},
+        {"contract": "rates", "version": "2.0.0", "known": False},
+    ]
+    assert world.get(f"{path}/revenue", token).text == PRODUCT
+    is_problem(put(token, PRODUCT.encode() + b"# more", if_match='"x"'), 412)
+    changed = put(token, PRODUCT.encode() + b"# more", if_match=first.json()["etag"])
+    assert (changed.status_code, put(token, PRODUCT.encode() + b"# more").json()) == (200, changed.json())
+    # Nor can somebody else's be taken over.
+    is_problem(put(editor(world), PRODUCT.replace("menu", "checkout").encode()), 403)
+    assert [p["id"] for p in world.get(path, token).json()["items"]] == ["revenue"]
+    is_problem(world.send("POST", f"{path}/revenue/retire", editor(world)), 403)
+    assert world.send("POST", f"{path}/revenue/retire", token).status_code == 204
+    is_problem(world.send("POST", f"{path}/revenue/retire", token), 404)
+    assert put(token, PRODUCT.encode()).status_code == 201
+    did = [e.action for e in world.store.audit("data product", "revenue")]
+    assert did == ["created", "changed", "retired", "created"]
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("kind: DataProduct\nid: x\n", "apiVersion"),
+        ("kind: DataContract\nid: x\n", "this is a contract"),
+        ("kind: Subscription\nconsumer: a\ncontract: b\n", "no data product"),
+        (PRODUCT.replace("inputPorts", "inputs"), "did you mean"),
+        (PRODUCT.replace("contractId: rates", "contractID: rates"), "contractId"),
+        ("a: [", "a value is missing"),
+        ("", "empty"),
+    ],
+)
+def test_what_is_no_data_product_is_refused(world: World, text: str, said: str) -> None:
+    answer = world.send("POST", "/api/v1/data-products", world.token("admin"), text.encode())
+    assert said in json.dumps(is_problem(answer, 422))
+
+
+def test_whoever_changes_what_a_data_product_reads_is_told(world: World) -> None:
+    world.put(orders("1.0.0", extra=AMOUNT))
+    token = world.token("admin")
+    world.send("POST", "/api/v1/data-products", token, PRODUCT.encode())
+
+    def impacts() -> set[tuple[str, str, str]]:
+        verdict = world.send("POST", "/api/v1/preflight", token, {"new": V2.decode()}).json()
+        found = (i for f in verdict["findings"] for i in f["impacts"])
+        return {(i["consumer"]["name"], i["consumer"]["team"], i["level"]) for i in found}
+
+    assert impacts() == {("Revenue", "menu", "UNKNOWN")}
+    world.send("POST", "/api/v1/data-products/revenue/retire", token)
+    assert impacts() == set()
+
+
 def put_incident(world: World, number: int = 0, **more: Any) -> Incident:
     evidence = Result(check=CHECK, outcome=Outcome.FAILED, expected="0 rows", found=f"{number} rows are NULL")
     incident = Incident(fingerprint=f"{number:064x}", contract="orders", table="orders", check=CHECK.id,
@@ -483,7 +531,7 @@ def test_a_gate_is_open_closed_or_nobody_can_tell(world: World) -> None:
     assert "did you mean orders" in unknown["mistakes"][0]["hint"]
 
 
-def test_checks_are_asked_for_once_listed_and_taken_back(world: World, stopped: Stopped) -> None:
+def test_checks_are_asked_for_once_listed_and_taken_back(world: World) -> None:
     world.put(V1)
     token, path = world.token("publisher", "viewer"), f"{CONTRACTS}/orders/runs"
     (first,) = world.send("POST", path, token, {"partition": {"month": "12"}}).json()["items"]
@@ -493,32 +541,23 @@ def test_checks_are_asked_for_once_listed_and_taken_back(world: World, stopped: 
     listed = world.get("/api/v1/jobs", token).json()["items"]
     assert {j["id"] for j in listed} == {first["id"], second["id"]}
     assert world.send("DELETE", f"/api/v1/jobs/{second['id']}", token).status_code == 204
-    is_problem(world.send("DELETE", f"/api/v1/jobs/{second['id']}", token), 404)
+    is_problem(world.send("DELETE", f"/api/v1/jobs/{second['id']}", token), 409)
+    for unknown in ("77", "x", "9" * 30):
+        is_problem(world.send("DELETE", f"/api/v1/jobs/{unknown}", token), 404)
+    page = world.get("/api/v1/jobs?limit=1", token).json()
+    assert ([j["partition"] for j in page["items"]], page["next"]) == ([{"month": "12"}], None)
     assert world.get("/api/v1/jobs", world.token("admin", tenant="evil")).json()["items"] == []
     is_problem(world.send("DELETE", f"/api/v1/jobs/{first['id']}", world.token("admin", tenant="evil")), 404)
     is_problem(world.send("POST", path, token, {"table": "nothing"}), 422)
     is_problem(world.send("POST", path, token, {"server": "nothing"}), 422)
     is_problem(world.send("POST", path, world.token("viewer"), {}), 403)
-    stopped.close()
-    assert [d["partition"] for d in stopped.done] == [{"month": "12"}]
+    (waits,) = world.store.waiting_runs(NOW, per_group=9)
+    assert (waits.id, waits.reason, waits.bucket) == (int(first["id"]), Reason.MANUAL, "s3://lake")
     assert [e.action for e in world.store.audit("contract", "orders")] == [
         "registered",
         *["triggered"] * 3,
         "cancelled",
     ]
-
-
-def test_without_workers_a_check_is_refused_and_not_lost_in_silence(world: World) -> None:
-    alone = World(world.store)
-    world.put(V1)
-    for path, body in (
-        (f"{CONTRACTS}/orders/runs", {}),
-        ("/api/v1/events/publish", s3_message("orders/a.parquet")),
-    ):
-        assert (
-            "no workers"
-            in is_problem(alone.send("POST", path, world.token("publisher"), body), 503)["detail"]
-        )
 
 
 def s3_message(*keys: str) -> dict[str, Any]:
@@ -533,7 +572,7 @@ def s3_message(*keys: str) -> dict[str, Any]:
     }
 
 
-def test_published_files_start_one_check_and_the_same_message_none(world: World, stopped: Stopped) -> None:
+def test_published_files_start_one_check_and_the_same_message_none(world: World) -> None:
     world.put(V1)
     token = world.token("publisher")
     message = s3_message("orders/a.parquet", "orders/b.parquet", "elsewhere/c.parquet")
@@ -546,31 +585,38 @@ def test_published_files_start_one_check_and_the_same_message_none(world: World,
     assert (check["contract"], check["table"], first.json()["heard_before"]) == ("orders", "orders", 0)
     assert first.json()["unmatched"] == ["s3://lake/elsewhere/c.parquet"]
     again = world.send("POST", "/api/v1/events/publish", token, message)
-    assert (again.json()["checks"], again.json()["heard_before"]) == ([], 3)
+    assert (again.json()["checks"], again.json()["heard_before"]) == ([], 2)
     more = world.send("POST", "/api/v1/events/publish", token, s3_message("orders/d.parquet"))
-    assert len(world.get("/api/v1/jobs", world.token("viewer")).json()["items"]) <= 2
     assert more.json()["heard_before"] == 0
+    assert [(e.contract, e.table) for e in world.store.open_events()] == [("orders", "orders")] * 3
     is_problem(world.send("POST", "/api/v1/events/publish", token, b"hello"), 422)
     is_problem(world.send("POST", "/api/v1/events/publish", token, b" " * 1_000_001), 413)
     is_problem(world.send("POST", "/api/v1/events/publish", world.token("viewer"), message), 403)
 
 
-def test_a_message_whose_checks_could_not_be_asked_for_counts_as_not_heard(
-    world: World, stopped: Stopped, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    from contracts_svc.errors import CouldNotCheck
-
+def test_what_a_job_says_to_have_written_is_checked(world: World) -> None:
     world.put(V1)
-    token = world.token("publisher")
-    with monkeypatch.context() as broken:
+    token = world.token("lineage")
+    outputs = [{"namespace": "s3://lake", "name": n} for n in ("orders", "elsewhere")]
 
-        def refuse(*_: object, **__: object) -> str:
-            raise CouldNotCheck("a job", "the queue is full")
+    def event(kind: str, run: str) -> dict[str, Any]:
+        return {"eventType": kind, "eventTime": NOW.isoformat(), "run": {"runId": run}, "outputs": outputs,
+                "job": {"namespace": "etl", "name": "load"}, "inputs": [], "producer": "https://p.example"}  # fmt: skip
 
-        broken.setattr(stopped.jobs, "defer", refuse)
-        is_problem(world.send("POST", "/api/v1/events/publish", token, s3_message("orders/a.parquet")), 503)
-    done = world.send("POST", "/api/v1/events/publish", token, s3_message("orders/a.parquet"))
-    assert len(done.json()["checks"]) == 1
+    def open_events() -> list[tuple[str, str]]:
+        return [(e.contract, e.table) for e in world.store.open_events()]
+
+    assert world.send("POST", "/api/v1/lineage", token, event("START", "r1")).status_code == 201
+    assert open_events() == []
+    for _ in range(2):
+        assert world.send("POST", "/api/v1/lineage", token, event("COMPLETE", "r1")).status_code == 201
+    assert open_events() == [("orders", "orders")]
+    batch = [event("COMPLETE", "r1"), {"eventType": "COMPLETE"}, event("COMPLETE", "r2")]
+    assert world.send("POST", "/api/v1/lineage/batch", token, batch).json()["kept"] == 2
+    assert open_events() == [("orders", "orders")] * 2
+    elsewhere = world.token("lineage", tenant="evil")
+    assert world.send("POST", "/api/v1/lineage", elsewhere, event("COMPLETE", "r3")).status_code == 201
+    assert open_events() == [("orders", "orders")] * 2
 
 
 def test_the_audit_is_for_admins_and_of_their_tenant(world: World) -> None:
@@ -594,6 +640,7 @@ def test_the_audit_is_for_admins_and_of_their_tenant(world: World) -> None:
 
 ID = f"{0:064x}"
 FUTURE = (NOW + timedelta(days=1)).isoformat()
+SILENCE = {"matchers": ["squad=checkout"], "reason": "x", "ends": (NOW + timedelta(hours=1)).isoformat()}
 REQUESTS: dict[tuple[str, str], tuple[str, Any, int, int]] = {
     # (method, route) -> path, body, status for the tenant itself, status for another one
     ("GET", "/api/v1/contracts"): ("/contracts", None, 200, 200),
@@ -611,6 +658,10 @@ REQUESTS: dict[tuple[str, str], tuple[str, Any, int, int]] = {
     ("GET", "/api/v1/runs/{run_id}"): ("/runs/RUN", None, 200, 404),
     ("GET", "/api/v1/jobs"): ("/jobs", None, 200, 200),
     ("DELETE", "/api/v1/jobs/{job_id}"): ("/jobs/JOB", None, 204, 404),
+    ("POST", "/api/v1/data-products"): ("/data-products", PRODUCT.replace("id: revenue", "id: revenue\ntenant: acme").encode(), 201, 403),
+    ("GET", "/api/v1/data-products"): ("/data-products", None, 200, 200),
+    ("GET", "/api/v1/data-products/{product_id:path}"): ("/data-products/revenue", None, 200, 404),
+    ("POST", "/api/v1/data-products/{product_id:path}/retire"): ("/data-products/revenue/retire", None, 204, 404),
     ("POST", "/api/v1/waivers"): ("/waivers", {"contract": "orders", "fingerprint": "0" * 16, "reason": "x", "expires": FUTURE}, 201, 404),
     ("GET", "/api/v1/waivers"): ("/waivers", None, 200, 200),
     ("GET", "/api/v1/incidents"): ("/incidents", None, 200, 200),
@@ -618,7 +669,12 @@ REQUESTS: dict[tuple[str, str], tuple[str, Any, int, int]] = {
     ("POST", "/api/v1/incidents/{incident_id}/acknowledge"): (f"/incidents/{ID}/acknowledge", {}, 200, 404),
     ("POST", "/api/v1/incidents/{incident_id}/resolve"): (f"/incidents/{ID}/resolve", {"reason": "x"}, 200, 404),
     ("GET", "/api/v1/datasets/{name:path}/gate"): ("/datasets/orders/gate", None, 200, 404),
+    ("GET", "/api/v1/me"): ("/me", None, 200, 200),
     ("GET", "/api/v1/audit"): ("/audit", None, 200, 200),
+    ("GET", "/api/v1/silences"): ("/silences", None, 200, 200),
+    ("GET", "/api/v1/silences/{silence_id}"): ("/silences/SILENCE", None, 200, 404),
+    ("DELETE", "/api/v1/silences/{silence_id}"): ("/silences/SILENCE", None, 200, 404),
+    ("POST", "/api/v1/silences"): ("/silences", SILENCE, 201, 201),
     ("POST", "/api/v1/preflight"): ("/preflight", {"new": orders("2.0.0", tenant="acme").decode()}, 200, 403),
     ("POST", "/api/v1/events/publish"): ("/events/publish", s3_message("orders/a.parquet"), 202, 202),
     ("POST", "/api/v1/contracts"): ("/contracts", orders("1.0.1", tenant="acme", extra=AMOUNT), 201, 403),
@@ -630,12 +686,12 @@ def test_another_tenant_sees_nothing_at_any_endpoint(world: World) -> None:
     world.put(orders("1.0.0", tenant="acme", extra=AMOUNT))
     put_incident(world)
     mine, other = (world.token("admin", tenant=tenant) for tenant in ("acme", "evil"))
-    # One job runs, so that the next one waits.
     world.send("POST", "/api/v1/contracts/orders/runs", mine, {"partition": {"a": "1"}})
     (job,) = world.send("POST", "/api/v1/contracts/orders/runs", mine, {"partition": {"b": "1"}}).json()[
         "items"
     ]
-    names = {"RUN": put_run(world), "JOB": job["id"]}
+    silence = world.send("POST", "/api/v1/silences", mine, SILENCE | {"reason": "another"}).json()
+    names = {"RUN": put_run(world), "JOB": job["id"], "SILENCE": silence["id"]}
     routes = {(m, r.path) for r in routes_of(world) for m in r.methods if r.path.startswith("/api/v1")}
     # Lineage has names of its own, which tests/acceptance/test_api_lineage.py asks for.
     routes = {(m, path) for m, path in routes if not path.startswith("/api/v1/lineage")}
@@ -647,11 +703,15 @@ def test_another_tenant_sees_nothing_at_any_endpoint(world: World) -> None:
         assert theirs.status_code == refused, (method, path, theirs.text)
         if refused < 300:
             told = theirs.json()
-            listed = told.get("items", told.get("checks"))
+            listed = told.get("items", told.get("checks", []))
             # Their own token was made, which their audit tells.
             assert [e for e in listed if e.get("kind") != "token"] == [], (method, path)
         else:
-            assert "acme" not in theirs.json()["detail"] or path in ("/preflight", "/contracts")
+            assert "acme" not in theirs.json()["detail"] or path in (
+                "/preflight",
+                "/contracts",
+                "/data-products",
+            )
         own = world.send(method, f"/api/v1{path}", mine, body)
         assert own.status_code == ok, (method, path, own.text)
         nobody = world.send(method, f"/api/v1{path}", "", body)

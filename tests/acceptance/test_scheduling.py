@@ -345,7 +345,7 @@ def test_a_burst_of_publish_events_is_one_check(world: World) -> None:
     world.register("c", "0 0 1 1 *")
     for n in range(20):
         event = PublishEvent(key=f"k{n}", tenant="", contract="c", table="t", at=world.now)
-        assert world.store.put_event(event)
+        assert world.store.put_events([event])
         world.round(2)
     world.rounds(world.now + timedelta(minutes=10), 5)
     (run,) = world.runs("c")
@@ -358,7 +358,7 @@ def test_an_event_of_the_moment_that_a_schedule_was_due_is_checked_too(world: Wo
     world.rounds(START + timedelta(minutes=40), 60)
     (scheduled,) = world.runs("c")
     at = scheduled.scheduled_for
-    world.store.put_event(PublishEvent(key="k", tenant="", contract="c", table="t", at=at))
+    world.store.put_events([PublishEvent(key="k", tenant="", contract="c", table="t", at=at)])
     world.round(60)
     assert [(r.reason, r.scheduled_for) for r in world.runs("c")] == [
         (Reason.SCHEDULE, at),

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 import socket
 import sqlite3
 import subprocess
-import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -27,51 +25,14 @@ from contracts_svc.policy_read import read_policy
 from contracts_svc.render.json import verdict_json
 from contracts_svc.runs import Run
 from tests.fixtures_store import read_contract
-
-CONTRACTS = [sys.executable, "-c", "from contracts_svc.cli.main import run; run()"]
-
-
-class Server:
-    """One process of `contracts serve` on a database of its own."""
-
-    def __init__(self, folder: Path, *arguments: str) -> None:
-        self.url_of_database = f"sqlite:///{folder}/contracts.db"
-        self.environment = {k: v for k, v in os.environ.items() if not k.startswith("CONTRACTS_")}
-        self.environment |= {"CONTRACTS_DATABASE_URL": self.url_of_database}
-        (folder / "policy.yaml").write_bytes(files.policy()["contracts-policy.yaml"])
-        self.folder = folder
-        self.process = subprocess.Popen(
-            [*CONTRACTS, "serve", "--port", "0", *arguments],
-            cwd=folder,
-            env=self.environment | {"CONTRACTS_POLICY": "policy.yaml"},
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        assert self.process.stderr is not None
-        first = self.process.stderr.readline()
-        self.started: dict[str, Any] = json.loads(first)
-        self.url: str = self.started["url"]
-
-    def run(self, *argv: str, **environment: str) -> tuple[int, str]:
-        done = subprocess.run(
-            [*CONTRACTS, *argv],
-            cwd=self.folder,
-            env=self.environment | environment,
-            capture_output=True,
-            text=True,
-        )
-        return done.returncode, done.stdout + done.stderr
-
-    def stop(self) -> list[dict[str, Any]]:
-        """End it as an orchestrator does; what it logged."""
-        self.process.send_signal(signal.SIGTERM)
-        _, logged = self.process.communicate(timeout=60)
-        return [json.loads(line) for line in logged.splitlines()]
+from tests.serving import CONTRACTS, Server
 
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    found = Server(tmp_path_factory.mktemp("serve"))
+    folder = tmp_path_factory.mktemp("serve")
+    (folder / "policy.yaml").write_bytes(files.policy()["contracts-policy.yaml"])
+    found = Server(folder, f"sqlite:///{folder}/contracts.db", CONTRACTS_POLICY="policy.yaml")
     yield found
     if found.process.poll() is None:
         found.stop()
@@ -79,7 +40,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 def put_lineage(server: Server) -> None:
     """What the demo's SQL says, as it is kept once it has come in."""
-    store = DatabaseStore(Database(server.url_of_database), read_contract)
+    store = DatabaseStore(Database(server.environment["CONTRACTS_DATABASE_URL"]), read_contract)
     heard = [read_events(t.splitlines(), n) for n, t in files.lineage_events().items()]
     store.put_edges(
         gather(store.contracts(), sql=files.sql(), heard=heard, seen=datetime.now(UTC)).graph.edges
@@ -108,7 +69,7 @@ def told(findings: list[dict[str, Any]]) -> set[tuple[str, str, str, str]]:
 
 
 def put_run(server: Server) -> None:
-    store = DatabaseStore(Database(server.url_of_database), read_contract)
+    store = DatabaseStore(Database(server.environment["CONTRACTS_DATABASE_URL"]), read_contract)
     now = datetime.now(UTC)
     run = Run(contract="flights", version="1.0.0", table="flights", server="lake",
               scope="whole table", started=now, finished=now, results=())  # fmt: skip
@@ -207,7 +168,7 @@ def test_it_refuses_what_it_cannot_serve(tmp_path: Path) -> None:
 
 
 def test_in_the_demo_no_token_is_asked_for_on_loopback(tmp_path: Path) -> None:
-    server = Server(tmp_path, "--demo")
+    server = Server(tmp_path, f"sqlite:///{tmp_path}/contracts.db", "--demo")
     try:
         assert server.started["tokens"] == "none needed"
         assert httpx.get(f"{server.url}/api/v1/contracts").status_code == 200

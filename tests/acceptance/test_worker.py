@@ -8,8 +8,7 @@ import signal
 import subprocess
 import sys
 import threading
-import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -20,7 +19,7 @@ import pyarrow.parquet as pq
 import pytest
 from prometheus_client import CollectorRegistry, generate_latest
 
-from contracts_svc import app, settings
+from contracts_svc import app, app_work, settings
 from contracts_svc.adapters.queue.inprocess import InProcessQueue
 from contracts_svc.adapters.store.store import DatabaseStore
 from contracts_svc.alerts import IncidentState
@@ -35,7 +34,7 @@ from contracts_svc.scheduler import Worker
 from contracts_svc.scheduler_metrics import NAMES, SchedulerMetrics
 from contracts_svc.schedules_runs import Planned, Reason, RunState
 from tests.fixtures_store import read_contract
-from tests.support import ROOT
+from tests.support import ROOT, wait_for
 
 CLOCK = app.SystemClock()
 
@@ -74,13 +73,6 @@ def ask(store: DatabaseStore, table: str = "t") -> None:
     )
 
 
-def wait(until: Callable[[], bool]) -> None:
-    end = time.monotonic() + 60
-    while not until():
-        assert time.monotonic() < end
-        time.sleep(0.05)
-
-
 def states(store: DatabaseStore) -> list[RunState]:
     return [r.state for r in store.scheduled_runs("urn:c", state=None)]
 
@@ -96,7 +88,7 @@ def test_a_worker_checks_what_is_due_until_it_is_told_to_stop(store: DatabaseSto
     with subprocess.Popen(
         command, cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(ROOT)}, stdout=subprocess.PIPE, text=True
     ) as worker:
-        wait(lambda: states(store) == [RunState.DONE])
+        wait_for(lambda: states(store) == [RunState.DONE])
         worker.send_signal(signal.SIGTERM)
         said, _ = worker.communicate(timeout=60)
     assert worker.returncode == 0
@@ -115,9 +107,9 @@ def test_a_table_whose_check_cannot_be_carried_out_is_told_at_once(store: Databa
     store.plan_runs(
         [Planned(tenant="", contract="urn:d", table="t", scheduled_for=now, reason=Reason.MANUAL)], now
     )
-    process = app.scheduled(settings.load(), CollectorRegistry())
+    process = app_work.scheduled(settings.load(), CollectorRegistry())
     process.start()
-    wait(lambda: [r.state for r in store.scheduled_runs("urn:d")] == [RunState.ERRORED])
+    wait_for(lambda: [r.state for r in store.scheduled_runs("urn:d")] == [RunState.ERRORED])
     process.stop()
     (incident,) = store.incidents()
     assert (incident.check, incident.state) == (COULD_NOT_CHECK, IncidentState.OPEN)
@@ -136,9 +128,9 @@ def test_one_partition_on_the_server_that_is_named(store: DatabaseStore, tmp_pat
     asked = Planned(tenant="", contract="urn:p", table="t", scheduled_for=now, reason=Reason.MANUAL)
     other = replace(asked, scheduled_for=now + timedelta(seconds=1), server="nope")
     store.plan_runs([replace(asked, server="s", partition={"day": "2"}), other], now)
-    process = app.scheduled(settings.load(), CollectorRegistry())
+    process = app_work.scheduled(settings.load(), CollectorRegistry())
     process.start()
-    wait(lambda: {r.state for r in store.scheduled_runs("urn:p")} == {RunState.DONE, RunState.ERRORED})
+    wait_for(lambda: {r.state for r in store.scheduled_runs("urn:p")} == {RunState.DONE, RunState.ERRORED})
     process.stop()
     run = next(r for r in store.runs("urn:p", "t") if r.scope == "day=2")
     assert (run.rows, {r.check.kind for r in run.results if r.bad} & {"required"}) == (1, {"required"})
@@ -247,14 +239,14 @@ class Held:
             ask(self.store, table)
         self.worker.start()
         self.queue.hand(self.store.waiting_runs(CLOCK.now(), per_group=9))
-        wait(lambda: self.worker.busy == 2)
+        wait_for(lambda: self.worker.busy == 2)
 
 
 def test_a_worker_that_is_stopped_ends_what_it_does(store: DatabaseStore) -> None:
     held = Held(store)
     held.begin()
     beats = {r.heartbeat for r in store.runs_in_flight()}
-    wait(lambda: beats.isdisjoint({r.heartbeat for r in store.runs_in_flight()}))
+    wait_for(lambda: beats.isdisjoint({r.heartbeat for r in store.runs_in_flight()}))
     threading.Timer(0.3, held.go.set).start()
     assert held.worker.stop(within=60) == 0
     assert states(store) == [RunState.DONE, RunState.DONE]
@@ -268,14 +260,14 @@ def test_what_does_not_end_in_time_is_handed_back_and_adds_nothing_later(store: 
     waiting = store.waiting_runs(CLOCK.now(), per_group=9)
     assert [(r.state, r.attempts, r.worker) for r in waiting] == [(RunState.WAITING, 0, "")] * 2
     held.go.set()
-    wait(lambda: held.worker.busy == 0)
+    wait_for(lambda: held.worker.busy == 0)
     assert held.told == 0
     assert store.runs("urn:c", "t") == ()
     again = Held(store)
     again.go.set()
     again.worker.start()
     again.queue.hand(waiting)
-    wait(lambda: states(store) == [RunState.DONE, RunState.DONE])
+    wait_for(lambda: states(store) == [RunState.DONE, RunState.DONE])
     again.worker.stop()
     assert again.told == 2
 
@@ -299,7 +291,7 @@ def test_a_defect_in_one_run_does_not_end_the_worker(store: DatabaseStore) -> No
         ask(store, table)
     worker.start()
     held.queue.hand(store.waiting_runs(CLOCK.now(), per_group=9))
-    wait(lambda: RunState.DONE in states(store))
+    wait_for(lambda: RunState.DONE in states(store))
     worker.stop()
     assert checked == ["t", "u"]
     (failed,) = store.scheduled_runs("urn:c", state=RunState.WAITING)

@@ -31,7 +31,7 @@ from contracts_svc.adapters.store.tables_jobs import scheduled_runs
 from contracts_svc.errors import CouldNotCheck
 from contracts_svc.schedules_runs import Planned, PublishEvent, Reason, RunState
 from tests.fixtures_store import BACKENDS, NewUrl, Postgres, read_contract
-from tests.support import ROOT
+from tests.support import ROOT, wait_for
 from tests.worker_process import QuickClock
 
 MINUTELY, ASKED, PUBLISHED = 8, 60, 40
@@ -120,14 +120,7 @@ def ask(store: DatabaseStore, clock: QuickClock, n: int) -> None:
 def publish(store: DatabaseStore, clock: QuickClock, n: int) -> None:
     for part in range(3):
         event = PublishEvent(key=f"{n}.{part}", tenant="", contract="p", table=f"p{n}", at=clock.now())
-        store.put_event(event)
-
-
-def wait(until: Callable[[], bool], what: str) -> None:
-    end = time.monotonic() + PATIENCE
-    while not until():
-        assert time.monotonic() < end, f"{what} did not come"
-        time.sleep(0.05)
+        store.put_events([event])
 
 
 def planned_runs(store: DatabaseStore) -> int:
@@ -188,7 +181,7 @@ def test_killed_at_random_points_of_200_runs_none_is_lost_and_none_doubled(empty
             time.sleep(rng.uniform(0.1, 1.4))
             running.kill(rng.randrange(len(running.numbers)))
         no_more(store, clock)
-        wait(lambda: over(store), "the end of all runs")
+        wait_for(lambda: over(store), "the end of all runs")
     everything_was_done(store)
     again = store.database.read(lambda c: c.scalar(select(func.sum(scheduled_runs.c.attempts)))) or 0
     assert again > planned_runs(store), "some attempts were killed"
@@ -217,15 +210,15 @@ def test_a_server_that_is_stopped_and_started_loses_and_doubles_nothing(own_serv
     with processes(url, start, 2):
         for n in range(ASKED // 2):
             ask(store, clock, n)
-        wait(lambda: planned_runs(store) > ASKED // 2, "the first runs")
+        wait_for(lambda: planned_runs(store) > ASKED // 2, "the first runs")
         own_server.restart()
         for n in range(ASKED // 2, ASKED):
             trying(lambda n=n: ask(store, clock, n))  # type: ignore[misc]
         for n in range(PUBLISHED):
             publish(store, clock, n)
-        wait(lambda: planned_runs(store) >= ALL_RUNS, "further runs")
+        wait_for(lambda: planned_runs(store) >= ALL_RUNS, "further runs")
         no_more(store, clock)
-        wait(lambda: over(store), "the end of all runs")
+        wait_for(lambda: over(store), "the end of all runs")
     everything_was_done(store)
     store.close()
 

@@ -21,8 +21,9 @@ import pytest
 import sqlglot
 from sqlglot import exp
 
-from contracts_svc.adapters.engines import duckdb as engine_module
-from contracts_svc.adapters.engines.duckdb import DuckDBEngine, httpfs_file
+from contracts_svc.adapters.engines.duckdb import DuckDBEngine
+from contracts_svc.adapters.engines.duckdb import connection as engine_module
+from contracts_svc.adapters.engines.duckdb.connection import httpfs_file
 from contracts_svc.adapters.storage import ArrowStorage
 from contracts_svc.demo.lake import Lake
 from contracts_svc.errors import CouldNotCheck

@@ -21,11 +21,12 @@ from slack_sdk.models.blocks import Block
 from contracts_svc.adapters.receivers import RECEIVERS
 from contracts_svc.adapters.receivers.console import WIDTH, ConsoleReceiver
 from contracts_svc.adapters.receivers.file import FileReceiver
-from contracts_svc.adapters.receivers.slack import SlackConfig, SlackReceiver, blocks, fallback
+from contracts_svc.adapters.receivers.slack import SlackConfig, SlackReceiver
 from contracts_svc.alerts import Audience, Notification, Section
 from contracts_svc.errors import UserMistake
 from contracts_svc.findings import Severity
 from contracts_svc.ports import Delivery
+from contracts_svc.render.slack import blocks, fallback
 from tests.alerts_world import NOON
 
 MESSAGE = Notification(
@@ -329,7 +330,7 @@ def test_text_from_data_means_nothing_to_slack(value: str) -> None:
     message = about({value: value}, *[{"n": value}] * 50, lines=(value,) * 50, title=value)
     made = check_blocks(replace(message, team=value))
     assert all(c.isprintable() or c in "\u200d\n" for t in texts_of(made) for c in t)
-    text = fallback(message)
+    text = fallback(message.title)
     assert "<" not in text
     assert ">" not in text
 

@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 from pytest_httpserver import HTTPServer
 from werkzeug import Request, Response
 
-from contracts_svc.adapters.receivers import RECEIVERS, slack, webhook
+from contracts_svc.adapters.receivers import RECEIVERS, webhook
 from contracts_svc.adapters.receivers.alertmanager import (
     AlertmanagerConfig,
     AlertmanagerReceiver,
@@ -33,10 +33,11 @@ from contracts_svc.adapters.receivers.pagerduty import PagerDutyConfig, PagerDut
 from contracts_svc.adapters.receivers.slack import SlackConfig, SlackReceiver
 from contracts_svc.adapters.receivers.slack_signature import WINDOW, verified
 from contracts_svc.adapters.receivers.webhook import WebhookConfig, WebhookReceiver
-from contracts_svc.alerts import Audience, Notification, Section
+from contracts_svc.alerts import Audience, Notification, OnIt, Section
 from contracts_svc.errors import UserMistake
 from contracts_svc.findings import Severity
 from contracts_svc.ports import Delivery, Receiver
+from contracts_svc.render import slack
 from tests.adapters.test_receivers import MESSAGE
 from tests.support import program
 
@@ -254,6 +255,7 @@ def test_every_row_makes_its_receiver(tmp_path: Path) -> None:
         "token": TOKEN,
         "path": str(tmp_path / "out.jsonl"),
         "timeout": "5",
+        "lasts": "48",
         "channel": "#x",
     }
     for name, kind in RECEIVERS.items():
@@ -302,7 +304,7 @@ def test_a_page_is_triggered_acknowledged_and_resolved_by_one_key(httpserver: HT
     acknowledged = replace(OPEN, labels={**OPEN.labels, "state": "acknowledged"})
     partly = replace(OVER, still_open=2)
     for notification in (OPEN, acknowledged, partly, OVER):
-        assert receiver.send(notification) == Delivery(sent=True)
+        assert receiver.send(notification).sent
     events = [json.loads(r.get_data()) for r in asked]
     assert [e["event_action"] for e in events] == ["trigger", "acknowledge", "trigger", "resolve"]
     assert {e["dedup_key"] for e in events} == {"g1"}
@@ -310,6 +312,25 @@ def test_a_page_is_triggered_acknowledged_and_resolved_by_one_key(httpserver: HT
     assert {r.path for r in asked} == {"/v2/enqueue"}
     payload = events[0]["payload"]
     assert (payload["summary"], payload["source"], payload["severity"]) == (MESSAGE.title, "flights", "error")
+
+
+def test_a_page_that_was_acknowledged_wakes_again_when_nobody_is_on_it_any_more(
+    httpserver: HTTPServer,
+) -> None:
+    asked = answers(httpserver, Response('{"status":"success"}', 202))
+    receiver = MAKERS["pagerduty"](httpserver.url_for("/"))
+    partly = replace(OPEN, update="ada is on it")
+    wholly = replace(partly, labels={**OPEN.labels, "state": "acknowledged"})
+    thread = ""
+    for notification in (OPEN, partly, wholly, OPEN, OPEN, OVER):
+        delivery = receiver.send(replace(notification, thread=thread))
+        assert delivery.sent
+        thread = delivery.thread or thread
+    said = [json.loads(r.get_data()) for r in asked]
+    assert [e["event_action"] for e in said] == [
+        "trigger", "acknowledge", "resolve", "trigger", "trigger", "resolve"
+    ]  # fmt: skip
+    assert len({e["dedup_key"] for e in said}) == 1
 
 
 @pytest.mark.parametrize("value", HOSTILE)
@@ -399,7 +420,44 @@ def test_the_real_alertmanager_fires_refreshes_and_resolves(alertmanager: str) -
     ]
     thread = told(replace(OVER, incidents=("f1", "f2"), resolved=("f1", "f2")), thread)
     assert there(alertmanager) == []
-    assert json.loads(thread) == {}
+    assert json.loads(thread) == {"severities": {}, "silence": ""}
+
+
+def test_what_people_do_shows_in_the_real_alertmanager(alertmanager: str) -> None:
+    receiver = AlertmanagerReceiver(AlertmanagerConfig(url=alertmanager))
+    now = datetime.now(UTC)
+    ends = now + timedelta(hours=2)
+
+    def told(notification: Notification, thread: str = "") -> str:
+        delivery = receiver.send(replace(notification, created=datetime.now(UTC), thread=thread))
+        assert delivery.sent, delivery.reason
+        return delivery.thread
+
+    def named(name: str) -> dict[str, Any]:
+        (found,) = (a for a in there(alertmanager) if a["labels"]["incident"] == name)
+        return found
+
+    fires = replace(OPEN, incidents=("p.1", "p.2"), labels={**OPEN.labels, "dataset": "people"})
+    thread = told(fires)
+    on_it = {"p.1": OnIt(who="ada", until=ends)}
+    thread = told(replace(fires, update="ada is on it", on_it=on_it, severity=Severity.WARNING), thread)
+    assert named("p.1")["annotations"]["acknowledged_by"] == "ada"
+    assert named("p.1")["annotations"]["acknowledged_until"] == ends.isoformat()
+    assert "acknowledged_by" not in named("p.2")["annotations"]
+    assert named("p.1")["labels"]["severity"] == "error", "who is on it makes it no other alert"
+
+    silenced = replace(fires, update="ada silenced this", silenced=OnIt(who="ada", until=ends))
+    thread = told(silenced, thread)
+    assert {named(n)["status"]["state"] for n in ("p.1", "p.2")} == {"suppressed"}
+    again = told(silenced, thread)
+    with urllib.request.urlopen(f"{alertmanager}/api/v2/silences", timeout=5) as response:
+        kept = [s for s in json.load(response) if s["status"]["state"] == "active"]
+    assert [(s["createdBy"], s["comment"]) for s in kept] == [("ada", "ada silenced this")], "one, not two"
+    thread = told(replace(fires, update="ada ended the silence"), again)
+    assert {named(n)["status"]["state"] for n in ("p.1", "p.2")} == {"active"}
+    told(replace(fires, update="once more"), again), "a silence that is gone already does no harm"
+    told(replace(OVER, incidents=("p.1", "p.2"), resolved=("p.1", "p.2"), labels=fires.labels), thread)
+    assert not [a for a in there(alertmanager) if a["labels"]["incident"].startswith("p.")]
 
 
 def test_the_real_alertmanager_takes_whatever_data_holds(alertmanager: str) -> None:

@@ -2,19 +2,29 @@
 
 from __future__ import annotations
 
+import os
+import re
 import socket
+import threading
 from dataclasses import replace
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
+from typing import ClassVar
 
 import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from sqlglot import exp
 
-from contracts_svc.adapters.storage import ArrowStorage, glob_pattern, hive_partition
+from contracts_svc.adapters.engines.duckdb import DuckDBEngine
+from contracts_svc.adapters.storage import ArrowStorage, glob_pattern
+from contracts_svc.adapters.storage.arrow import s3_system
 from contracts_svc.demo.lake import Lake
+from contracts_svc.demo.publish import make_bucket
 from contracts_svc.errors import CouldNotCheck, UserMistake
-from contracts_svc.ports import DataFile
+from contracts_svc.files import Reading, hive_partition
+from contracts_svc.ports import DataFile, S3Access, Source
 from tests.fixtures_s3 import put
 from tests.support import case_rows, shared
 
@@ -98,6 +108,134 @@ def test_the_version_of_a_file_changes_with_it(tmp_path: Path) -> None:
     file.write_bytes(b"12")
     [after] = ArrowStorage().files(str(file))
     assert before.version != after.version
+
+
+def test_a_file_that_keeps_its_size_and_its_time_is_another_one_all_the_same(tmp_path: Path) -> None:
+    file = tmp_path / "a.parquet"
+    file.write_bytes(b"1")
+    [before] = ArrowStorage().files(str(file))
+    times = (file.stat().st_atime_ns, file.stat().st_mtime_ns)
+    file.write_bytes(b"2")
+    os.utime(file, ns=times)
+    [after] = ArrowStorage().files(str(file))
+    assert (before.size, before.modified) == (after.size, after.modified)
+    assert before.version != after.version
+
+
+def test_the_version_of_an_object_is_its_etag(s3_server: Lake) -> None:
+    storage, client = ArrowStorage(s3_server.access), s3_system(s3_server.access)
+    make_bucket(s3_server.access, "versions")
+    versions = []
+    for content in (b"12345", b"54321", b"12345"):
+        with client.open_output_stream("versions/a.parquet") as stream:
+            stream.write(content)
+        [file] = storage.files("s3://versions/")
+        versions.append(file.version)
+    # The ETag of an upload in one part.
+    assert re.fullmatch(r"[0-9a-f]{32}-1-[0-9]+", versions[0])
+    # The same content again is the same file, whenever it was written.
+    assert versions[0] == versions[2] != versions[1]
+
+
+ODD = ("a b", "a+b", "ä🙈", "a%2Fb", "a&<b>'\"", "a\\b", "x=1/y=ü+1", "#?", "*[a]")
+
+
+def test_odd_names_are_listed_as_they_are(s3_server: Lake) -> None:
+    for name in ODD:
+        put(s3_server, "odd-names", f"t/{name}.csv", b"a\n1\n")
+    storage = ArrowStorage(s3_server.access)
+    found = storage.files("s3://odd-names/t/")
+    assert {f.path for f in found} == {f"s3://odd-names/t/{n}.csv" for n in ODD}
+    # The server does not sign this name as the client does.
+    plain = [f for f in found if "%" not in f.path]
+    assert len(storage.footers(plain, Reading(format="csv"))) == len(ODD) - 1
+
+
+def test_buckets_that_are_reached_otherwise(s3_server: Lake, tmp_path: Path) -> None:
+    pq.write_table(pa.table({"a": [1]}), tmp_path / "a.parquet")
+    address = put(s3_server, "own-way", "a.parquet", tmp_path / "a.parquet")
+    other = put(s3_server, "usual-way", "a.parquet", tmp_path / "a.parquet")
+    wrong = replace(s3_server.access, secret_key="of another server")
+    access = replace(wrong, buckets={"own-way": s3_server.access})
+    storage, engine = ArrowStorage(access), DuckDBEngine(access)
+    [file] = storage.files(address)
+    assert [f.rows for f in storage.footers([file])] == [1]
+    with pytest.raises(CouldNotCheck, match="access denied"):
+        storage.files(other)
+    refused = Source(name="refused", files=(DataFile(path=other, size=file.size),))
+    with engine.open([Source(name="t", files=(file,)), refused]) as session:
+        assert session.rows(exp.select("a").from_("t")) == [{"a": 1}]
+        with pytest.raises(CouldNotCheck, match="access denied"):
+            session.rows(exp.select("a").from_("refused"))
+    assert s3_server.access.secret_key not in access.scrub(f"no {s3_server.access.secret_key} here")
+
+
+class Answers(BaseHTTPRequestHandler):
+    """A server that says it is too busy so many times, then that it has nothing."""
+
+    busy = 0
+    status = 503
+    headers_more: ClassVar[dict[str, str]] = {}
+    asked = 0
+
+    def do_GET(self) -> None:
+        type(self).asked += 1
+        busy = type(self).asked <= self.busy
+        body = b"<Error><Code>SlowDown</Code></Error>" if busy else b"<ListBucketResult/>"
+        self.send_response(self.status if busy else 200)
+        for name, value in (*self.headers_more.items(), ("Content-Length", str(len(body)))):
+            self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@pytest.mark.parametrize(
+    ("busy", "status", "more", "asked", "message"),
+    [
+        (1, 503, {}, 3, ""),
+        (9, 503, {}, 3, "could not answer: SlowDown"),
+        (9, 301, {"x-amz-bucket-region": "eu-west-3"}, 1, "is in the region eu-west-3, not in us-east-1"),
+        (9, 403, {}, 1, "access denied: SlowDown"),
+        (9, 400, {}, 1, "could not answer: SlowDown"),
+    ],
+)
+def test_a_busy_server_is_asked_again(
+    busy: int, status: int, more: dict[str, str], asked: int, message: str
+) -> None:
+    answers = type("Handler", (Answers,), {"busy": busy, "status": status, "headers_more": more})
+    with HTTPServer(("127.0.0.1", 0), answers) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            storage = ArrowStorage(
+                S3Access(endpoint=f"http://127.0.0.1:{server.server_port}", path_style=True)
+            )
+            if message:
+                with pytest.raises(CouldNotCheck, match=message) as raised:
+                    storage.files("s3://bucket/t/")
+                assert raised.value.retryable == (status == 503)
+            else:
+                # A file of that name is asked for first.
+                assert storage.files("s3://bucket/t") == ()
+            assert answers.asked == asked
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+def test_links_on_disk_are_followed_and_circles_are_not(tmp_path: Path) -> None:
+    (tmp_path / "t/day=1").mkdir(parents=True)
+    (tmp_path / "t/day=1/a.csv").write_text("a\n")
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere/b.csv").write_text("a\n")
+    (tmp_path / "t/day=2").symlink_to(tmp_path / "elsewhere")
+    (tmp_path / "t/day=1/up").symlink_to(tmp_path / "t")
+    (tmp_path / "t/gone.csv").symlink_to(tmp_path / "nowhere")
+    found = ArrowStorage().files(str(tmp_path / "t"))
+    assert [f.path.removeprefix(f"{tmp_path}/") for f in found] == ["t/day=1/a.csv", "t/day=2/b.csv"]
 
 
 def test_partitions_are_read_from_the_path_in_order() -> None:

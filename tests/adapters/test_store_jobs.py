@@ -144,9 +144,9 @@ def test_the_runs_of_a_contract_are_listed(store: DatabaseStore) -> None:
 
 def test_events_are_answered_with_the_run_that_answers_them(store: DatabaseStore) -> None:
     event = PublishEvent(key="one", tenant="", contract="c", table="t", at=NOW)
-    assert store.put_event(event) is True
-    assert store.put_event(replace(event, at=NOW + timedelta(minutes=1))) is False
-    assert store.put_event(replace(event, key="two", at=NOW + timedelta(minutes=2))) is True
+    assert store.put_events([event]) == (event,)
+    two = replace(event, key="two", at=NOW + timedelta(minutes=2))
+    assert store.put_events([replace(event, at=NOW + timedelta(minutes=1)), two, two]) == (two,)
     first, second = store.open_events()
     assert (first.at, second.at) == (NOW, NOW + timedelta(minutes=2))
     answer = planned(at=2, reason=Reason.PUBLISH, events=(first.id, second.id))

@@ -16,7 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from contracts_svc.adapters.store.database import Database
-from contracts_svc.adapters.store.lineage import ancestors
+from contracts_svc.adapters.store.lineage_keys import ancestors
 from contracts_svc.adapters.store.store import DatabaseStore
 from contracts_svc.errors import UserMistake
 from contracts_svc.findings import ChangeKind, Finding
@@ -252,11 +252,25 @@ def test_a_part_that_is_cut_says_so(store: DatabaseStore) -> None:
     assert not store.impact_part([ref("d0.x")], limit=20).complete
 
 
-def test_which_datasets_are_fed(store: DatabaseStore) -> None:
+def test_which_datasets_are_read_and_fed(store: DatabaseStore) -> None:
+    assert store.datasets_used("") == (0, 0)
     store.put_edges(edge(line) for line in LINEAGE.splitlines())
     names = ["flights", "daily", "unread", "orders", "all", "nobody"]
     asked = [DatasetId("s3://lake", n) for n in names]
-    assert {d.name for d in store.fed(asked)} == {"flights", "daily", "all"}
+    uses = {d.name: fed for d, fed in store.uses_of(asked).items()}
+    assert uses == {"flights": True, "daily": True, "all": True, "unread": False, "orders": False}
+    whole = Graph(store.edges())
+    assert store.datasets_used("") == (len(whole.datasets), len({e.target.dataset for e in whole.edges}))
+    assert store.datasets_used("other") == (0, 0)
+    orders = (DatasetId("s3://lake", "orders"),)
+    for text, called in [
+        ("orders", orders),
+        ("s3://lake/orders", orders),
+        ("lake/orders", ()),
+        ("/" * 9, ()),
+    ]:
+        assert store.datasets_called("", text) == called
+    assert store.datasets_called("other", "orders") == ()
 
 
 def told(graph: Graph, change: Finding) -> Assessment:
@@ -269,7 +283,7 @@ def check_assessment(store: DatabaseStore, edges: Iterable[Edge], change: Findin
     whole = Graph(store.edges())
     part = store.impact_part([lake.ref("a.x")]).graph
     assert told(part, change) == told(whole, change)
-    assert (lake.dataset("a") in part.datasets) == (lake.dataset("a") in whole.datasets)
+    assert (lake.dataset("a") in store.uses_of([lake.dataset("a")])) == (lake.dataset("a") in whole.datasets)
 
 
 @settings(max_examples=100, deadline=None)

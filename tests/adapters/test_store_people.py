@@ -10,6 +10,7 @@ import pytest
 from contracts_svc.adapters.store.store import DatabaseStore
 from contracts_svc.errors import UserMistake
 from contracts_svc.lineage.graph import Channel
+from contracts_svc.ports_people import Session
 from contracts_svc.ports_store import Actor, Subscription, Token
 from contracts_svc.verdict import Waiver
 
@@ -79,3 +80,26 @@ def test_tokens_are_found_by_the_hash_of_their_secret(store: DatabaseStore) -> N
         store.revoke_token("t2", NOW, ADA)
     assert actions(store) == [("token", "created", "t1"), ("token", "revoked", "t1")]
     assert "ab" * 32 not in repr(store.audit())
+
+
+def test_sessions_are_kept_ended_and_forgotten_once_they_ran_out(store: DatabaseStore) -> None:
+    session = Session(name="ada@example.com", subject="ada-1", scopes=("viewer", "squad:menu"), tenant="acme",
+                      created=NOW, expires=NOW + DAY)  # fmt: skip
+    store.put_session(session, "a" * 64, ADA)
+    assert store.session("a" * 64) == session
+    assert store.session("b" * 64) is None
+    later = replace(session, created=NOW + DAY / 2, expires=NOW + 2 * DAY)
+    store.put_session(later, "b" * 64, ADA)
+    assert store.session("a" * 64) == session
+    store.put_session(replace(session, created=NOW + DAY), "c" * 64, ADA)
+    assert (store.session("a" * 64), store.session("b" * 64)) == (None, later)
+    assert store.end_session("b" * 64, NOW + DAY, ADA) is True
+    assert store.end_session("b" * 64, NOW + DAY, ADA) is False
+    assert store.session("b" * 64) is None
+    kept = [(kind, action, subject) for kind, action, subject in actions(store)]
+    assert kept == [*[("session", "began", "ada@example.com")] * 3, ("session", "ended", "ada@example.com")]
+    assert store.audit()[0].detail == {
+        "subject": "ada-1",
+        "tenant": "acme",
+        "scopes": ["viewer", "squad:menu"],
+    }

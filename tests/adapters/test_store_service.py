@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from datetime import timedelta
 
 import pytest
 
@@ -11,6 +10,7 @@ from contracts_svc.adapters.store.store import DatabaseStore
 from contracts_svc.alerts import IncidentState
 from contracts_svc.incidents_people import acknowledge, resolve
 from contracts_svc.ports_store import Actor
+from contracts_svc.schedules_runs import PublishEvent
 from tests.acceptance.test_api import NOW, World, orders
 from tests.acceptance.test_api_service import column, put_incident, put_run, reads_amount
 from tests.fixtures_store import read_contract
@@ -22,24 +22,26 @@ def put(store: DatabaseStore, text: bytes) -> None:
     store.put_contract(read_contract(text, "orders.odcs.yaml"), text, NOW)
 
 
+def happenings(*keys: str) -> list[PublishEvent]:
+    return [PublishEvent(key=k, tenant="", contract="orders", table="orders", at=NOW) for k in keys]
+
+
 def test_messages_count_once_however_many_hear_them(store: DatabaseStore) -> None:
-    assert store.hear([f"m{n}" for n in range(3)], NOW) == {"m0", "m1", "m2"}
-    assert store.hear(["m2", "m3", "x" * 5_000], NOW + timedelta(days=2)) == {"m3", "x" * 5_000}
     with ThreadPoolExecutor(4) as pool:
-        heard = list(pool.map(lambda _: store.hear([f"p{n}" for n in range(50)], NOW), range(4)))
-    assert sorted(m for some in heard for m in some) == sorted(f"p{n}" for n in range(50))
-    assert store.prune_heard(NOW + timedelta(days=1), batch=10) == 53
-    assert store.hear(["m0", "m3"], NOW) == {"m0"}
+        given = happenings(*(f"p{n}" for n in range(50)))
+        heard = list(pool.map(lambda _: store.put_events(given), range(4)))
+    assert sorted(e.key for some in heard for e in some) == sorted(f"p{n}" for n in range(50))
+    assert store.put_events(happenings("x" * 5_000)) != ()
 
 
 def test_what_is_heard_in_work_that_fails_is_not_heard(store: DatabaseStore) -> None:
     def work() -> None:
-        store.hear(["m"], NOW)
+        store.put_events(happenings("m"))
         raise LookupError
 
     with pytest.raises(LookupError):
         store.atomically(work)
-    assert store.hear(["m"], NOW) == {"m"}
+    assert store.put_events(happenings("m")) != ()
 
 
 def test_rows_of_contracts_by_id_retired_ones_too(store: DatabaseStore) -> None:
@@ -82,9 +84,9 @@ def test_two_who_change_an_incident_see_one_another(store: DatabaseStore) -> Non
 
 def test_ids_of_runs_counts_of_datasets_and_notes(store: DatabaseStore) -> None:
     world = World(store)
-    assert store.dataset_count() == 0
+    assert store.datasets_used("") == (0, 0)
     reads_amount(world)
-    assert store.dataset_count() == 2
+    assert store.datasets_used("") == (2, 1)
     assert store.downstream([column("orders", "amount")]).graph.edges
     run_id = put_run(world)
     run = store.run(run_id)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
+from itertools import count
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -17,10 +20,12 @@ from contracts_svc.compat.modes import Mode
 from contracts_svc.compat.rules import judge
 from contracts_svc.findings import Finding
 from contracts_svc.flows.lineage import Lineage, gather
+from contracts_svc.flows.lineage_intake import Taken
 from contracts_svc.flows.stored_lineage import StoredLineage, assess_part, assess_stored
 from contracts_svc.lineage.age import Ages
 from contracts_svc.lineage.graph import DatasetId, Graph
 from contracts_svc.lineage.identity import Identities
+from contracts_svc.lineage.queries import Followed, follow
 from contracts_svc.lineage.resolve import settled
 from tests.fixtures_store import memory_store, read_contract
 
@@ -186,3 +191,63 @@ def test_two_at_once_give_the_same_graph(store: DatabaseStore) -> None:
         for job in jobs:
             job.result()
     is_as_whole(lineage, store, whole(EVENTS, [ORDERS, REVENUE]))
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_two_jobs_at_once_in_any_order_and_twice_give_the_same_graph(store: DatabaseStore, seed: int) -> None:
+    """On either database; contracts are registered meanwhile."""
+    chosen = random.Random(seed)
+    senders = [StoredLineage(store, take, read_parsed) for _ in range(2)]
+    halves = [chosen.sample(EVENTS, len(EVENTS)) + chosen.sample(EVENTS, len(EVENTS)) for _ in senders]
+
+    def send(lineage: StoredLineage, events: Sequence[Any]) -> None:
+        for one in events:
+            lineage.take([one], tenant="", now=NOW)
+
+    def register() -> None:
+        for text in chosen.sample([ORDERS, REVENUE], 2):
+            store.put_contract(read_contract(text, "c.odcs.yaml"), text, NOW)
+
+    with ThreadPoolExecutor(3) as pool:
+        jobs = [pool.submit(send, *pair) for pair in zip(senders, halves, strict=True)]
+        jobs.append(pool.submit(register))
+        for job in jobs:
+            job.result()
+    is_as_whole(senders[0], store, whole(EVENTS, [ORDERS, REVENUE]))
+
+
+def test_others_write_while_sql_is_followed(store: DatabaseStore) -> None:
+    other = stored(store, ORDERS, REVENUE)
+    asked: list[int] = []
+
+    def slow(*question: Any) -> Followed:
+        asked.append(len(asked))
+        # What is sent now changes the columns that the SQL reads, once.
+        pool.submit(other.take, [EVENTS[7]], tenant="", now=NOW).result(timeout=20)
+        return follow(*question)
+
+    lineage = StoredLineage(store, take, read_parsed, slow)
+    with ThreadPoolExecutor(1) as pool:
+        (taken,) = lineage.take([EVENTS[6]], tenant="", now=NOW)
+        assert taken == Taken(kept=True)
+        assert len(asked) == 2
+        lineage.take([EVENTS[6]], tenant="", now=NOW)
+        assert len(asked) == 3
+    is_as_whole(lineage, store, whole([EVENTS[6], EVENTS[7]], [ORDERS, REVENUE]))
+
+
+def test_sql_whose_columns_change_again_and_again_is_followed_in_the_end(store: DatabaseStore) -> None:
+    other = stored(store)
+    later = count(1)
+
+    def slow(*question: Any) -> Followed:
+        if next(calls) < 5:  # after that it is asked while the others wait
+            raw = dataset("raw", schema={"fields": [{"name": f"c{next(later)}", "type": "int"}]})
+            pool.submit(other.take, [event("schema", [raw], [], next(later))], tenant="", now=NOW).result(20)
+        return follow(*question)
+
+    calls = count()
+    with ThreadPoolExecutor(1) as pool:
+        (taken,) = StoredLineage(store, take, read_parsed, slow).take([EVENTS[6]], tenant="", now=NOW)
+    assert taken.kept
+    assert any(e.target.column == "s" or e.reason for e in store.edges())

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import sys
 
-from tests.benchmarks import checks, compat, lineage
+from tests.benchmarks import checks, compat, lineage, service
 
 BENCHMARKS = {
     "checks": checks.main,
     "compat": compat.main,
     "lineage": lineage.main,
+    "service": service.main,
 }
 
 

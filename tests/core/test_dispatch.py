@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from contracts_svc.alerts import Audience, Notification
+from contracts_svc.alerts import Audience, Notification, OnIt
 from contracts_svc.errors import UserMistake
 from contracts_svc.findings import Severity
 from contracts_svc.routes import retry
@@ -207,10 +207,10 @@ def test_what_is_acknowledged_neither_escalates_nor_repeats() -> None:
     telling = Telling(routes())
     telling.hear(owner("a"))
     telling.after(minutes=20)
-    telling._keep([acknowledged(g, "a", True, telling.routes) for g in telling.groups.values()])
+    telling._keep([acknowledged(g, {"a"}, OnIt(who="ada"), telling.routes) for g in telling.groups.values()])
     telling.after(hours=5)
     assert [who for _, who, _ in telling.told()] == ["pager"]
-    telling._keep([acknowledged(g, "a", False, telling.routes) for g in telling.groups.values()])
+    telling._keep([acknowledged(g, {"a"}, None, telling.routes) for g in telling.groups.values()])
     telling.after(minutes=1)
     assert [who for _, who, _ in telling.told()][1:] == ["pager", "boss"]
 

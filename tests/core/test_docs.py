@@ -20,6 +20,7 @@ from contracts_svc.compat.modes import Mode
 from contracts_svc.compat.rules import RULES
 from contracts_svc.errors import ExitCode
 from contracts_svc.findings import Severity
+from contracts_svc.loops_metrics import NAMES as LOOPS
 from contracts_svc.odcs import LINT_RULES
 from contracts_svc.policy_fields import POLICY_FILE
 from contracts_svc.policy_read import KEYS, read_policy
@@ -49,7 +50,7 @@ def modes_table() -> str:
 
 
 def figures_table() -> str:
-    return "".join(f"| `{name}` | {meaning} |\n" for name, meaning in NAMES.items())
+    return "".join(f"| `{name}` | {meaning} |\n" for name, meaning in (NAMES | LOOPS).items())
 
 
 BLOCKS = {"settings": settings_table, "modes": modes_table, "figures": figures_table}

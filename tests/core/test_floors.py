@@ -24,9 +24,11 @@ FLOORS = (
         "ruling",
         "verdict",
         "anomaly",
+        "drift",
         "versions",
         "incidents",
         "routing",
+        "responders",
         "schedule",
         "schedules",
         "gate",
@@ -41,9 +43,15 @@ FLOORS = (
     ),
     ("ports", "flows."),
     ("adapters.",),
-    ("settings", "app", "scheduler", "tracing", "api.", "cli.", "demo."),
+    ("settings", "app", "scheduler", "loops", "tracing", "api.", "cli.", "demo."),
 )
-ONE_ADAPTER = ("adapters.store.", "adapters.github.")
+ONE_ADAPTER = (
+    "adapters.store.",
+    "adapters.github.",
+    "adapters.storage.",
+    "adapters.engines.duckdb.",
+    "adapters.pandera_",
+)
 # Knows no vendor, only HTTP: what several receivers send by.
 SHARED_BY_ADAPTERS = {"adapters.receivers.http"}
 # What floors 0 and 1 must not touch: clocks, networks, environments, files, logs.

@@ -149,7 +149,10 @@ def test_files_that_change_while_being_read_are_not_kept(lake: Path) -> None:
     kept = Kept()
     said = results(run(contract(lake, T), states=kept, storage=Shifting()))
     assert said[PATTERN].outcome is Outcome.ERRORED
-    assert kept.put == []
+    assert said[PATTERN].reason == "day=1: changed while being read (check again when the publish is over)"
+    # What of the other files is known is as true as before.
+    again = run(contract(lake, T), states=kept, samples=0)
+    assert (again.files_read, results(again)[PATTERN].outcome) == (1, Outcome.FAILED)
 
 
 def test_a_store_that_is_gone_costs_time_and_no_verdict(lake: Path) -> None:
@@ -179,6 +182,141 @@ def test_what_could_not_be_measured_is_not_kept(lake: Path) -> None:
         {r.check.id for r in run(given, states=kept).results if r.outcome is Outcome.ERRORED} for _ in "12"
     ]
     assert errored[0] == errored[1] != set()
+
+
+def test_new_files_only(lake: Path) -> None:
+    kept, given = Kept(), contract(lake, T)
+    first = run(given, states=kept, new_files=True)
+    assert (first.files, first.scope) == (3, "new files")
+    assert results(first)["t.id.unique"].outcome is Outcome.PASSED
+    assert results(run(given, states=kept, new_files=True))[PATTERN].reason == (
+        "no file is new or changed since the last run"
+    )
+    day(lake, 4, "b", "a")
+    day(lake, 2, "b", "b", age=59)
+    found = run(given, states=kept, new_files=True)
+    assert (found.files, found.files_read, results(found)[PATTERN].failing) == (2, 2, 3)
+    assert run(given, states=kept, new_files=True).files == 0
+    # Nothing of the other files was forgotten.
+    assert run(given, states=kept, samples=0).files_read == 0
+
+
+@pytest.mark.parametrize("given", [{}, {"states": Kept(), "full": True}])
+def test_new_files_are_known_by_what_was_kept(lake: Path, given: dict[str, Any]) -> None:
+    with pytest.raises(UserMistake, match="which files are new is told by what earlier runs kept"):
+        run(contract(lake, T), new_files=True, **given)
+
+
+def test_a_table_without_files_has_no_new_ones_and_is_not_there(tmp_path: Path) -> None:
+    found = run(contract(tmp_path, T), states=Kept(), new_files=True)
+    assert found.results[0].outcome is Outcome.FAILED
+
+
+OTHER = {"name": "o", "properties": [{"name": "id", "logicalType": "integer"}]}
+RELATED = T | {"relationships": [{"type": "foreignKey", "from": "t.day", "to": "o.id"}]}
+
+
+def test_another_table_that_changes_takes_only_the_checks_that_read_it(lake: Path) -> None:
+    write(lake / "o/a.parquet", {"id": ["BIGINT", 1, 2, 3]})
+
+    class Shifting(ArrowStorage):
+        asked = 0
+
+        def files(self, location: str) -> tuple[DataFile, ...]:
+            found = super().files(location)
+            if "/o/" in location and not self.asked:
+                self.asked += 1
+                write(lake / "o/a.parquet", {"id": ["BIGINT", 1, 2]})
+            return found
+
+    said = results(run(contract(lake, RELATED, OTHER), storage=Shifting()))
+    errored = {name: r.reason for name, r in said.items() if r.outcome is Outcome.ERRORED}
+    assert len(errored) == 1
+    assert next(iter(errored.values())).startswith("a file of another table: changed while being read")
+    assert said[PATTERN].outcome is Outcome.FAILED
+
+
+# --- text files ---------------------------------------------------------------------------------------
+
+TEXT: dict[str, Any] = {
+    "name": "t",
+    "properties": [
+        {"name": "day", "logicalType": "integer", "partitioned": True},
+        {"name": "id", "logicalType": "integer", "unique": True},
+        {"name": "x", "logicalType": "string", "required": True, "logicalTypeOptions": {"pattern": "^a"}},
+        {"name": "f", "logicalType": "number", "logicalTypeOptions": {"maximum": 2}},
+        {"name": "late", "logicalType": "date"},
+    ],
+    "quality": [{"type": "sql", "query": "SELECT COUNT(*) FROM t WHERE f > 1.5", "mustBe": 0}],
+}
+
+
+def text_server(folder: Path, kind: str, **more: Any) -> dict[str, Any]:
+    place = {"server": "s", "type": "local", "path": f"{folder}/t/**/*.{kind}", "format": kind}
+    return place | {"customProperties": [{"property": k, "value": v} for k, v in more.items()]}
+
+
+def text_file(folder: Path, number: int, content: str, kind: str, age: int = 60) -> Path:
+    path = folder / f"t/day={number}/a.{kind}"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(content)
+    moment = (NOW - timedelta(seconds=age)).timestamp()
+    os.utime(path, (moment, moment))
+    return path
+
+
+CSV = (
+    "id,x,f\n1,a,1\n2,b,oops\n3,,9\n4\n",
+    "id,f,late\n9,1,2026-11-01\n10,1.7,never\n",
+    'f,id,x\n1,5,a\n2,6,"a,b"\n7,8,a,more\n',
+)
+JSON = (
+    '{"id": 1, "x": "a", "f": 1}\n{"id": 2, "x": 3, "f": "oops"}\n[4]\n',
+    '{"id": 7, "x": "a", "late": "2026-13-01"}\n{"id": 8, "x": "a", "f": 3}\nno document\n',
+    '[{"id": 5, "x": "b"}, {"id": 6, "x": null, "f": 1.7}]\n',
+)
+
+
+@pytest.mark.parametrize(("kind", "contents"), [("csv", CSV), ("json", JSON)])
+def test_of_text_files_only_new_ones_are_read_too(tmp_path: Path, kind: str, contents: Sequence[str]) -> None:
+    kept = Kept()
+    given = contract(tmp_path, TEXT, servers=[text_server(tmp_path, kind)])
+
+    def checked(table: dict[str, Any] = TEXT, **more: Any) -> Run:
+        there = contract(tmp_path, table, servers=[text_server(tmp_path, kind)])
+        found = run(there, states=kept, samples=0, **more)
+        assert same(found, run(there, samples=0))
+        assert found.rows == run(there, samples=0).rows
+        return found
+
+    for number, content in enumerate(contents[:2], 1):
+        text_file(tmp_path, number, content, kind)
+    assert checked().files_read == 2
+    again = checked()
+    assert (again.files_read, again.scans, again.files_spared, again.bytes_spared) == (0, 0, 2, again.bytes)
+    path = text_file(tmp_path, 3, contents[2], kind)
+    # The keys of text files have no bounds: to be compared, all of them are read.
+    plain = {**TEXT, "properties": [p | {"unique": False} for p in TEXT["properties"]]}
+    assert checked(plain).bytes_read == path.stat().st_size
+    assert checked().files_read == 3
+    assert checked().files_read == 0
+    text_file(tmp_path, 2, contents[0].replace("1", "11"), kind, age=59)
+    assert checked(plain).files_read == 1
+    shutil.rmtree(tmp_path / "t/day=1")
+    assert checked(plain).files_read == 0
+    rule = {"type": "sql", "query": "SELECT COUNT(*) FROM t WHERE f > 1.6", "mustBe": 0}
+    assert checked(plain | {"quality": [rule]}).files_read == 2
+    assert {r.outcome for r in run(given).results} == {Outcome.PASSED, Outcome.FAILED, Outcome.SKIPPED}
+
+
+def test_another_way_to_read_is_another_file(tmp_path: Path) -> None:
+    kept = Kept()
+    text_file(tmp_path, 1, "id,x;f\n1,a;2\n", "csv")
+    for delimiter, name in ((",", "x;f"), (";", "id,x")):
+        server = text_server(tmp_path, "csv", csvDelimiter=delimiter)
+        found = run(contract(tmp_path, TEXT, servers=[server]), states=kept)
+        assert found.files_read == 1
+        assert name in results(found)["t.extra-column"].found
 
 
 @pytest.mark.parametrize(

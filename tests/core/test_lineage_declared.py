@@ -127,6 +127,39 @@ def test_the_keys_that_are_known_are_those_of_the_standard() -> None:
     assert tuple(schema["properties"]["apiVersion"]["enum"]) == declared.ODPS_VERSIONS
 
 
+def test_whatever_the_standard_allows_can_be_read() -> None:
+    """The fullest product that its schema allows, for each version of it; and the smallest."""
+    import json
+
+    import jsonschema
+    import yaml
+
+    schema = json.loads(shared("schemas/odps/odps-json-schema-v1.0.0.json").read_text(encoding="utf-8"))
+
+    def full(of: dict[str, Any], name: str) -> Any:
+        if "$ref" in of:
+            return full(schema["$defs"][of["$ref"].rpartition("/")[2]], name)
+        if "oneOf" in of or "anyOf" in of:
+            return full((of.get("oneOf") or of["anyOf"])[-1], name)
+        if "properties" in of:
+            return {key: full(value, key) for key, value in of["properties"].items()}
+        if of.get("type") == "array":
+            return [full(of.get("items", {}), name)]
+        if "enum" in of:
+            return of["enum"][-1]
+        formats = {"date-time": "2026-01-01T00:00:00Z", "date": "2026-01-01"}
+        return formats.get(of.get("format", ""), of.get("examples", ["https://example.com/x"])[0])
+
+    whole = full(schema, "") | {"kind": "DataProduct"}
+    for document in (whole, {key: whole[key] for key in schema["required"]}):
+        for version in schema["properties"]["apiVersion"]["enum"]:
+            document["apiVersion"] = version
+            jsonschema.Draft201909Validator(schema).validate(document)
+            (found,) = read(yaml.safe_dump(document))
+            assert isinstance(found, DataProduct)
+            assert len(found.inputs) == len(document.get("inputPorts", ()))
+
+
 def test_a_subscription_and_a_list_of_them() -> None:
     (found,) = read(SUBSCRIPTION)
     assert isinstance(found, Subscription)

@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 
 from contracts_svc.cli.main import ReportFormat
 from contracts_svc.errors import CouldNotCheck, Location, Problem, UserMistake
-from contracts_svc.findings import ChangeKind, Finding, Severity
+from contracts_svc.findings import ChangeKind, Finding, Severity, Suggestion
 from contracts_svc.lineage.graph import EdgeType
 from contracts_svc.policy import Outcome, Policy
 from contracts_svc.render.approve import waivers_yaml
@@ -419,3 +419,20 @@ def test_markdown_within_its_limit_whatever_is_long() -> None:
 def test_other_forms_grow_with_the_findings_alone() -> None:
     written = shown("github", many(2000))
     assert len(written.splitlines()[0]) < 12_000
+
+
+def test_what_to_write_instead_ends_no_block_and_steers_nothing() -> None:
+    for text in HOSTILE:
+        suggestion = Suggestion(file=text, first=3, last=4, text=f"- name: x\n  {text}\n```\n````\n# {text}")
+        verdict = decided((replace(DEST, suggestion=suggestion),))
+        markdown = verdict_markdown(verdict)
+        (block,) = re.findall(r"^(`{3,})suggestion\n(.*?)^\1$", markdown, re.MULTILINE | re.DOTALL)
+        assert "# " in block[1], text
+        assert len(block[0]) == 1 + max(len(run) for run in re.findall("`+", block[1]))
+        plain = shown("text", verdict)
+        assert not unsafe(plain.replace("\n", "")), text
+        assert (
+            json.loads(shown("json", verdict))["verdict"]["findings"][0]["suggestion"]["text"]
+            == suggestion.text
+        )
+        sarif_schema().validate(json.loads(shown("sarif", verdict)))

@@ -8,7 +8,7 @@ from importlib import import_module
 from typing import Any
 
 from contracts_svc.ports import Receiver
-from contracts_svc.routes.options import Kinds, Option, seconds, url
+from contracts_svc.routes.options import Kinds, Option, hours, seconds, url
 
 _HERE = "contracts_svc.adapters.receivers"
 
@@ -59,7 +59,13 @@ RECEIVERS: Mapping[str, ReceiverKind] = {
             purpose="Posts every incident as an alert of Prometheus' Alertmanager (API v2).",
             config=f"{_HERE}.alertmanager:AlertmanagerConfig",
             receiver=f"{_HERE}.alertmanager:AlertmanagerReceiver",
-            options=(_URL, _TIMEOUT),
+            options=(
+                _URL,
+                Option(
+                    name="lasts", purpose="hours that an alert lasts unrefreshed, 1 to 8760 (24)", wrong=hours
+                ),
+                _TIMEOUT,
+            ),
         ),
         ReceiverKind(
             name="apprise",

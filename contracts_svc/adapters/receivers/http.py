@@ -1,4 +1,4 @@
-"""HTTP for receivers: one POST, bounded in time and size, that never raises and never shows a secret.
+"""HTTP for receivers: one call, bounded in time and size, that never raises and never shows a secret.
 
 Where a receiver is comes from the route file, which only those who run the service write, never from a
 contract or a pull request. So private addresses are allowed: an Alertmanager is usually in the cluster.
@@ -38,7 +38,7 @@ class Answer:
 
 
 class Http:
-    """Posts to one receiver."""
+    """Calls one receiver."""
 
     def __init__(self, name: str, *, timeout: float = TIMEOUT, secrets: Sequence[str] = ()) -> None:
         """``name`` is for messages; ``timeout`` in seconds, for the whole call; ``secrets`` never show."""
@@ -50,19 +50,26 @@ class Http:
 
     def post(self, url: str, body: bytes, headers: Mapping[str, str]) -> Answer | Delivery:
         """The answer, or how it failed."""
+        return self._call("POST", url, body, headers)
+
+    def delete(self, url: str) -> Answer | Delivery:
+        """The answer, or how it failed."""
+        return self._call("DELETE", url, b"", {})
+
+    def _call(self, method: str, url: str, body: bytes, headers: Mapping[str, str]) -> Answer | Delivery:
         try:
             if _is_link_local(url):
                 return self._failed("its address is link-local, where no receiver is", retry=False)
-            return self._post(url, body, headers)
+            return self._answer(method, url, body, headers)
         except (httpx.TimeoutException, TimeoutError):
             return self._failed(f"no answer within {self._timeout:g} s", retry=True)
         except (httpx.HTTPError, httpx.InvalidURL, OSError, UnicodeError) as error:
             return self._failed(f"not reached: {type(error).__name__}: {error}", retry=True)
 
-    def _post(self, url: str, body: bytes, headers: Mapping[str, str]) -> Answer:
+    def _answer(self, method: str, url: str, body: bytes, headers: Mapping[str, str]) -> Answer:
         ends = time.monotonic() + self._timeout
         given = {"Content-Type": "application/json", "User-Agent": "contracts-svc", **headers}
-        with self._client.stream("POST", url, content=body, headers=given) as response:
+        with self._client.stream(method, url, content=body, headers=given) as response:
             found = b""
             for chunk in response.iter_raw(chunk_size=8_192):
                 found += chunk

@@ -23,6 +23,8 @@ LONGEST_SUMMARY = 1_024
 LONGEST_EVENT = 512_000
 """Bytes that an event may have."""
 _LONGEST_LINE = 500
+_TRIGGERED, _ACKNOWLEDGED = "triggered", "acknowledged"
+"""How the page stands there: kept as the thread of its group."""
 _SEVERITIES = {Severity.ERROR: "error", Severity.WARNING: "warning"}
 
 
@@ -51,9 +53,23 @@ class PagerDutyReceiver:
 
     def send(self, notification: Notification) -> Delivery:
         """Send its event."""
-        event = {"routing_key": self._config.routing_key, **event_of(notification)}
-        url = f"{self._config.url.rstrip('/')}/v2/enqueue"
-        return self._http.judged(self._http.post(url, json.dumps(event).encode(), {}))
+        event = event_of(notification)
+        action = event["event_action"]
+        if action == "trigger" and notification.update:
+            return Delivery(sent=True)  # a page has one state: it is acknowledged once all of it is
+        if action == "trigger" and notification.thread == _ACKNOWLEDGED:
+            # What is triggered while a page is acknowledged there wakes nobody: it is a new page.
+            ended = self._send({**_bare(event), "event_action": "resolve"})
+            if not ended.sent:
+                return ended
+        delivery = self._send(event)
+        if not delivery.sent:
+            return delivery
+        return Delivery(sent=True, thread=_ACKNOWLEDGED if action == "acknowledge" else _TRIGGERED)
+
+    def _send(self, event: dict[str, Any]) -> Delivery:
+        body = json.dumps({"routing_key": self._config.routing_key, **event}).encode()
+        return self._http.judged(self._http.post(f"{self._config.url.rstrip('/')}/v2/enqueue", body, {}))
 
 
 def event_of(notification: Notification) -> dict[str, Any]:
@@ -85,6 +101,10 @@ def event_of(notification: Notification) -> dict[str, Any]:
             "custom_details": details,
         }
     }
+
+
+def _bare(event: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in event.items() if name != "payload"}
 
 
 def _cut(text: str) -> str:

@@ -1,41 +1,30 @@
 """The Slack receiver: a notification as Block Kit, posted with chat.postMessage.
 
 What belongs together is one thread: the first message of a group is its head, which is updated when the
-state changes; what is new is an answer in the thread. Names of channels need no look-up: Slack takes
-them, and answers with the id, which is kept with the thread.
-
-All text goes into ``plain_text`` and ``rich_text`` elements, which Slack shows as it is: neither
-``<!channel>`` nor ``*stars*`` in a column's name or value means anything there
-(https://docs.slack.dev/reference/block-kit/blocks/rich-text-block). Only the fallback ``text`` is
-read for mark-up, so it is escaped (https://docs.slack.dev/messaging/formatting-message-text).
+state changes; what is new is an answer in the thread. Names of channels need no look-up of their own: Slack
+takes them and answers with the id, which is kept, here and with the thread.
 """
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from dataclasses import dataclass, field
 from http.client import HTTPException
+from threading import Lock
 from typing import Any
 
 from slack_sdk import WebClient
 from slack_sdk.errors import SlackApiError, SlackClientError
 
-from contracts_svc.alerts import Audience, IncidentState, Notification, Section
+from contracts_svc.alerts import Notification
 from contracts_svc.errors import UserMistake
 from contracts_svc.ports import Delivery
-from contracts_svc.routing_text import shortened, table, visible
+from contracts_svc.render.slack import Block, blocks, fallback, head, update
+from contracts_svc.routing_text import shortened, visible
 
-MOST_BLOCKS = 50
-"""Blocks in a message (https://docs.slack.dev/reference/block-kit/blocks)."""
-LONGEST_HEADER = 150
-"""Characters (https://docs.slack.dev/reference/block-kit/blocks/header-block)."""
-LONGEST_BLOCK = 3_000
-"""Characters of text in one block: the limit of a section's text, kept for every kind of block."""
-LONGEST_MESSAGE = 12_000
-"""Characters in all blocks together. Slack refuses long ones (``msg_blocks_too_long``) and gives no
-figure; this has room to spare."""
-
-_LONGEST_LINE = 600
-_TABLE_WIDTH = 90
+API = "https://slack.com/api/"
+MOST_CHANNELS = 10_000
+"""Names of channels whose ids are kept."""
 
 # Errors that come from Slack's side and pass: https://docs.slack.dev/reference/methods/chat.postMessage
 _PASSING = frozenset(
@@ -53,6 +42,19 @@ _PASSING = frozenset(
 # https://docs.slack.dev/reference/methods/chat.update
 _HEAD_IS_GONE = frozenset({"message_not_found", "cant_update_message", "edit_window_closed"})
 
+_WAYS_OUT = {
+    "channel_not_found": "the channel is not there, or the app is not in it",
+    "not_in_channel": "invite the app into the channel",
+    "is_archived": "the channel is archived",
+    "invalid_auth": "the token is wrong",
+    "not_authed": "the token is missing",
+    "token_expired": "the token has run out",
+    "token_revoked": "the token was revoked",
+    "account_inactive": "the token belongs to an app that was removed",
+    "missing_scope": "the app needs the scope chat:write",
+}
+"""Slack's code -> what a person can do about it."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SlackConfig:
@@ -62,7 +64,7 @@ class SlackConfig:
     """A bot token with the scope ``chat:write`` (and ``chat:write.public`` to post without joining)."""
     channel: str = ""
     """Where everything goes; empty: where each notification says."""
-    base_url: str = "https://slack.com/api/"
+    base_url: str = API
     timeout: int = 10
     """Seconds for one call."""
 
@@ -79,44 +81,70 @@ class SlackReceiver:
     """Posts each notification to its channel. Tries once: when to try again is the caller's to say."""
 
     def __init__(self, config: SlackConfig) -> None:
-        self._channel = config.channel
+        self._config = config
         self._client = WebClient(
             token=config.token,
             base_url=config.base_url.rstrip("/") + "/",
             timeout=config.timeout,
             retry_handlers=[],
         )
+        self._channels: OrderedDict[str, str] = OrderedDict()
+        self._lock = Lock()
 
     def send(self, notification: Notification) -> Delivery:
         """Post it, or say why not. ``reason`` is Slack's own error code where it gave one."""
-        channel = self._channel or notification.channel
+        channel = self._config.channel or notification.channel
         if not channel:
             return Delivery(sent=False, reason="no channel is given")
         try:
-            head, _, ts = notification.thread.partition(":")
-            if not ts:
-                return Delivery(sent=True, thread=self._post(notification, channel))
-            # Updating the head twice does no harm: it comes first, should the answer fail and be retried.
-            if self._update(notification, head, ts):
-                self._post(notification, head, thread_ts=ts)
-                return Delivery(sent=True, thread=notification.thread)
-            return Delivery(sent=True, thread=self._post(notification, channel))
+            return self._sent(notification, channel)
         except SlackApiError as error:
-            return _refused(error)
+            return self._refused(error)
         except (SlackClientError, OSError, HTTPException) as error:
             # URLError and timeouts are OSErrors.
             cause = getattr(error, "reason", None) or error
-            return Delivery(sent=False, retry=True, reason=f"Slack was not reached: {cause}")
+            return self._failed(f"Slack was not reached: {cause}", retry=True)
 
-    def _post(self, notification: Notification, channel: str, thread_ts: str | None = None) -> str:
-        """Post a message; returns where it stands."""
-        made = blocks(notification)
-        if thread_ts is None:
-            made += actions(notification)
+    def _sent(self, notification: Notification, channel: str) -> Delivery:
+        where, _, ts = notification.thread.partition(":")
+        if not ts:
+            return Delivery(sent=True, thread=self._begin(notification, channel))
+        # Updating the head twice does no harm: it comes first, should the answer fail and be retried.
+        if self._update(notification, where, ts):
+            shown = update(notification) if notification.update else blocks(notification)
+            self._post(notification, where, shown, thread_ts=ts)
+            return Delivery(sent=True, thread=notification.thread)
+        if notification.update:
+            # Somebody deleted what it is about; the next repeat begins anew.
+            return Delivery(sent=True)
+        return Delivery(sent=True, thread=self._begin(notification, channel))
+
+    def _begin(self, notification: Notification, channel: str) -> str:
+        """Post the first message of a thread; returns where it stands."""
+        shown = head(notification)
+        known = self._known(channel)
+        try:
+            return self._post(notification, known or channel, shown, name=channel)
+        except SlackApiError as error:
+            if not known or _code(error) != "channel_not_found":
+                raise
+        # There was a channel of that name, and it is another one now.
+        self._keep(channel, "")
+        return self._post(notification, channel, shown, name=channel)
+
+    def _post(
+        self,
+        notification: Notification,
+        channel: str,
+        shown: list[Block],
+        *,
+        thread_ts: str | None = None,
+        name: str = "",
+    ) -> str:
         response = self._client.chat_postMessage(
             channel=channel,
-            text=fallback(notification),
-            blocks=made,
+            text=fallback(notification.update or notification.title),
+            blocks=shown,
             metadata={
                 "event_type": "contracts_notification",
                 "event_payload": {"key": notification.key},
@@ -129,137 +157,62 @@ class SlackReceiver:
         )
         data = response.data if isinstance(response.data, dict) else {}
         channel_id, ts = data.get("channel"), data.get("ts")
-        return f"{channel_id}:{ts}" if isinstance(channel_id, str) and isinstance(ts, str) else ""
+        if not (isinstance(channel_id, str) and isinstance(ts, str)):
+            return ""
+        if name:
+            self._keep(name, channel_id)
+        return f"{channel_id}:{ts}"
 
     def _update(self, notification: Notification, channel: str, ts: str) -> bool:
         """The head shows how things stand now. False when it is not there any more."""
+        title = notification.head.title if notification.head else notification.title
         try:
             self._client.chat_update(
                 channel=channel,
                 ts=ts,
-                text=fallback(notification),
-                blocks=[*blocks(notification), *actions(notification)],
+                text=fallback(title),
+                blocks=head(notification),
                 link_names=False,
                 parse="none",
             )
         except SlackApiError as error:
-            data = error.response.data
-            if isinstance(data, dict) and data.get("error") in _HEAD_IS_GONE:
+            if _code(error) in _HEAD_IS_GONE:
                 return False
             raise
         return True
 
+    def _known(self, name: str) -> str:
+        with self._lock:
+            return self._channels.get(name, "")
 
-def _refused(error: SlackApiError) -> Delivery:
-    response = error.response
-    status = response.status_code
-    data = response.data if isinstance(response.data, dict) else {}
-    code = shortened(visible(str(data.get("error") or "no reason given")), 200)
-    retry = status == 429 or status >= 500 or code in _PASSING
-    after = next((v for k, v in response.headers.items() if k.lower() == "retry-after"), None)
-    again = f", try again after {after} s" if after else ""
-    seconds = float(after) if after and after.isascii() and after.isdecimal() and len(after) < 7 else 0.0
-    reason = f"Slack answered {status}: {code}{again}"
-    return Delivery(sent=False, retry=retry, reason=reason, retry_after=seconds)
+    def _keep(self, name: str, channel_id: str) -> None:
+        with self._lock:
+            self._channels.pop(name, None)
+            if channel_id:
+                self._channels[name] = channel_id
+            if len(self._channels) > MOST_CHANNELS:
+                self._channels.popitem(last=False)
 
+    def _refused(self, error: SlackApiError) -> Delivery:
+        response = error.response
+        status, code = response.status_code, _code(error) or "no reason given"
+        retry = status == 429 or status >= 500 or code in _PASSING
+        after = next((v for k, v in response.headers.items() if k.lower() == "retry-after"), None)
+        seconds = float(after) if after and after.isascii() and after.isdecimal() and len(after) < 7 else 0.0
+        more = f", try again after {after} s" if after else ""
+        more += f": {_WAYS_OUT[code]}" if code in _WAYS_OUT else ""
+        reason = f"Slack answered {status}: {code}{more}"
+        return self._failed(reason, retry=retry, retry_after=seconds)
 
-def fallback(notification: Notification) -> str:
-    """What a notification of the device shows: the title, escaped."""
-    title = shortened(visible(notification.title), LONGEST_BLOCK // 5)
-    return title.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;") or "contracts"
-
-
-def blocks(notification: Notification) -> list[dict[str, Any]]:
-    """The notification as blocks, within Slack's limits; what does not fit is said to be left out."""
-    audience = "owner" if notification.audience is Audience.OWNER else "stakeholder"
-    state = notification.labels.get("state") or notification.severity.value
-    if state == IncidentState.RESOLVED.value and notification.still_open:
-        state = f"{notification.still_open} still open"
-    about = f"{notification.severity.value} · {state} · to the {audience} {notification.team}"
-    made = [_header(notification.title), _context(about)]
-    used = 0
-    most = MOST_BLOCKS - len(actions(notification))
-    for number, section in enumerate(notification.sections):
-        block, size = _section(section)
-        left = len(notification.sections) - number
-        if used + size > LONGEST_MESSAGE or len(made) == most - 1:
-            made.append(_context(f"and {left} more part{'s' if left > 1 else ''}, too long for Slack"))
-            break
-        made.append(block)
-        used += size
-    return made
+    def _failed(self, reason: str, *, retry: bool, retry_after: float = 0.0) -> Delivery:
+        shown = shortened(visible(reason.replace(self._config.token, "***")), 300)
+        return Delivery(sent=False, retry=retry, reason=shown, retry_after=retry_after)
 
 
-@dataclass(frozen=True, slots=True)
-class Button:
-    """A row of :data:`BUTTONS`: what Slack sends back when it is pressed, and what it says."""
-
-    action: str
-    text: str
-    owner_only: bool = False
-
-
-BUTTONS = (
-    Button("contracts.acknowledge", "Acknowledge"),
-    Button("contracts.silence_24h", "Silence 24 h"),
-    Button("contracts.assign_to_me", "Assign to me"),
-    Button("contracts.show_rows", "Show rows", owner_only=True),
-)
-"""The value of each button is the key of the group that it is about."""
-
-
-def actions(notification: Notification) -> list[dict[str, Any]]:
-    """The buttons below a message, as long as something is wrong that they could be about."""
-    over = notification.labels.get("state") == IncidentState.RESOLVED.value and not notification.still_open
-    if over or not notification.group:
-        return []
-    shown = [b for b in BUTTONS if not b.owner_only or notification.audience is Audience.OWNER]
-    elements = [
-        {"type": "button", "action_id": b.action, "text": _plain(b.text), "value": notification.group}
-        for b in shown
-    ]
-    return [{"type": "actions", "block_id": "contracts", "elements": elements}]
-
-
-def _section(section: Section) -> tuple[dict[str, Any], int]:
-    """A heading, a list and a table, and how many characters they hold."""
-    heading = shortened(visible(section.heading), _LONGEST_LINE)
-    used = len(heading)
-    parts: list[dict[str, Any]] = [_rich("rich_text_section", heading, bold=True)]
-    grid = "\n".join(table(section.rows, width=_TABLE_WIDTH)) if section.rows else ""
-    grid = shortened(grid, LONGEST_BLOCK // 2)
-    lines: list[dict[str, Any]] = []
-    for line in section.lines:
-        shown = shortened(visible(line), _LONGEST_LINE) or " "
-        if used + len(shown) + len(grid) > LONGEST_BLOCK - 1:
-            lines.append(_rich("rich_text_section", "…"))
-            break
-        lines.append(_rich("rich_text_section", shown))
-        used += len(shown)
-    if lines:
-        parts.append({"type": "rich_text_list", "style": "bullet", "elements": lines})
-    if grid:
-        parts.append(_rich("rich_text_preformatted", grid))
-    return {"type": "rich_text", "elements": parts}, used + len(grid)
-
-
-def _rich(kind: str, text: str, *, bold: bool = False) -> dict[str, Any]:
-    element: dict[str, Any] = {"type": "text", "text": text or " "}
-    if bold:
-        element["style"] = {"bold": True}
-    return {"type": kind, "elements": [element]}
-
-
-def _header(title: str) -> dict[str, Any]:
-    return {"type": "header", "text": _plain(shortened(visible(title), LONGEST_HEADER) or " ")}
-
-
-def _context(text: str) -> dict[str, Any]:
-    return {"type": "context", "elements": [_plain(shortened(visible(text), _LONGEST_LINE))]}
-
-
-def _plain(text: str) -> dict[str, Any]:
-    return {"type": "plain_text", "text": text, "emoji": False}
+def _code(error: SlackApiError) -> str:
+    data: Any = error.response.data
+    found = data.get("error") if isinstance(data, dict) else None
+    return shortened(visible(str(found)), 200) if found else ""
 
 
 def make(options: dict[str, str]) -> SlackReceiver:

@@ -83,6 +83,9 @@ def body(notification: Notification) -> dict[str, Any]:
             "incidents",
             "resolved",
             "still_open",
+            "on_it",
+            "silenced",
+            "update",
         )
     }
     data["sections"] = _fitting(data["sections"])

@@ -132,6 +132,11 @@ class ScheduledRuns(Part):
             query = query.where(_RUNS.c.state == state.value)
         return self._scheduled(query.order_by(_RUNS.c.scheduled_for.desc(), _RUNS.c.id).limit(limit))
 
+    def open_scheduled(self, tenant: str, *, after: int = 0, limit: int = 100) -> tuple[ScheduledRun, ...]:
+        """Runs of a tenant that wait or run, by number, those after the number ``after``."""
+        mine = (_RUNS.c.tenant == tenant, _RUNS.c.id > after, or_(_WAITING, _RUNNING))
+        return self._scheduled(select(*_SHOWN).where(*mine).order_by(_RUNS.c.id).limit(limit))
+
     def count_scheduled(self) -> Mapping[RunState, int]:
         """How many runs wait and run."""
         query = select(_RUNS.c.state, func.count()).where(or_(_WAITING, _RUNNING)).group_by(_RUNS.c.state)
@@ -140,20 +145,16 @@ class ScheduledRuns(Part):
 
     # --- publish events ------------------------------------------------------------------------
 
-    def put_event(self, event: PublishEvent) -> bool:
-        """Keep a publish event; False when it is there already."""
-        row: dict[str, Any] = {"key": digest(event.contract, event.table, event.key), "tenant": event.tenant}
-        row |= {"contract": event.contract, "table": event.table, "at": event.at}
-
-        def work(connection: Connection) -> bool:
-            statement = insert(connection, _EVENTS).on_conflict_do_nothing(index_elements=["key"])
-            return connection.execute(statement.returning(_EVENTS.c.id), row).scalar() is not None
-
-        return self.database.write(work)
+    def put_events(self, events: Iterable[PublishEvent]) -> tuple[PublishEvent, ...]:
+        """Keep publish events, all or none; those that were not there before."""
+        # In one order, so that two writers wait for one another and do not lock one another out.
+        keyed = sorted(((digest(e.contract, e.table, e.key), e) for e in events), key=lambda pair: pair[0])
+        return self.database.write(lambda c: tuple(e for key, e in keyed if _put_event(c, key, e)))
 
     def open_events(self, limit: int = 10_000) -> tuple[PublishEvent, ...]:
-        """Events that no run answers yet, oldest first."""
-        wanted = _EVENTS.c.scheduled_run_id.is_(None)
+        """Events of contracts that are not paused and that no run answers yet, oldest first."""
+        held = _EVENTS.c.contract.in_(select(_PAUSED.c.contract))
+        wanted = and_(_EVENTS.c.scheduled_run_id.is_(None), ~held)
         query = select(_EVENTS).where(wanted).order_by(_EVENTS.c.at, _EVENTS.c.id).limit(limit)
         rows = self.database.read(lambda c: c.execute(query).all())
         return tuple(
@@ -243,6 +244,13 @@ def _plan(connection: Connection, key: bytes, planned: Planned) -> bool:
         answered = _EVENTS.update().where(_EVENTS.c.id.in_(planned.events))
         connection.execute(answered.values(scheduled_run_id=run_id))
     return added is not None
+
+
+def _put_event(connection: Connection, key: bytes, event: PublishEvent) -> bool:
+    row: dict[str, Any] = {"key": key, "tenant": event.tenant, "contract": event.contract}
+    row |= {"table": event.table, "at": event.at}
+    statement = insert(connection, _EVENTS).on_conflict_do_nothing(index_elements=["key"])
+    return connection.execute(statement.returning(_EVENTS.c.id), row).scalar() is not None
 
 
 def _attempt(run: ScheduledRun) -> ColumnElement[bool]:

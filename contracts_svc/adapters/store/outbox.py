@@ -19,10 +19,11 @@ from contracts_svc.adapters.store.tables_outbox import (
     silences,
 )
 from contracts_svc.errors import UserMistake
+from contracts_svc.model import Json
 from contracts_svc.ports_outbox import Kept, MessageState
 from contracts_svc.ports_store import SERVICE, Actor
 from contracts_svc.routes.groups import Group, Message
-from contracts_svc.routes.silences import Silence
+from contracts_svc.routes.silences import TENANT, Silence, value_of
 
 _GROUPS, _INCIDENTS, _MESSAGES = outbox_groups, outbox_incidents, outbox_messages
 _LOCK = 7_219_044_811
@@ -63,6 +64,11 @@ class Outbox(Part):
         return self.database.read(
             lambda c: tuple(loads(Group, r.document) for r in rows_with(c, query, _GROUPS.c.recipient, names))
         )
+
+    def every_group(self) -> tuple[Group, ...]:
+        """All groups, by key."""
+        query = select(_GROUPS.c.document).order_by(_GROUPS.c.key)
+        return self.database.read(lambda c: tuple(loads(Group, t) for t in c.scalars(query)))
 
     def due_groups(self, now: datetime, limit: int) -> tuple[Group, ...]:
         """Groups that are to be looked at, the longest due first."""
@@ -192,8 +198,7 @@ class Silences(Part):
             statement = insert(connection, silences).on_conflict_do_nothing(index_elements=["id"])
             if connection.execute(statement.returning(silences.c.id), row).scalar() is None:
                 return False
-            said = {"matchers": [str(m) for m in silence.matchers], "reason": silence.reason}
-            note(connection, now, by, "created", "silence", silence.id, said)
+            note(connection, now, by, "created", "silence", silence.id, _said(silence))
             return True
 
         return self.database.write(work)
@@ -204,6 +209,12 @@ class Silences(Part):
             select(silences.c.document).where(silences.c.ends > now).order_by(silences.c.ends, silences.c.id)
         )
         return self.database.read(lambda c: tuple(loads(Silence, t) for t in c.scalars(query)))
+
+    def silence(self, silence_id: str) -> Silence | None:
+        """The silence of that id, also when it is over."""
+        query = select(silences.c.document).where(silences.c.id == silence_id)
+        found = self.database.read(lambda c: c.scalar(query))
+        return None if found is None else loads(Silence, found)
 
     def end_silence(self, silence_id: str, now: datetime, by: Actor) -> bool:
         """End a silence now; False when it is over already. UserMistake for an unknown id."""
@@ -221,10 +232,19 @@ class Silences(Part):
                 return False
             row = {"ends": after.ends, "document": dumps(after)}
             connection.execute(silences.update().where(there), row)
-            note(connection, now, by, "ended", "silence", silence_id)
+            note(connection, now, by, "ended", "silence", silence_id, _said(before))
             return True
 
         return self.database.write(work)
+
+
+def _said(silence: Silence) -> dict[str, Json]:
+    """What the audit says of a silence; ``tenant`` is whose it is."""
+    return {
+        "matchers": [str(m) for m in silence.matchers],
+        "reason": silence.reason,
+        "tenant": value_of(silence, TENANT) or "",
+    }
 
 
 def _put_groups(connection: Connection, groups: list[Group]) -> None:

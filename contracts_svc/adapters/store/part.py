@@ -5,12 +5,27 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
+from functools import lru_cache
 from itertools import islice
 from typing import Any, TypeAlias, TypeVar
 
-from sqlalchemy import ARRAY, Connection, Row, Select, Table, any_, func, literal, select
+from sqlalchemy import (
+    ARRAY,
+    Connection,
+    Dialect,
+    LargeBinary,
+    Row,
+    Select,
+    Table,
+    any_,
+    bindparam,
+    func,
+    literal,
+    select,
+)
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.sql.elements import ColumnElement
+from sqlalchemy.types import TypeEngine
 
 from contracts_svc.adapters.store import tables
 from contracts_svc.adapters.store.codec import dumps
@@ -88,8 +103,29 @@ def _leave(statement: Insert) -> Insert:
 
 def known_ids(connection: Connection, table: Table, keys: Iterable[bytes]) -> dict[bytes, int]:
     """The ids of those rows with these keys that are there."""
-    found = rows_with(connection, select(table.c.key, table.c.id), table.c.key, keys)
-    return {bytes(row.key): row.id for row in found}
+    found: dict[bytes, int] = {}
+    for some in batches(keys, KEYS_AT_ONCE):
+        if connection.dialect.name == "postgresql":
+            query = select(table.c.key, table.c.id).where(among(connection, table.c.key, some))
+            rows: Iterable[Any] = connection.execute(query)
+        else:
+            # Straight to the driver, with as many keys as a statement that was made before takes: what a
+            # statement costs to make is several times what its rows do.
+            size = next(n for n in _SIZES if n >= len(some))
+            padded = (*some, *some[-1:] * (size - len(some)))
+            rows = connection.exec_driver_sql(_lookup(table, size, connection.dialect), padded)
+        found.update((bytes(key), id_) for key, id_ in rows)
+    return found
+
+
+_SIZES = (10, 100, KEYS_AT_ONCE)
+
+
+@lru_cache(maxsize=64)
+def _lookup(table: Table, size: int, dialect: Dialect) -> str:
+    keys = [bindparam(f"key_{n}", type_=LargeBinary) for n in range(size)]
+    query = select(table.c.key, table.c.id).where(table.c.key.in_(keys))
+    return str(query.compile(dialect=dialect))
 
 
 def add(
@@ -99,15 +135,42 @@ def add(
     conflict: Callable[[Insert], Insert],
 ) -> None:
     """Insert many rows, all with the same columns; ``conflict`` says what to do about those there."""
+    names = [column.name for column in table.columns if column.name in rows[0]]
+    add_tuples(connection, table, names, [tuple(row[n] for n in names) for row in rows], conflict)
+
+
+def add_tuples(
+    connection: Connection,
+    table: Table,
+    names: Sequence[str],
+    rows: Sequence[tuple[Any, ...]],
+    conflict: Callable[[Insert], Insert],
+) -> None:
+    """The same of rows whose values are in the order of ``names``, which is that of the table's columns."""
     statement = insert(connection, table)
+    columns = zip(*rows, strict=True)
     if isinstance(statement, sqlite.Insert):
-        connection.execute(conflict(statement), list(rows))
+        # Straight to the driver: what else comes between costs several times what the rows do.
+        dialect = connection.dialect
+        compiled = conflict(statement).compile(dialect=dialect, column_keys=list(names))
+        stored = [_stored(table.c[n].type, values, dialect) for n, values in zip(names, columns, strict=True)]
+        connection.exec_driver_sql(str(compiled), list(zip(*stored, strict=True)))
         return
     # One array a column: as many parameters for many rows as for one.
-    names = list(rows[0])
-    arrays = [literal([row[n] for row in rows], ARRAY(table.c[n].type)) for n in names]
+    arrays = [literal(list(values), ARRAY(table.c[n].type)) for n, values in zip(names, columns, strict=True)]
     given = func.unnest(*arrays).table_valued(*names).render_derived()
-    connection.execute(conflict(statement.from_select(names, select(*given.c))))
+    connection.execute(conflict(statement.from_select(list(names), select(*given.c))))
+
+
+def _stored(type_: TypeEngine[Any], values: Iterable[Any], dialect: Dialect) -> Iterable[Any]:
+    """Values of a column as the driver takes them."""
+    convert = type_.dialect_impl(dialect).bind_processor(dialect)
+    if convert is None:
+        return values
+    values = list(values)
+    # Many rows share a time or a text.
+    known = {value: convert(value) for value in set(values)}
+    return [known[value] for value in values]
 
 
 def rows_with(
@@ -115,8 +178,11 @@ def rows_with(
 ) -> Iterator[Row[Any]]:
     """The rows of a query whose column has one of these values."""
     for some in batches(values, KEYS_AT_ONCE):
-        if connection.dialect.name == "postgresql":
-            there = column == any_(literal(some, ARRAY(column.type)))
-        else:
-            there = column.in_(some)
-        yield from connection.execute(query.where(there))
+        yield from connection.execute(query.where(among(connection, column, some)))
+
+
+def among(connection: Connection, column: ColumnElement[Any], values: list[Any]) -> ColumnElement[bool]:
+    """Whether a column has one of these values, :data:`KEYS_AT_ONCE` at most."""
+    if connection.dialect.name == "postgresql":
+        return column == any_(literal(values, ARRAY(column.type)))
+    return column.in_(values)

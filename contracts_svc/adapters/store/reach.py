@@ -28,7 +28,6 @@ from sqlalchemy import (
     literal,
     select,
     true,
-    union,
     union_all,
 )
 from sqlalchemy.sql.elements import ColumnElement
@@ -63,11 +62,10 @@ class Wanted(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Starts:
-    """Keys of the columns to start at, of what they lie in, and of their datasets as a whole."""
+    """Keys of the columns to start at, and of what they lie in."""
 
     exact: Sequence[bytes]
     around: Sequence[bytes]
-    datasets: Sequence[bytes]
 
 
 def reached(connection: Connection, starts: Starts, wanted: Wanted, limit: int) -> tuple[set[EdgeRow], bool]:
@@ -89,9 +87,6 @@ def reached(connection: Connection, starts: Starts, wanted: Wanted, limit: int) 
         looked_at[is_place] += 1
     rows = {tuple(r) for r in rows_with(connection, EDGE, here, forward)}
     rows |= {tuple(r) for r in rows_with(connection, EDGE, there, backward)}
-    if wanted is Wanted.IMPACT:
-        ends = (_one_edge(starts.datasets, end) for end in (_EDGES.c.source_id, _EDGES.c.target_id))
-        rows |= {tuple(r) for r in connection.execute(EDGE.where(_EDGES.c.id.in_(union(*ends))))}
     return rows, max(looked_at) <= limit
 
 
@@ -135,16 +130,3 @@ def _steps_from(walk: CTE, steps: Sequence[Select[Any]], fenced: bool) -> list[S
         return list(steps)
     step = (union_all(*steps) if len(steps) > 1 else steps[0].correlate(walk)).offset(0).lateral("step")
     return [select(*step.c).select_from(walk.join(step, true()))]
-
-
-def _one_edge(keys: Sequence[bytes], end: ColumnElement[int]) -> Select[Any]:
-    """An edge that a dataset has a part in, for each of these datasets as a whole."""
-    column, whole = tables.columns.alias(), tables.columns.alias()
-    any_edge = (
-        select(_EDGES.c.id)
-        .join(column, column.c.id == end)
-        .where(column.c.dataset_id == whole.c.dataset_id)
-        .limit(1)
-        .scalar_subquery()
-    )
-    return select(any_edge.label("id")).select_from(whole).where(whole.c.key.in_(keys))

@@ -4,19 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from datetime import datetime
+from itertools import chain
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, Table, and_, delete, exists, func, or_, select, update
+from sqlalchemy import Connection, Row, Select, Table, delete, func, or_, select, update
 
 from contracts_svc.adapters.store import tables
 from contracts_svc.adapters.store import tables_lineage as t
 from contracts_svc.adapters.store.codec import dumps, loads
-from contracts_svc.adapters.store.lineage import LineageEdges, dataset_key, read_edges
+from contracts_svc.adapters.store.lineage import LineageEdges, read_edges
+from contracts_svc.adapters.store.lineage_keys import dataset_key
+from contracts_svc.adapters.store.lineage_writing import mark_anew
 from contracts_svc.adapters.store.part import Insert, add, digest, ids_of, insert, rows_with
 from contracts_svc.adapters.store.reach import EDGE
 from contracts_svc.lineage.event_report import FacetSaid, Report
 from contracts_svc.lineage.graph import Consumer, DatasetId, Edge
-from contracts_svc.lineage.tenancy import scoped_edges, tenant_of
+from contracts_svc.lineage.tenancy import scoped, scoped_edges, tenant_of
 from contracts_svc.ports_lineage import LineageState, Told
 
 
@@ -29,7 +32,7 @@ class LineageReports(LineageEdges):
         """The state, which nobody else changes until the transaction ends."""
 
         def work(connection: Connection) -> LineageState:
-            first = {"tenant": tenant, "contracts": "", "links": 0, "removed": 0}
+            first = {"tenant": tenant, "contracts": "", "links": 0}
             # The row is what two senders wait at.
             statement = insert(connection, t.lineage_states)
             connection.execute(statement.on_conflict_do_nothing(index_elements=["tenant"]), first)
@@ -213,15 +216,13 @@ class LineageReports(LineageEdges):
             there = read_edges(connection, [tuple(row)[:-1] for row in rows], ordered=False)
             keep = set(wanted)
             gone = [
-                row.id
+                (row.id, edge)
                 for row, edge in zip(rows, there, strict=True)
                 if edge not in keep and tenant_of(edge.source.dataset) == tenant
             ]
             if gone:
-                _delete(connection, tables.edges, gone)
-                states = t.lineage_states
-                change = update(states).where(states.c.tenant == tenant)
-                connection.execute(change.values(removed=states.c.removed + 1))
+                _delete(connection, tables.edges, [id_ for id_, _ in gone])
+                mark_anew(connection, {r.dataset for _, e in gone for r in (e.source, e.target)})
             self.put_edges(wanted)
 
         self.database.write(work)
@@ -278,33 +279,47 @@ class LineageReports(LineageEdges):
 
         return self.database.read(work)
 
-    def edges_stamp(self, tenant: str) -> tuple[int, int]:
-        """Differs whenever edges were added or taken away."""
-        removed = select(t.lineage_states.c.removed).where(t.lineage_states.c.tenant == tenant)
-        query = select(func.max(tables.edges.c.id), removed.scalar_subquery())
-
-        def work(connection: Connection) -> tuple[int, int]:
-            last, taken = connection.execute(query).one()
-            return last or 0, taken or 0
-
-        return self.database.read(work)
-
-    def datasets_in_use(self, tenant: str) -> Mapping[DatasetId, bool]:
-        """Every dataset (as it is kept) that an edge starts or ends at -> whether one ends there."""
-        here, edges = tables.columns, tables.edges
-        of_it = here.c.dataset_id == tables.datasets.c.id
-        read, fed = (
-            exists(select(edges.c.id).join(here, and_(here.c.id == end, of_it)))
-            for end in (edges.c.source_id, edges.c.target_id)
-        )
-        query = select(tables.datasets.c.namespace, tables.datasets.c.name, fed.label("fed"))
-        query = query.where(or_(read, fed))
+    def uses_of(self, datasets: Collection[DatasetId]) -> Mapping[DatasetId, bool]:
+        """Those of these datasets that an edge starts or ends at -> whether one ends there."""
+        keys = {dataset_key(d): d for d in datasets}
+        query = select(_DATASETS.c.key, _DATASETS.c.fed).where(_USED)
 
         def work(connection: Connection) -> Mapping[DatasetId, bool]:
-            found = ((DatasetId(row.namespace, row.name), bool(row.fed)) for row in connection.execute(query))
-            return {dataset: fed for dataset, fed in found if tenant_of(dataset) == tenant}
+            found = rows_with(connection, query, _DATASETS.c.key, keys)
+            return {keys[bytes(row.key)]: bool(row.fed) for row in found}
 
         return self.database.read(work)
+
+    def datasets_used(self, tenant: str) -> tuple[int, int]:
+        """How many datasets an edge starts or ends at, and at how many one ends."""
+        query = select(func.count(), func.coalesce(func.sum(_DATASETS.c.fed), 0))
+        query = query.where(_DATASETS.c.tenant == tenant, _USED)
+
+        def work(connection: Connection) -> tuple[int, int]:
+            row = connection.execute(query).one()
+            return row[0], row[1]
+
+        return self.database.read(work)
+
+    def datasets_called(self, tenant: str, text: str) -> tuple[DatasetId, ...]:
+        """Those whose name, or namespace and name with a slash between, is this text, sorted."""
+        names = [DatasetId("", text)]
+        names += [DatasetId(text[:n], text[n + 1 :]) for n, char in enumerate(text) if char == "/"]
+        query = select(_DATASETS.c.namespace, _DATASETS.c.name).where(_DATASETS.c.tenant == tenant, _USED)
+        by_key = [dataset_key(scoped(d, tenant)) for d in names[:_SLASHES]]
+
+        def work(connection: Connection) -> tuple[DatasetId, ...]:
+            by_name = connection.execute(query.where(_DATASETS.c.name == text))
+            found = chain(by_name, rows_with(connection, query, _DATASETS.c.key, by_key))
+            return tuple(sorted({DatasetId(row.namespace, row.name) for row in found}))
+
+        return self.database.read(work)
+
+
+_DATASETS = tables.datasets
+_USED = or_(_DATASETS.c.read == 1, _DATASETS.c.fed == 1)
+_SLASHES = 100
+"""Slashes of a text at which a name is looked for."""
 
 
 def _states(tenant: str) -> Select[Any]:

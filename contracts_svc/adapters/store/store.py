@@ -7,17 +7,22 @@ from typing import TYPE_CHECKING, TypeVar
 
 from contracts_svc.adapters.store.contracts import Contracts, ReadContract
 from contracts_svc.adapters.store.database import MEMORY, Database
+from contracts_svc.adapters.store.github import HubWork
+from contracts_svc.adapters.store.github_pulls import HubPulls, HubRepositories
+from contracts_svc.adapters.store.heard import HeardMessages
 from contracts_svc.adapters.store.incidents import Incidents
 from contracts_svc.adapters.store.jobs import ScheduledRuns
 from contracts_svc.adapters.store.outbox import Outbox, Silences
 from contracts_svc.adapters.store.people import Audit, Subscriptions, Tokens, Waivers
-from contracts_svc.adapters.store.publish import HeardMessages
+from contracts_svc.adapters.store.products import Products
 from contracts_svc.adapters.store.reports import LineageReports
 from contracts_svc.adapters.store.runs import Runs
+from contracts_svc.adapters.store.sessions import Sessions
 from contracts_svc.adapters.store.states import States
 from contracts_svc.adapters.store.tables import metadata
+from contracts_svc.ports_hub_store import HubStore
 from contracts_svc.ports_jobs import JobStore
-from contracts_svc.ports_lineage import StoredGraph
+from contracts_svc.ports_lineage import ProductStore, StoredGraph
 from contracts_svc.ports_outbox import OutboxStore
 from contracts_svc.ports_store import Store
 
@@ -27,6 +32,7 @@ T = TypeVar("T")
 class DatabaseStore(
     Contracts,
     LineageReports,
+    HeardMessages,
     Incidents,
     Runs,
     Waivers,
@@ -36,8 +42,12 @@ class DatabaseStore(
     ScheduledRuns,
     Outbox,
     Silences,
-    HeardMessages,
     States,
+    HubWork,
+    HubRepositories,
+    HubPulls,
+    Sessions,
+    Products,
 ):
     """:class:`contracts_svc.ports_store.Store` on SQLite or PostgreSQL, with scheduled runs and an outbox."""
 
@@ -64,5 +74,7 @@ if TYPE_CHECKING:
     # The type checker sees here that nothing of the port is missing.
     _port: type[Store] = DatabaseStore
     _lineage: type[StoredGraph] = DatabaseStore
+    _products: type[ProductStore] = DatabaseStore
     _jobs: type[JobStore] = DatabaseStore
     _outbox: type[OutboxStore] = DatabaseStore
+    _hub: type[HubStore] = DatabaseStore

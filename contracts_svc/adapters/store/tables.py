@@ -94,6 +94,11 @@ datasets = Table(
     _key(),
     Column("namespace", Clean, nullable=False),
     Column("name", Clean, nullable=False),
+    Column("tenant", Name, nullable=False),
+    # 1: an edge starts here, 1: one ends here.
+    Column("read", Integer, nullable=False),
+    Column("fed", Integer, nullable=False),
+    Index(None, "tenant", "read", "fed"),
 )
 
 columns = Table(

@@ -22,8 +22,6 @@ lineage_states = Table(
     Column("tenant", Name, primary_key=True),
     Column("contracts", Clean, nullable=False),
     Column("links", Integer, nullable=False),
-    # Counts how often edges were taken away.
-    Column("removed", Integer, nullable=False),
 )
 
 lineage_reports = Table(

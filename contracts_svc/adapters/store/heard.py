@@ -1,4 +1,4 @@
-"""Which messages about published data were heard, so that each counts once."""
+"""Which messages from outside were heard, so that each counts once."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from datetime import datetime
 from sqlalchemy import Connection, select
 
 from contracts_svc.adapters.store.part import Part, digest, insert
-from contracts_svc.adapters.store.tables_publish import heard_messages as _HEARD
+from contracts_svc.adapters.store.tables_heard import heard_messages as _HEARD
 
 
 class HeardMessages(Part):
-    """:class:`contracts_svc.ports_store.PublishStore`"""
+    """:class:`contracts_svc.ports_store.HeardStore`"""
 
     def hear(self, messages: Iterable[str], now: datetime) -> frozenset[str]:
         """Remember messages by their ids; those that were not known before."""

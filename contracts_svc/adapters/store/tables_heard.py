@@ -1,4 +1,4 @@
-"""The table of messages about published data that were heard."""
+"""The table of messages from outside that were heard."""
 
 from __future__ import annotations
 

@@ -1,0 +1,60 @@
+"""What a process does again and again, each loop in one row of :func:`loops`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from contracts_svc.app_alerts import Alerting, sender
+from contracts_svc.flows.telling import Telling
+from contracts_svc.loops import Done, Loop
+from contracts_svc.ports import Clock
+from contracts_svc.settings import Settings
+
+if TYPE_CHECKING:
+    from contracts_svc.adapters.store.store import DatabaseStore
+
+SENDING_SECONDS = 1.0
+PASSING_SECONDS = 30.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parts:
+    """What loops are made of."""
+
+    settings: Settings
+    store: DatabaseStore
+    clock: Clock
+    alerting: Alerting
+    telling: Telling
+
+
+def loops(parts: Parts) -> tuple[Loop, ...]:
+    """Every loop of a process."""
+    return (
+        sending(parts),
+        passing_time(parts),
+    )
+
+
+def sending(parts: Parts) -> Loop:
+    """Sends the outbox. Several processes may: each message is taken by one of them."""
+    sends = sender(parts.settings, parts.store, parts.alerting)
+
+    def work() -> Done:
+        due = parts.store.outbox_due()
+        if due is None or due > parts.clock.now():
+            return {}
+        report = sends.step()
+        return {"made": report.made, "sent": report.sent, "later": report.later, "dead": report.dead}
+
+    return Loop(name="sending", every=SENDING_SECONDS, work=work)
+
+
+def passing_time(parts: Parts) -> Loop:
+    """Lets acknowledgements run out."""
+
+    def work() -> Done:
+        return {"changed": parts.telling.pass_time()}
+
+    return Loop(name="passing-time", every=PASSING_SECONDS, work=work, by_leader=True)
