@@ -10,6 +10,7 @@ from datetime import datetime
 from contracts_svc.compat.history import merged, pinned, pins_of
 from contracts_svc.compat.modes import Mode
 from contracts_svc.errors import CouldNotCheck, UserMistake
+from contracts_svc.flows.deliver import post
 from contracts_svc.flows.history import Earlier
 from contracts_svc.flows.preflight import ContractChange, Preflight, Sides, preflight
 from contracts_svc.flows.register import Reader
@@ -18,7 +19,11 @@ from contracts_svc.flows.tenant_lineage import TenantLineage
 from contracts_svc.model import Contract
 from contracts_svc.policy import Policies
 from contracts_svc.ports import FileVersion, PatternInclusion
+from contracts_svc.ports_outbox import OutboxStore
 from contracts_svc.ports_store import Actor, Store
+from contracts_svc.routes.timing import DEFAULT_ROUTES
+from contracts_svc.routes.tree import RouteFile
+from contracts_svc.routing_announce import announcements
 from contracts_svc.verdict import Outcome, Verdict
 
 _ATTEMPTS = 5
@@ -62,6 +67,9 @@ class Registry:
     read: Reader
     policies: Policies
     patterns: Patterns
+    outbox: OutboxStore | None = None
+    """Over the same database as ``store``: where versions announce themselves. None: they do not."""
+    routes: Callable[[], RouteFile] = lambda: DEFAULT_ROUTES
 
     def register(
         self, text: bytes, file: str, *, now: datetime, by: Actor, allowed: Allowed, dry_run: bool = False
@@ -95,7 +103,7 @@ class Registry:
             passes = judged.verdict.outcome in (Outcome.PASS, Outcome.WARN)
             if not passes or dry_run:
                 return Registration(contract=new, kept=False, new=passes, judged=judged)
-            done = self._keep(new, text, old, now, by)
+            done = self._keep(new, text, old, judged.verdict, now, by)
             if done is not None:
                 return Registration(contract=new, kept=True, new=done, judged=judged)
         raise CouldNotCheck(
@@ -143,9 +151,17 @@ class Registry:
         return Earlier(versions=versions, read=self.read, pins=merged(pins, declared))
 
     def _keep(
-        self, new: Contract, text: bytes, old: Contract | None, now: datetime, by: Actor
+        self,
+        new: Contract,
+        text: bytes,
+        old: Contract | None,
+        verdict: Verdict,
+        now: datetime,
+        by: Actor,
     ) -> bool | None:
-        """Keep the version; whether it is new, or None when it was judged against what is no more."""
+        """Keep the version, and have it announced to those whom it breaks; whether it is new, or None when
+        it was judged against what is no more."""
+        told = announcements(new, old.version, verdict, now) if old is not None else ()
 
         def work() -> bool:
             try:
@@ -156,6 +172,8 @@ class Registry:
             before = [v for v in self.store.versions(new.id) if v.version != new.version]
             if added and (before[-1] if before else None) != old:
                 raise _Moved
+            if added and told and self.outbox is not None:
+                post(self.outbox, told, now, self.routes())
             return added
 
         try:
