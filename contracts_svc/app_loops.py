@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from contracts_svc.app import lineage
 from contracts_svc.app_alerts import Alerting, sender
+from contracts_svc.flows.digesting import Digesting
 from contracts_svc.flows.telling import Telling
 from contracts_svc.loops import Done, Loop
 from contracts_svc.ports import Clock
@@ -16,6 +18,7 @@ if TYPE_CHECKING:
 
 SENDING_SECONDS = 1.0
 PASSING_SECONDS = 30.0
+DIGEST_SECONDS = 60.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,6 +37,7 @@ def loops(parts: Parts) -> tuple[Loop, ...]:
     return (
         sending(parts),
         passing_time(parts),
+        digests(parts),
     )
 
 
@@ -58,3 +62,18 @@ def passing_time(parts: Parts) -> Loop:
         return {"changed": parts.telling.pass_time()}
 
     return Loop(name="passing-time", every=PASSING_SECONDS, work=work, by_leader=True)
+
+
+def digests(parts: Parts) -> Loop:
+    """Puts the digests of squads into the outbox when they are due (see ``digest`` in the route file)."""
+    digesting = Digesting(
+        store=parts.store,
+        lineage=lineage(parts.store),
+        clock=parts.clock,
+        routes=parts.alerting.routes,
+    )
+
+    def work() -> Done:
+        return {"made": digesting.step()}
+
+    return Loop(name="digests", every=DIGEST_SECONDS, work=work, by_leader=True)

@@ -110,6 +110,10 @@ class ContractStore(Protocol):
         """The bytes of a version (None: the latest) as they were given; None when there is none."""
         ...
 
+    def contracts_changed(self, after: datetime, until: datetime) -> tuple[str, ...]:
+        """The ids of the contracts in use of which a version was registered in that time, by id."""
+        ...
+
     def list_contracts(
         self, wanted: ContractFilter = EVERY_CONTRACT, *, after: str = "", limit: int = 100
     ) -> tuple[ContractRow, ...]:

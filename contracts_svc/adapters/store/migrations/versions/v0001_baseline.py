@@ -434,6 +434,12 @@ def _lineage_reports() -> None:
         sa.PrimaryKeyConstraint("fingerprint", "audience", "opened", name=op.f("pk_incident_told")),
     )
     op.create_table(
+        "periods",
+        sa.Column("name", TEXT, nullable=False),
+        sa.Column("at", INSTANT, nullable=False),
+        sa.PrimaryKeyConstraint("name", name=op.f("pk_periods")),
+    )
+    op.create_table(
         "heard_messages",
         sa.Column("key", sa.LargeBinary(), nullable=False),
         sa.Column("at", INSTANT, nullable=False),
