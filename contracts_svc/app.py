@@ -278,8 +278,8 @@ def check_table(settings: Settings, history: History | None = None) -> CheckTabl
             partition=partition,
             custom=custom_checks(settings.checks_directory, files),
             samples=settings.samples,
-            history=history,
             snapshots=snapshots(access),
+            history=history,
         )
 
     return run

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from threading import Event
 from typing import TYPE_CHECKING
 
 from contracts_svc.app import lineage
@@ -19,6 +22,7 @@ if TYPE_CHECKING:
 SENDING_SECONDS = 1.0
 PASSING_SECONDS = 30.0
 DIGEST_SECONDS = 60.0
+STEPPING_SECONDS = 1.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,6 +34,8 @@ class Parts:
     clock: Clock
     alerting: Alerting
     telling: Telling
+    steps: Mapping[str, Callable[[datetime], int]] = field(default_factory=dict)
+    """Further work, by name: each is given the time, does a piece, and says how much there was."""
 
 
 def loops(parts: Parts) -> tuple[Loop, ...]:
@@ -38,6 +44,7 @@ def loops(parts: Parts) -> tuple[Loop, ...]:
         sending(parts),
         passing_time(parts),
         digests(parts),
+        *(stepping(parts, name) for name in parts.steps),
     )
 
 
@@ -77,3 +84,16 @@ def digests(parts: Parts) -> Loop:
         return {"made": digesting.step()}
 
     return Loop(name="digests", every=DIGEST_SECONDS, work=work, by_leader=True)
+
+
+def stepping(parts: Parts, name: str) -> Loop:
+    """Does work that waits somewhere, piece by piece, until there is none."""
+    step, stopping = parts.steps[name], Event()
+
+    def work() -> Done:
+        done = 0
+        while not stopping.is_set() and (some := step(parts.clock.now())):
+            done += some
+        return {"done": done}
+
+    return Loop(name=name, every=STEPPING_SECONDS, work=work, stop=stopping.set)

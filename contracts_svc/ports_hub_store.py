@@ -10,6 +10,8 @@ from typing import Protocol
 
 from contracts_svc.github.names import RepositoryName
 from contracts_svc.github.work import Work
+from contracts_svc.ports_lineage import ServiceStore
+from contracts_svc.ports_outbox import OutboxStore
 from contracts_svc.waivers import Waiver
 
 
@@ -51,12 +53,13 @@ class WorkRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KnownRepository:
-    """A repository that the App is installed for. ``head`` is the commit of its default branch up to which
-    contracts were registered; empty: none."""
+    """A repository that the App is installed for. ``looked`` is the commit of its default branch that was
+    looked at last, ``head`` that up to which all contracts were registered; empty: none."""
 
     name: RepositoryName
     installation_id: int
     head: str = ""
+    looked: str = ""
     default_branch: str = ""
 
 
@@ -71,7 +74,7 @@ class CheckedHead:
     conclusion: str = ""
     asked: tuple[str, ...] = ()
     report: str = ""
-    """The whole report, Markdown."""
+    """The whole report: JSON, as `contracts preflight --format json` writes it; empty: there is none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -156,8 +159,13 @@ class HubStore(Protocol):
         """The one of this name, if the App is installed for it."""
         ...
 
-    def registered(self, repository: RepositoryName, branch: str, head: str) -> None:
-        """The contracts of the default branch are registered up to this commit."""
+    def registered(self, repository: RepositoryName, branch: str, looked: str, *, head: str) -> None:
+        """The default branch was looked at up to this commit, and registered whole up to ``head``."""
+        ...
+
+    def due_repositories(self, now: datetime, before: datetime) -> tuple[KnownRepository, ...]:
+        """Those that were not asked for here since ``before``; asking again gives them no second time,
+        whichever process asks."""
         ...
 
     def claim_contract(self, contract_id: str, repository: RepositoryName, path: str) -> RepositoryName:
@@ -184,10 +192,10 @@ class HubStore(Protocol):
         now: datetime,
         *,
         conclusion: str,
-        asked: Iterable[str] = (),
+        asked: Iterable[str] | None = None,
         report: str = "",
     ) -> None:
-        """The check at this commit has ended."""
+        """The check at this commit has ended. ``asked`` None: what was known of that stays."""
         ...
 
     def heads(self, repository: RepositoryName, number: int) -> tuple[CheckedHead, ...]:
@@ -225,3 +233,7 @@ class HubStore(Protocol):
     ) -> None:
         """These were asked."""
         ...
+
+
+class HubServiceStore(ServiceStore, OutboxStore, HubStore, Protocol):
+    """All that the running service must remember, the GitHub App included."""

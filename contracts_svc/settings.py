@@ -137,6 +137,24 @@ class Settings(BaseModel):
     session_hours: float = Field(
         8, gt=0, le=720, description="After which a person has to log in again, and is asked for groups anew"
     )
+    github_app_id: int | None = Field(None, ge=1, description="Id of the GitHub App; empty: there is none")
+    github_private_key_file: Path | None = Field(None, description="PEM file of its private key")
+    github_private_key: SecretStr = Field(
+        SecretStr(""), description="The private key itself (PEM), instead of a file"
+    )
+    github_webhook_secret: SecretStr = Field(SecretStr(""), description="Secret that webhooks are signed by")
+    github_webhook_secret_old: SecretStr = Field(
+        SecretStr(""), description="The secret before it, valid too while the secret is changed"
+    )
+    github_api_url: str = Field(
+        "https://api.github.com", description="GitHub's API; of an Enterprise Server https://HOST/api/v3"
+    )
+    github_proxy: str = Field(
+        "", description="Proxy on the way to GitHub; empty: HTTPS_PROXY and NO_PROXY of the environment"
+    )
+    github_file: Path | None = Field(
+        None, description="YAML file: whose a repository is, and who of GitHub speaks for which team"
+    )
     memory_limit: str = Field("512MB", description="Most memory a check run may use in the engine")
     temp_directory: str = Field("", description="Where the engine spills; empty: the system's folder")
     timeout_seconds: int = Field(600, ge=1, description="Most seconds one query of a check may take")

@@ -16,8 +16,48 @@ from tests.support import shared
 @cache
 def description() -> dict[str, Any]:
     found: dict[str, Any] = json.loads(shared("cases/github/openapi_subset.json").read_text())
+    found["paths"] |= _beyond_the_subset()
     _null(found)
     return found
+
+
+def _beyond_the_subset() -> dict[str, Any]:
+    """Calls that the subset leaves out, as documented:
+    https://docs.github.com/en/rest/pulls/review-requests#request-reviewers-for-a-pull-request and
+    https://docs.github.com/en/rest/teams/members#list-team-members
+    and https://docs.github.com/en/rest/commits/commits#list-commits
+    """
+
+    def answer(schema: dict[str, Any]) -> dict[str, Any]:
+        return {"description": "Response", "content": {"application/json": {"schema": schema}}}
+
+    names = {"type": "array", "items": {"type": "string"}}
+    body = {
+        "type": "object",
+        "properties": {"reviewers": names, "team_reviewers": names},
+        "anyOf": [{"required": ["reviewers"]}, {"required": ["team_reviewers"]}],
+        "additionalProperties": False,
+    }
+    users = {"type": "array", "items": {"$ref": "#/components/schemas/simple-user"}}
+    commit = {"type": "object", "required": ["sha", "commit", "parents"]}
+    query = [{"name": n, "in": "query"} for n in ("role", "per_page", "page", "sha", "path")]
+    return {
+        "/repos/{owner}/{repo}/pulls/{pull_number}/requested_reviewers": {
+            "post": {
+                "requestBody": {"content": {"application/json": {"schema": body}}},
+                "responses": {"201": answer({"$ref": "#/components/schemas/pull-request-simple"})},
+            }
+        },
+        "/orgs/{org}/teams/{team_slug}/members": {
+            "get": {"parameters": query[:3], "responses": {"200": answer(users)}}
+        },
+        "/repos/{owner}/{repo}/commits": {
+            "get": {
+                "parameters": query[1:],
+                "responses": {"200": answer({"type": "array", "items": commit})},
+            }
+        },
+    }
 
 
 def example(name: str) -> Any:

@@ -86,6 +86,8 @@ class Pull:
     head_ref: str = "slim"
     state: str = "open"
     merged: bool = False
+    asked: list[str] = field(default_factory=list)
+    """Who was asked for a review: logins, and teams behind an @."""
 
 
 class Repository:
@@ -153,7 +155,7 @@ class Repository:
         self.reviews[number] = []
         return number
 
-    def review(self, number: int, user: str, state: str, commit: str = "") -> int:
+    def review(self, number: int, user: str, state: str, commit: str = "", at: datetime | None = None) -> int:
         """A submitted review; gives its place in the list."""
         entry = example("pull-request-review")
         entry |= {
@@ -162,6 +164,8 @@ class Repository:
             "commit_id": commit or self.pulls[number].head_sha,
         }
         entry["user"]["login"] = user
+        if at is not None:
+            entry["submitted_at"] = f"{at:%Y-%m-%dT%H:%M:%SZ}"
         self.reviews[number].append(entry)
         return len(self.reviews[number]) - 1
 
@@ -212,6 +216,10 @@ class StandIn:
         self.base_url = ""
         self.on_call: Callable[[str], None] = lambda call: None
         self.prefix = ""
+        self.teams: dict[str, list[str]] = {}
+        """``organisation/team`` -> logins."""
+        self.strangers: frozenset[str] = frozenset()
+        """Logins that may not review here."""
 
     def repository(self, name: str, *, private: bool = False) -> Repository:
         made = Repository(name, self.folder / name, private=private)
@@ -297,12 +305,20 @@ class StandIn:
                 raise Refused(403, "Resource not accessible by integration")
             user = example("private-user-response-with-public-and-private-profile-information")
             return 200, user | {"login": grant.login}
+        if parts[:1] == ["orgs"] and parts[2:3] == ["teams"] and parts[4:] == ["members"]:
+            return 200, _page(self._members(f"{parts[1]}/{parts[3]}"), query)
         name = "/".join(parts[1:3])
         if parts[0] != "repos" or name not in self.repositories or not _may(grant, name):
             raise Refused(404, "Not Found")
         return Calls(self, self.repositories[name], grant).route(
             request.method, parts[3:], path, query, body or {}
         )
+
+    def _members(self, team: str) -> list[Any]:
+        if team not in self.teams:
+            raise Refused(404, "Not Found")
+        user = example("issue-comment")["user"]
+        return [user | {"login": login} for login in self.teams[team]]
 
     def _signed_in(self, token: str) -> None:
         from joserfc import jwt
@@ -362,6 +378,14 @@ class Calls:
                 return 200, self.blob(sha)
             case ["GET", "compare", *_]:
                 return 200, self.compare(unquote(path.partition("/compare/")[2]))
+            case ["GET"]:
+                return 200, self.facts()
+            case ["GET", "pulls"]:
+                assert query["state"] == "open"
+                open_ = [n for n, p in sorted(self.repo.pulls.items(), reverse=True) if p.state == "open"]
+                return 200, _page([self.simple(n) for n in open_], query)
+            case ["POST", "pulls", number, "requested_reviewers"]:
+                return 201, self.ask(int(number), body)
             case ["GET", "pulls", number]:
                 return 200, self.pull(int(number))
             case ["GET", "pulls", number, "reviews"]:
@@ -481,13 +505,38 @@ class Calls:
         made["requested_teams"] = []  # those of the example lack what its schema asks for
         made["user"]["login"] = pull.author
         made["base"] |= {"ref": pull.base_ref, "sha": pull.base_sha}
-        made["base"]["repo"]["full_name"] = self.repo.name
+        made["base"]["repo"] |= {"full_name": self.repo.name, "private": self.repo.private}
         made["head"] |= {"ref": pull.head_ref, "sha": pull.head_sha}
         if pull.head_repository is None:
             made["head"]["repo"] = None
         else:
             made["head"]["repo"]["full_name"] = pull.head_repository
         return made
+
+    def facts(self) -> Any:
+        made = example("full-repository-default-response")
+        made |= {"full_name": self.repo.name, "private": self.repo.private, "default_branch": "main"}
+        # The documented example lacks what its schema asks for.
+        made["language"] = made["source"]["language"] = made["parent"]["language"] = None
+        return made
+
+    def simple(self, number: int) -> Any:
+        """A pull request as lists have it."""
+        made, whole = example("pull-request-simple-items")[0], self.pull(number)
+        return made | {k: whole[k] for k in ("number", "state", "user", "base", "head", "requested_teams")}
+
+    def ask(self, number: int, body: Any) -> Any:
+        pull = self.repo.pulls.get(number)
+        if pull is None:
+            raise Refused(404, "Not Found")
+        wanted = [*body.get("reviewers", ()), *(f"@{t}" for t in body.get("team_reviewers", ()))]
+        if pull.author in wanted:
+            raise Refused(422, "Review cannot be requested from pull request author.")
+        teams = {f"@{t.partition('/')[2]}" for t in self.hub.teams}
+        if any(w in self.hub.strangers or (w.startswith("@") and w not in teams) for w in wanted):
+            raise Refused(422, "Reviews may only be requested from collaborators.")
+        pull.asked = sorted({*pull.asked, *wanted})
+        return self.simple(number)
 
     def comment(self, number: int, body: Any) -> Any:
         if number not in self.repo.pulls:

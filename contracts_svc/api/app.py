@@ -14,6 +14,7 @@ from contracts_svc.api import (
     audit,
     contracts,
     gate,
+    github,
     health,
     incidents,
     lineage,
@@ -81,6 +82,8 @@ def create_app(
         audit.router,
         lineage.router,
         login.router,
+        github.router,
+        github.webhook,
         health.router,
         health.metrics_endpoint(registry),
     ]

@@ -25,8 +25,11 @@ MAX_BODY_OF: Mapping[str, int] = {
     "/api/v1/lineage/batch": 10_000_000,
     "/api/v1/events/publish": 1_000_000,
     "/slack/interactivity": 1_000_000,
+    "/github/webhook": 25 * 1024 * 1024,
 }
 """Path -> bytes, where it is more or less."""
+UNCOUNTED = frozenset({"/github/webhook"})
+"""Paths without a budget: GitHub sends each webhook once, however many come at a time."""
 _MOST_CALLERS = 10_000
 """Callers whose budget is kept in mind; who was not seen longest begins with a full one."""
 
@@ -80,7 +83,8 @@ class Limits:
 
     def _refused(self, scope: Scope, headers: Headers, request_id: str) -> ASGIApp | None:
         """The answer to what is not even looked at."""
-        waits = self._budget.wait(_caller(scope, headers), time.monotonic())
+        counted = scope["path"] not in UNCOUNTED
+        waits = self._budget.wait(_caller(scope, headers), time.monotonic()) if counted else 0.0
         if waits > 0:
             retry = {"Retry-After": str(math.ceil(waits))}
             return answer(scope["path"], request_id, 429, "slow down", headers=retry)

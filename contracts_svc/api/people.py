@@ -13,6 +13,7 @@ from contracts_svc.api.access import Caller, Reader, Writer, must_own
 from contracts_svc.api.contracts import must_match, visible
 from contracts_svc.api.deps import ServiceOf
 from contracts_svc.api.fields import Maybe, Moment, Name, Short, Text
+from contracts_svc.api.github import check_those_who_ask
 from contracts_svc.api.pages import Cursor, Limit, Page, after, cursor_of
 from contracts_svc.api.problems import PREFIX, RESPONSES, Refused, also, responses
 from contracts_svc.api.service import Service
@@ -185,6 +186,7 @@ def create_waiver(
         contract=given.contract,
     )
     added = service.store.put_waiver(waiver, now, caller.actor(request))
+    check_those_who_ask(service, given.fingerprint)
     response.status_code = 201 if added else 200
     return _waiver(waiver)
 

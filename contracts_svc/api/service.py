@@ -7,6 +7,7 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from contracts_svc.api.hub import HubDesk
 from contracts_svc.flows.login import Login
 from contracts_svc.flows.register import Reader
 from contracts_svc.policy import Policies
@@ -62,3 +63,5 @@ class Service:
     """The route file of alerts as it is now."""
     slack: Buttons | None = None
     """What buttons in Slack are for; None: Slack is not set up."""
+    github: HubDesk | None = None
+    """Where webhooks of a GitHub App come in; None: there is none."""

@@ -63,9 +63,9 @@ def run(
             progress=_progress() if format == "text" else None,
             states=app.states(chosen),
             full=scope.full,
-            history=app_history.history(chosen),
             new_files=scope.new_files,
             snapshots=app.snapshots(access),
+            history=app_history.history(chosen),
         )
         for table in tables
     ]

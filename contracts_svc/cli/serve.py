@@ -14,6 +14,7 @@ from contracts_svc import app, app_work, settings, tracing
 from contracts_svc.api.app import create_app
 from contracts_svc.api.limits import Budget
 from contracts_svc.api.logs import log_as_json
+from contracts_svc.app_github import with_github
 from contracts_svc.errors import ExitCode, UserMistake
 
 GRACE_SECONDS = 20
@@ -35,8 +36,8 @@ def run(host: str | None, port: int | None, demo: bool) -> ExitCode:
         )
     end_traces = tracing.configure()
     store, registry = app.store(loaded), CollectorRegistry()
-    service = app.service(loaded, everyone_may=demo, opened=store)
-    process = app_work.scheduled(loaded, registry, store) if loaded.embedded else None
+    service, github = with_github(loaded, app.service(loaded, everyone_may=demo, opened=store))
+    process = app_work.scheduled(loaded, registry, store, github) if loaded.embedded else None
     if process is not None:
         service = replace(service, not_ready=process.not_ready)
     listening = _listen(host, port if port is not None else loaded.port)

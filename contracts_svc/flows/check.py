@@ -84,9 +84,9 @@ def check(
     footers: bool = True,
     states: StateStore | None = None,
     full: bool = False,
-    history: History | None = None,
     new_files: bool = False,
     snapshots: Mapping[str, Snapshots] = NONE,
+    history: History | None = None,
 ) -> Run:
     """Check one table of a contract on one of its servers.
 
@@ -96,10 +96,10 @@ def check(
     per check, classified columns masked. What the ``footers`` of the files prove is not read, unless they
     are not to be asked; nor is what earlier runs kept in ``states``, unless the check is to be ``full``.
     ``snapshots`` read the logs of tables that have one (``delta``, ``iceberg``).
-    ``custom`` runs checks that are code of the deployment; without it they are SKIPPED, and without a
-    ``history`` so is what compares with earlier runs. What cannot be read, or changes meanwhile, makes the
-    checks of it ERRORED, never FAILED. Raises UserMistake for a server that cannot be used, for a partition
-    that is not there, and for new files where nothing is kept.
+    ``custom`` runs checks that are code of the deployment; without it they are SKIPPED, and without
+    a ``history`` so is what compares with earlier runs. What cannot be read, or changes meanwhile, makes
+    the checks of it ERRORED, never FAILED. Raises UserMistake for a server that cannot be used, for a
+    partition that is not there, and for new files where nothing is kept.
     """
     started = clock.now()
     scope = Scope(partition=dict(partition or {}), since=since_of(since), new_files=new_files)
@@ -145,7 +145,7 @@ def check(
             measured = _without_changed(measured, asker, parts, moved)
             memory.keep(parts, read, whole=scope.whole, changed=moved)
             results = judge(planned, _shown(table, planned, [*known, *measured], compare), clock.now())
-            results = _told_since(_with_details(results, parts, asker, samples), found)
+            results = _with_times(_with_details(results, parts, asker, samples), found)
     except CouldNotCheck as error:
         measured += errors(_ids(todo), error)
         results = judge(planned, _shown(table, planned, [*known, *measured], compare), clock.now())
@@ -346,7 +346,7 @@ def _with_details(
     )
 
 
-def _told_since(results: tuple[Result, ...], found: Layout) -> tuple[Result, ...]:
+def _with_times(results: tuple[Result, ...], found: Layout) -> tuple[Result, ...]:
     """The results with the times at which bad data was published."""
     return tuple(
         replace(r, published=details.published(r.breakdown, found))

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from enum import StrEnum
+from typing import TypeAlias
 
 from contracts_svc.errors import CouldNotCheck, UserMistake
 from contracts_svc.github.check_run import (
@@ -69,15 +71,22 @@ class Heard:
     seen: Mapping[str, frozenset[str]] = field(default_factory=dict)
 
 
+HeardOf: TypeAlias = Heard | Callable[[Verdict], Heard]
+"""What has been said, or how to find it out once it is known who must agree."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Checked:
-    """What the check came to. ``asked`` are the fingerprints that asked for agreement at ``head``."""
+    """What the check came to. ``asked`` are the fingerprints that asked for agreement at ``head``.
+    ``verdict`` is None where there is none, for a mistake or because it could not be checked."""
 
     end: End
     head: str
     conclusion: Conclusion | None = None
     asked: frozenset[str] = frozenset()
     signed: SignOff | None = None
+    verdict: Verdict | None = None
+    report: CheckReport | None = None
 
 
 def check_pull_request(
@@ -85,7 +94,7 @@ def check_pull_request(
     number: int,
     judge: Callable[[PullRequest], Told],
     *,
-    heard: Heard | None = None,
+    heard: HeardOf | None = None,
     manner: Manner | None = None,
     before: str | None = None,
     at: str | None = None,
@@ -93,8 +102,8 @@ def check_pull_request(
 ) -> Checked:
     """Check a pull request as it is now; ``before`` is the head that a push has replaced.
 
-    With ``at``, only if that is still its head. Without ``heard``, nobody signs off on GitHub: the
-    waivers file alone lifts a block.
+    With ``at``, only if that is still its head. ``heard`` may be found out by the verdict. Without it,
+    nobody signs off on GitHub: the waivers file alone lifts a block.
 
     May be done again at any point, or twice at once, and ends in the same state. What could not be
     checked for a passing reason is raised, the run left under way, unless this is the ``last_try``.
@@ -123,6 +132,8 @@ def check_pull_request(
         conclusion=found.report.conclusion,
         asked=found.asked,
         signed=found.signed,
+        verdict=found.verdict,
+        report=found.report,
     )
 
 
@@ -135,13 +146,14 @@ class _Outcome:
     speaks: bool = True
     asked: frozenset[str] = frozenset()
     signed: SignOff | None = None
+    verdict: Verdict | None = None
 
 
 def _outcome(
     host: PullRequestHost,
     pull: PullRequest,
     judge: Callable[[PullRequest], Told],
-    heard: Heard | None,
+    heard: HeardOf | None,
     manner: Manner,
     *,
     last_try: bool,
@@ -163,6 +175,7 @@ def _outcome(
         body=_comment(told, signed, manner) if told.touched else None,
         asked=wanted,
         signed=signed,
+        verdict=told.verdict,
     )
 
 
@@ -192,8 +205,9 @@ def check_group(
 
 
 def _signed(
-    host: PullRequestHost, pull: PullRequest, verdict: Verdict, heard: Heard, manner: Manner
+    host: PullRequestHost, pull: PullRequest, verdict: Verdict, heard_of: HeardOf, manner: Manner
 ) -> SignOff:
+    heard = heard_of(verdict) if callable(heard_of) else heard_of
     seen = {**heard.seen, pull.head_sha: asked(verdict)}
     reviews = [o for r in host.reviews(pull.number) if (o := _opinion(r, seen))]
     return sign_off(
@@ -212,9 +226,18 @@ def _opinion(review: Review, seen: Mapping[str, frozenset[str]]) -> Opinion | No
     return Opinion(
         user=review.user,
         stance=Stance(review.state),
-        number=review.id,
+        number=order_of(review.submitted, review.id),
         seen=seen.get(review.commit or "", frozenset()),
     )
+
+
+def order_of(at: datetime | None, id: int = 0) -> int:
+    """The place of an opinion among those of a person: by the second, then by GitHub's number."""
+    return (int(at.timestamp()) if at else 0) * _IDS + id % _IDS
+
+
+_IDS = 10**15
+"""More than GitHub has given numbers to reviews."""
 
 
 def _no_verdict(error: CouldNotCheck, manner: Manner) -> CheckReport:

@@ -24,7 +24,7 @@ from contracts_svc.ports_store import Actor, Store
 from contracts_svc.routes.timing import DEFAULT_ROUTES
 from contracts_svc.routes.tree import RouteFile
 from contracts_svc.routing_announce import announcements
-from contracts_svc.verdict import Outcome, Verdict
+from contracts_svc.verdict import Outcome, Verdict, Waiver
 
 _ATTEMPTS = 5
 """How often a version is judged again because another one came in between."""
@@ -67,6 +67,10 @@ class Registry:
     read: Reader
     policies: Policies
     patterns: Patterns
+    waivers: Sequence[Waiver] = ()
+    """Beside those that the store keeps."""
+    on_kept: Callable[[Contract, Preflight], None] = lambda contract, judged: None
+    """Called with a version that is new, in the transaction that keeps it."""
     outbox: OutboxStore | None = None
     """Over the same database as ``store``: where versions announce themselves. None: they do not."""
     routes: Callable[[], RouteFile] = lambda: DEFAULT_ROUTES
@@ -103,7 +107,7 @@ class Registry:
             passes = judged.verdict.outcome in (Outcome.PASS, Outcome.WARN)
             if not passes or dry_run:
                 return Registration(contract=new, kept=False, new=passes, judged=judged)
-            done = self._keep(new, text, old, judged.verdict, now, by)
+            done = self._keep(new, text, old, now, by, judged)
             if done is not None:
                 return Registration(contract=new, kept=True, new=done, judged=judged)
         raise CouldNotCheck(
@@ -134,7 +138,7 @@ class Registry:
                 mode=mode,
                 earlier=None if old is None else self._earlier(old, head),
                 policies=self.policies,
-                waivers=[w for w in self.store.waivers(now) if w.contract in ("", new.id)],
+                waivers=[w for w in (*self.store.waivers(now), *self.waivers) if w.contract in ("", new.id)],
                 inclusion=inclusion,
             )
 
@@ -155,13 +159,13 @@ class Registry:
         new: Contract,
         text: bytes,
         old: Contract | None,
-        verdict: Verdict,
         now: datetime,
         by: Actor,
+        judged: Preflight,
     ) -> bool | None:
         """Keep the version, and have it announced to those whom it breaks; whether it is new, or None when
         it was judged against what is no more."""
-        told = announcements(new, old.version, verdict, now) if old is not None else ()
+        told = announcements(new, old.version, judged.verdict, now) if old is not None else ()
 
         def work() -> bool:
             try:
@@ -172,6 +176,8 @@ class Registry:
             before = [v for v in self.store.versions(new.id) if v.version != new.version]
             if added and (before[-1] if before else None) != old:
                 raise _Moved
+            if added:
+                self.on_kept(new, judged)
             if added and told and self.outbox is not None:
                 post(self.outbox, told, now, self.routes())
             return added

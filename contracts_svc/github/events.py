@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 from contracts_svc.errors import UserMistake
@@ -54,6 +55,8 @@ class PullRequest:
     draft: bool = False
     merged: bool = False
     merge_commit: str | None = None
+    public: bool = False
+    """Whether everybody may read the repository that it asks into: so unless GitHub says otherwise."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,6 +77,7 @@ class Review:
     user: str
     state: str
     commit: str | None = None
+    submitted: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -199,6 +203,7 @@ def read_pull(fields: Fields, repository: RepositoryName | None) -> PullRequest:
         draft=fields.truth("draft") is True,
         merged=fields.truth("merged") is True,
         merge_commit=fields.commit("merge_commit_sha"),
+        public=fields.truth("base.repo.private") is not True,
     )
 
 
@@ -209,6 +214,7 @@ def read_review(fields: Fields) -> Review:
         user=fields.text("user.login") or "ghost",  # as GitHub itself calls who is gone
         state=fields.needed("state", fields.text("state")).lower(),
         commit=fields.commit("commit_id"),
+        submitted=fields.moment("submitted_at"),
     )
 
 

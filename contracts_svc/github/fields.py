@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
+from datetime import datetime
 from typing import Any, TypeVar
 
 from contracts_svc.errors import Problem, UserMistake
@@ -103,6 +104,15 @@ class Fields:
     def path(self, path: str) -> str:
         """The path from the top of the document."""
         return f"{self._where}.{path}" if self._where else path
+
+    def moment(self, path: str) -> datetime | None:
+        """A time with its zone; one that is none is left out: none of ours depends on it alone."""
+        text = self.text(path)
+        try:
+            found = datetime.fromisoformat(text) if text else None
+        except ValueError:
+            return None
+        return found if found is not None and found.tzinfo is not None else None
 
     def _read(self, path: str, reader: Callable[[str], _Value]) -> _Value | None:
         text = self.text(path)

@@ -31,6 +31,8 @@ class Task(StrEnum):
     """Somebody (``user``) has pressed our button on the check of a pull request at ``head``."""
     REGISTER = "register"
     """The default branch has moved from ``before`` to ``head``: new versions, contracts that are gone."""
+    RECONCILE = "reconcile"
+    """See to what was missed: webhooks that never came."""
     INSTALLED = "installed"
     """The repository may be read from now on."""
     REMOVED = "removed"

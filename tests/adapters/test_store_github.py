@@ -124,7 +124,7 @@ def test_many_workers_do_each_piece_of_work_once(store: DatabaseStore, store_url
 
 def test_repositories_come_and_go(store: DatabaseStore) -> None:
     store.put_repository(SHOP, 9, NOW)
-    store.registered(SHOP, "main", "a" * 40)
+    store.registered(SHOP, "main", "b" * 40, head="a" * 40)
     store.put_repository(RepositoryName.parse("Octo/Shop"), 8, NOW)
     known = store.repository(SHOP)
     assert known is not None

@@ -51,6 +51,7 @@ ONE_ADAPTER = (
     "adapters.storage.",
     "adapters.engines.duckdb.",
     "adapters.pandera_",
+    "adapters.receivers.slack",
 )
 # Knows no vendor, only HTTP: what several receivers send by.
 SHARED_BY_ADAPTERS = {"adapters.receivers.http"}

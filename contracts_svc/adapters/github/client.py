@@ -17,9 +17,10 @@ from urllib.parse import urlsplit
 
 import httpx
 
-from contracts_svc.adapters.github.tokens import App, InstallationTokens, Tokens
+from contracts_svc.adapters.github.tokens import App, InstallationTokens, Send, Tokens
 from contracts_svc.errors import CouldNotCheck, UserMistake
 from contracts_svc.github.names import RepositoryName
+from contracts_svc.ports_github import NotNow
 from contracts_svc.render import clean
 
 if TYPE_CHECKING:
@@ -49,10 +50,19 @@ class GitHubClient:
     """Calls one GitHub with one token. For use in a ``with`` block, from the thread that opened it."""
 
     def __init__(
-        self, tokens: Tokens, base_url: str = PUBLIC, *, sleep: Callable[[float], None] = time.sleep
+        self,
+        tokens: Tokens,
+        base_url: str = PUBLIC,
+        *,
+        proxy: str = "",
+        patience: float = _MOST_WAIT,
+        sleep: Callable[[float], None] = time.sleep,
     ) -> None:
-        self._github = _github(_address(base_url))
+        """``patience`` is how many seconds one call waits in all before it is given up. ``proxy`` is the
+        address of one to go through; without, those of the environment."""
+        self._github = _github(_address(base_url), proxy)
         self._tokens = tokens
+        self._patience = patience
         self._sleep = sleep
         self._kept: OrderedDict[str, tuple[str, Any]] = OrderedDict()
 
@@ -68,17 +78,9 @@ class GitHubClient:
         sleep: Callable[[float], None] = time.sleep,
     ) -> GitHubClient:
         """A client whose tokens reach this one repository, and no other of the installation."""
-        address = _address(base_url)
-
-        def send(method: str, path: str, authorization: str, body: dict[str, object]) -> httpx.Response:
-            headers = {"Authorization": authorization, "Accept": "application/vnd.github+json"}
-            try:
-                return httpx.request(method, address + path, json=body, headers=headers, timeout=_TIMEOUT)
-            except httpx.HTTPError as error:
-                raise CouldNotCheck("signing in to GitHub", _cause_of(error)) from None
-
+        send = sender(base_url)
         tokens = InstallationTokens(app, installation_id, repository, send=send, clock=clock)
-        return cls(tokens, address, sleep=sleep)
+        return cls(tokens, base_url, sleep=sleep)
 
     def __enter__(self) -> GitHubClient:
         self._github.__enter__()  # type: ignore[no-untyped-call]
@@ -117,6 +119,10 @@ class GitHubClient:
         """Make something. Raises Uncertain when it may have been made, else CouldNotCheck."""
         return self._call("POST", path, body=body, again=False)
 
+    def post_again(self, path: str, body: Mapping[str, Any]) -> Any:
+        """Ask for something that asked for twice is the same as once. Raises CouldNotCheck."""
+        return self._call("POST", path, body=body, again=True)
+
     def patch(self, path: str, body: Mapping[str, Any], *, again: bool) -> Any:
         """Change something. With ``again``, where doing it twice is the same as once, else as ``post``."""
         return self._call("PATCH", path, body=body, again=again)
@@ -125,7 +131,7 @@ class GitHubClient:
         """Take something away; what is gone already is fine."""
         try:
             self._call("DELETE", path, again=True)
-        except _Missing:
+        except Missing:
             return
 
     def wait(self, attempt: int) -> None:
@@ -156,7 +162,7 @@ class GitHubClient:
                 if failed.executed and not again:
                     raise Uncertain(failed.what, failed.cause, failed.hint) from None
                 pause = failed.pause if failed.pause is not None else _backoff(attempt)
-                if not failed.retryable or attempt == _TRIES - 1 or waited + pause > _MOST_WAIT:
+                if not failed.retryable or attempt == _TRIES - 1 or waited + pause > self._patience:
                     raise
                 self._sleep(pause)
                 waited += pause
@@ -195,7 +201,24 @@ class GitHubClient:
         return found
 
 
-class _Failed(CouldNotCheck):
+def sender(base_url: str, proxy: str = "") -> Send:
+    """What sends the calls by which an App signs in. Raises UserMistake for an address that is none."""
+    address = _address(base_url)
+
+    def send(method: str, path: str, authorization: str, body: dict[str, object] | None) -> httpx.Response:
+        headers = {"Authorization": authorization, "Accept": "application/vnd.github+json"}
+        headers["X-GitHub-Api-Version"] = _VERSION
+        try:
+            return httpx.request(
+                method, address + path, json=body, headers=headers, timeout=_TIMEOUT, proxy=proxy or None
+            )
+        except httpx.HTTPError as error:
+            raise CouldNotCheck("signing in to GitHub", _cause_of(error)) from None
+
+    return send
+
+
+class _Failed(NotNow):
     """A call that did not go well. ``pause``: seconds that GitHub asks to wait. ``executed``: whether
     it may have been carried out all the same."""
 
@@ -214,7 +237,7 @@ class _Failed(CouldNotCheck):
         self.pause, self.executed, self.status = pause, executed, status
 
 
-class _Missing(_Failed):
+class Missing(_Failed):
     """What was asked for is not there, or not for us."""
 
 
@@ -248,7 +271,7 @@ def _refused(what: str, answer: httpx.Response) -> _Failed:
         return _Failed(what, cause, pause=_UNSAID_WAIT)
     if status in (404, 410):
         hint = "is it there, and may this token see it?"
-        return _Missing(what, cause, hint, retryable=False, status=status)
+        return Missing(what, cause, hint, retryable=False, status=status)
     if status in (401, 403):
         hint = "give a token (or an App) with the permissions that `contracts github manifest` lists"
         return _Failed(what, cause, hint, retryable=False, status=status)
@@ -300,7 +323,7 @@ def _address(base_url: str) -> str:
     return base_url.rstrip("/")
 
 
-def _github(address: str) -> GitHub[Any]:
+def _github(address: str, proxy: str) -> GitHub[Any]:
     from githubkit import GitHub
     from githubkit.auth import UnauthAuthStrategy
 
@@ -312,4 +335,5 @@ def _github(address: str) -> GitHub[Any]:
         follow_redirects=False,
         http_cache=False,
         auto_retry=False,
+        proxy=proxy or None,
     )

@@ -16,6 +16,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from contextvars import copy_context
 from dataclasses import dataclass
+from threading import Lock
 from typing import Any
 from urllib.parse import quote
 
@@ -23,6 +24,7 @@ from contracts_svc.adapters.github.client import GitHubClient
 from contracts_svc.errors import CouldNotCheck, Problem, UserMistake
 from contracts_svc.github.fields import Fields
 from contracts_svc.github.names import RepositoryName, branch_name, commit_id
+from contracts_svc.ports_github import Parting
 
 MAX_FILE_BYTES = 50_000_000
 """Larger text files are a mistake: no contract, SQL or lineage file is."""
@@ -38,32 +40,30 @@ _AT_ONCE = 8
 _LARGEST_CACHE = 100_000_000
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Parting:
-    """Where a pull request stands: the tip of its base branch, and what both have in common."""
-
-    tip: str
-    merge_base: str
-
-
 class BlobCache:
-    """Contents by repository and id, which never change; the oldest go when it is full. Bytes in all."""
+    """Contents by repository and id, which never change; the oldest go when it is full. Bytes in all.
+
+    Safe for use by many threads.
+    """
 
     def __init__(self, most: int = _LARGEST_CACHE) -> None:
         self._most = most
         self._size = 0
         self._held: OrderedDict[tuple[RepositoryName, str], bytes] = OrderedDict()
+        self._lock = Lock()
 
     def get(self, repository: RepositoryName, blob: str) -> bytes | None:
         """A content that was put there for this very repository."""
-        return self._held.get((repository, blob))
+        with self._lock:
+            return self._held.get((repository, blob))
 
     def put(self, repository: RepositoryName, blob: str, content: bytes) -> None:
         """Keep a content."""
-        self._size += len(content) - len(self._held.pop((repository, blob), b""))
-        self._held[repository, blob] = content
-        while self._size > self._most:
-            self._size -= len(self._held.popitem(last=False)[1])
+        with self._lock:
+            self._size += len(content) - len(self._held.pop((repository, blob), b""))
+            self._held[repository, blob] = content
+            while self._size > self._most:
+                self._size -= len(self._held.popitem(last=False)[1])
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +96,11 @@ class GitHubCode:
     def parting(self, base_ref: str, head: str) -> Parting:
         """The tip of the base branch as it is now, and where the head has left it. Raises CouldNotCheck."""
         return self._compared(quote(branch_name(base_ref), safe="/"), commit_id(head))
+
+    def tip(self, branch: str) -> str:
+        """The commit that a branch is at now. Raises CouldNotCheck."""
+        name = quote(branch_name(branch), safe="/")
+        return self._compared(name, name).tip
 
     def texts(self, commit: str, suffixes: Sequence[str]) -> Mapping[str, bytes]:
         """Path -> content of every file at that commit whose name ends with one of ``suffixes``.

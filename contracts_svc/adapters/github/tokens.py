@@ -14,6 +14,9 @@ from contracts_svc.errors import CouldNotCheck, UserMistake
 from contracts_svc.github.fields import Fields
 from contracts_svc.github.names import RepositoryName
 
+Send = Callable[[str, str, str, dict[str, object] | None], httpx.Response]
+"""Method, path, authorization and body of a request to the API -> the answer, whatever its status."""
+
 _EARLY = timedelta(minutes=2)
 """A token is renewed this long before it ends: it must last for the call that it is taken for."""
 _JWT_SECONDS = 540
@@ -88,7 +91,7 @@ class InstallationTokens:
         installation_id: int,
         repository: RepositoryName,
         *,
-        send: Callable[[str, str, str, dict[str, object]], httpx.Response],
+        send: Send,
         clock: Callable[[], datetime],
     ) -> None:
         self._app, self._installation, self._repository = app, installation_id, repository

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, func, select
+from sqlalchemy import Connection, Row, func, or_, select
 
 from contracts_svc.adapters.store import tables_github as tables
 from contracts_svc.adapters.store.codec import dumps, encode, loads
@@ -30,7 +30,8 @@ class HubRepositories(Part):
 
     def put_repository(self, repository: RepositoryName, installation_id: int, now: datetime) -> None:
         """The App is installed for it."""
-        row = {"repository": name_key(repository), "name": str(repository), "head": "", "default_branch": ""}
+        row = {"repository": name_key(repository), "name": str(repository)}
+        row |= {"head": "", "looked": "", "default_branch": ""}
 
         def work(connection: Connection) -> None:
             statement = insert(connection, _REPOSITORIES)
@@ -66,10 +67,20 @@ class HubRepositories(Part):
         row = self.database.read(lambda c: c.execute(select(_REPOSITORIES).where(*there)).first())
         return None if row is None else _repository(row)
 
-    def registered(self, repository: RepositoryName, branch: str, head: str) -> None:
-        """The contracts of the default branch are registered up to this commit."""
+    def registered(self, repository: RepositoryName, branch: str, looked: str, *, head: str) -> None:
+        """The default branch was looked at up to this commit, and registered whole up to ``head``."""
         change = _REPOSITORIES.update().where(_REPOSITORIES.c.repository == name_key(repository))
-        self.database.write(lambda c: c.execute(change.values(head=head, default_branch=branch)))
+        values = {"head": head, "looked": looked, "default_branch": branch}
+        self.database.write(lambda c: c.execute(change.values(**values)))
+
+    def due_repositories(self, now: datetime, before: datetime) -> tuple[KnownRepository, ...]:
+        """Those that were not asked for here since ``before``."""
+        there, last = _REPOSITORIES.c.removed.is_(None), _REPOSITORIES.c.reconciled
+        # A time in the future is of a clock that was set back since.
+        due = or_(last.is_(None), last <= before, last > now)
+        change = _REPOSITORIES.update().where(there, due).values(reconciled=now).returning(*_REPOSITORIES.c)
+        rows = self.database.write(lambda c: c.execute(change).all())
+        return tuple(sorted(map(_repository, rows), key=lambda r: r.name))
 
     def claim_contract(self, contract_id: str, repository: RepositoryName, path: str) -> RepositoryName:
         """Say that a contract comes from this repository; whose it is (the first that said so)."""
@@ -125,16 +136,12 @@ class HubPulls(Part):
         now: datetime,
         *,
         conclusion: str,
-        asked: Iterable[str] = (),
+        asked: Iterable[str] | None = None,
         report: str = "",
     ) -> None:
-        """The check at this commit has ended."""
-        values = {
-            "ended": now,
-            "conclusion": conclusion,
-            "asked": json.dumps(sorted(asked)),
-            "report": report,
-        }
+        """The check at this commit has ended. ``asked`` None: what was known of that stays."""
+        values = {"ended": now, "conclusion": conclusion, "report": report}
+        values |= {} if asked is None else {"asked": json.dumps(sorted(asked))}
         change = _CHECKS.update().where(*_of(_CHECKS, repository, number), _CHECKS.c.head == head)
         self.database.write(lambda c: c.execute(change.values(**values)))
 
@@ -260,6 +267,7 @@ def _repository(row: Row[Any]) -> KnownRepository:
         name=RepositoryName.parse(row.name),
         installation_id=row.installation_id,
         head=row.head,
+        looked=row.looked,
         default_branch=row.default_branch,
     )
 

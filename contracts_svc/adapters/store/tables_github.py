@@ -48,6 +48,8 @@ github_repositories = Table(
     Column("installation_id", Id, nullable=False),
     Column("default_branch", Clean, nullable=False),
     Column("head", String(64), nullable=False),
+    Column("looked", String(64), nullable=False),
+    Column("reconciled", Instant),
     Column("removed", Instant),
 )
 

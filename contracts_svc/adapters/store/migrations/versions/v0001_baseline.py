@@ -528,6 +528,8 @@ def _github() -> None:
         sa.Column("installation_id", ID, nullable=False),
         sa.Column("default_branch", TEXT, nullable=False),
         sa.Column("head", sa.String(length=64), nullable=False),
+        sa.Column("looked", sa.String(length=64), nullable=False),
+        sa.Column("reconciled", INSTANT, nullable=True),
         sa.Column("removed", INSTANT, nullable=True),
         sa.PrimaryKeyConstraint("repository", name=op.f("pk_github_repositories")),
     )
