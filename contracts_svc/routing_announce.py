@@ -18,6 +18,7 @@ from contracts_svc.findings import Severity
 from contracts_svc.impact import Impact, Level
 from contracts_svc.lineage.graph import Consumer
 from contracts_svc.model import Contract
+from contracts_svc.render import clean
 from contracts_svc.routing import owner_of, stakeholder_of, team_of
 from contracts_svc.routing_words import Recipient
 from contracts_svc.verdict import Verdict
@@ -164,9 +165,9 @@ def _notification(
         team=to.team,
         receiver=to.receiver,
         channel=to.channel,
-        title=title,
+        title=clean(title),
         severity=severity,
-        sections=tuple(sections),
+        sections=tuple(Section(s.heading, tuple(map(clean, s.lines))) for s in sections),
         labels={name: value for name, value in labels.items() if value},
         created=now,
     )

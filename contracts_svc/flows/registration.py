@@ -69,8 +69,6 @@ class Registry:
     patterns: Patterns
     waivers: Sequence[Waiver] = ()
     """Beside those that the store keeps."""
-    on_kept: Callable[[Contract, Preflight], None] = lambda contract, judged: None
-    """Called with a version that is new, in the transaction that keeps it."""
     outbox: OutboxStore | None = None
     """Over the same database as ``store``: where versions announce themselves. None: they do not."""
     routes: Callable[[], RouteFile] = lambda: DEFAULT_ROUTES
@@ -176,8 +174,6 @@ class Registry:
             before = [v for v in self.store.versions(new.id) if v.version != new.version]
             if added and (before[-1] if before else None) != old:
                 raise _Moved
-            if added:
-                self.on_kept(new, judged)
             if added and told and self.outbox is not None:
                 post(self.outbox, told, now, self.routes())
             return added
