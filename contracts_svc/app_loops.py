@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from contracts_svc.app import lineage
 from contracts_svc.app_alerts import Alerting, sender
+from contracts_svc.app_alerts_metrics import AlertMetrics, CountedMoves
 from contracts_svc.flows.digesting import Digesting
 from contracts_svc.flows.telling import Telling
 from contracts_svc.loops import Done, Loop
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 SENDING_SECONDS = 1.0
 PASSING_SECONDS = 30.0
 DIGEST_SECONDS = 60.0
+FIGURES_SECONDS = 15.0
 STEPPING_SECONDS = 1.0
 
 
@@ -34,6 +36,7 @@ class Parts:
     clock: Clock
     alerting: Alerting
     telling: Telling
+    metrics: AlertMetrics
     steps: Mapping[str, Callable[[datetime], int]] = field(default_factory=dict)
     """Further work, by name: each is given the time, does a piece, and says how much there was."""
 
@@ -44,13 +47,14 @@ def loops(parts: Parts) -> tuple[Loop, ...]:
         sending(parts),
         passing_time(parts),
         digests(parts),
+        figures(parts),
         *(stepping(parts, name) for name in parts.steps),
     )
 
 
 def sending(parts: Parts) -> Loop:
     """Sends the outbox. Several processes may: each message is taken by one of them."""
-    sends = sender(parts.settings, parts.store, parts.alerting)
+    sends = sender(parts.settings, parts.store, parts.alerting, parts.metrics)
 
     def work() -> Done:
         due = parts.store.outbox_due()
@@ -84,6 +88,16 @@ def digests(parts: Parts) -> Loop:
         return {"made": digesting.step()}
 
     return Loop(name="digests", every=DIGEST_SECONDS, work=work, by_leader=True)
+
+
+def figures(parts: Parts) -> Loop:
+    """Counts what happens to incidents, and how long it took."""
+    counted = CountedMoves(parts.store, parts.metrics, parts.clock.now)
+
+    def work() -> Done:
+        return {"counted": counted.step()}
+
+    return Loop(name="incident-figures", every=FIGURES_SECONDS, work=work, by_leader=True)
 
 
 def stepping(parts: Parts, name: str) -> Loop:

@@ -194,6 +194,11 @@ class IncidentStore(Protocol):
         """All that happened to an incident, oldest first."""
         ...
 
+    def moves(self, after: int | None, *, limit: int = 1_000) -> tuple[int, tuple[Transition, ...]]:
+        """The transitions of all incidents after a number, in order, and the number of the last of them.
+        None: none, and the number of the last that there is."""
+        ...
+
     def put_told(
         self, fingerprints: Iterable[str], audience: Audience, at: datetime
     ) -> Mapping[str, datetime]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime
 
-from sqlalchemy import Connection, or_, select
+from sqlalchemy import Connection, func, or_, select
 
 from contracts_svc.adapters.store import tables
 from contracts_svc.adapters.store.codec import dumps, loads
@@ -72,6 +72,17 @@ class Incidents(Part):
         query = select(table.c.document).where(table.c.fingerprint == fingerprint).order_by(table.c.id)
         found = self.database.read(lambda c: c.scalars(query).all())
         return tuple(loads(Transition, text) for text in found)
+
+    def moves(self, after: int | None, *, limit: int = 1_000) -> tuple[int, tuple[Transition, ...]]:
+        """The transitions of all incidents after a number, and the number of the last of them."""
+        table = tables.transitions
+        if after is None:
+            return self.database.read(lambda c: c.scalar(select(func.max(table.c.id)))) or 0, ()
+        query = select(table.c.id, table.c.document).where(table.c.id > after)
+        query = query.order_by(table.c.id).limit(limit)
+        rows = self.database.read(lambda c: c.execute(query).all())
+        moved = tuple(loads(Transition, r.document) for r in rows)
+        return (rows[-1].id if rows else after), moved
 
     def put_told(
         self, fingerprints: Iterable[str], audience: Audience, at: datetime
