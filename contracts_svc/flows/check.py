@@ -170,8 +170,7 @@ def _rows(found: Layout, measured: Iterable[Measurement]) -> int | None:
 
 
 def _published(files: Iterable[DataFile]) -> datetime | None:
-    times = (f.snapshot.published if f.snapshot is not None else f.modified for f in files)
-    return max((t for t in times if t is not None), default=None)
+    return max((t for f in files if (t := f.published) is not None), default=None)
 
 
 def _shown(

@@ -83,6 +83,12 @@ class StoredLineage(LineageIntake):
         edges = settled(unscoped_edges(reached.graph.edges))
         return Part(lineage=Lineage(graph=Graph(edges)), complete=reached.complete)
 
+    def made_of(self, datasets: Iterable[DatasetId], tenant: str) -> tuple[Edge, ...]:
+        """The stored edges that these datasets are made along, from wherever they come."""
+        identities = self.refresh(tenant).identities
+        begin = [ColumnRef(scoped(identities.resolve(d), tenant), None) for d in sorted(datasets)]
+        return settled(unscoped_edges(self._store.upstream(begin, limit=LIMIT).graph.edges))
+
     def datasets_from(self, starts: Iterable[ColumnRef], tenant: str) -> frozenset[DatasetId]:
         """The datasets that an effect on these columns (or, column None, datasets) can come to."""
         identities = self.refresh(tenant).identities

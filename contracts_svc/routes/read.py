@@ -1,13 +1,12 @@
 """The text of a route file -> a RouteFile, or every mistake in it with its place.
 
-The file is written as Alertmanager's: ``route``, ``receivers``, ``inhibit_rules``, ``time_intervals``;
-``channels`` is ours (see :mod:`.channels`). Its ``global`` and ``templates`` are for Alertmanager alone, and
-are passed over.
+The file is written as Alertmanager's: ``route``, ``receivers``, ``inhibit_rules``, ``time_intervals``.
+Sections of its own are ``channels`` (see :mod:`.channels`), ``incidents`` and ``digest`` (see
+:mod:`.read_sections`). Its ``global`` and ``templates`` are for Alertmanager alone, and are passed over.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import timedelta
@@ -16,11 +15,13 @@ from contracts_svc.errors import UserMistake
 from contracts_svc.odcs.yaml_nodes import parse
 from contracts_svc.routes import intervals
 from contracts_svc.routes.channels import SLACK, ChannelSpec, kind_of_tool
+from contracts_svc.routes.durations import duration
 from contracts_svc.routes.fields import Fields
 from contracts_svc.routes.intervals import IntervalError, TimeInterval
 from contracts_svc.routes.matchers import Matcher, MatcherError, Op, matcher
 from contracts_svc.routes.matchers import parse as parse_matchers
 from contracts_svc.routes.options import Kinds, check_options
+from contracts_svc.routes.read_sections import read_digest, read_handling
 from contracts_svc.routes.tree import (
     GROUP_INTERVAL,
     GROUP_WAIT,
@@ -35,10 +36,10 @@ from contracts_svc.routes.tree import (
 CONTRACT = "contract"
 """The receiver that every file has: where the contract's own ``support`` channels say."""
 
-LONGEST = timedelta(days=3_650)
-"""A time that is waited for."""
-
-_FILE_KEYS = ("route", "receivers", "channels", "inhibit_rules", "time_intervals", "global", "templates")
+_FILE_KEYS = (
+    "route", "receivers", "channels", "inhibit_rules", "time_intervals", "incidents", "digest",
+    "global", "templates",
+)  # fmt: skip
 _ROUTE_KEYS = (
     "receiver", "match", "match_re", "matchers", "continue", "group_by", "group_wait", "group_interval",
     "repeat_interval", "mute_time_intervals", "active_time_intervals", "labels", "routes",
@@ -48,9 +49,6 @@ _INHIBIT_KEYS = tuple(
 )
 _INTERVAL_KEYS = ("times", "weekdays", "days_of_month", "months", "years", "location")
 
-_DURATION = re.compile(r"(?:(\d+)w)?(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m(?!s))?(?:(\d+)s)?(?:(\d+)ms)?", re.ASCII)
-_UNITS = ("weeks", "days", "hours", "minutes", "seconds", "milliseconds")
-
 
 def read(text: bytes, file: str, kinds: Kinds) -> RouteFile:
     """The routes in ``text``. ``kinds`` are the kinds of receivers that there are, with their options.
@@ -59,19 +57,6 @@ def read(text: bytes, file: str, kinds: Kinds) -> RouteFile:
     itself in the end, a route that nothing can reach, a matcher that is none.
     """
     return _Reader(Fields(parse(text, file), file), kinds).read()
-
-
-def duration(text: str) -> timedelta | None:
-    """``30s``, ``5m``, ``1h30m``, ``4h``, ``2d``, ``1w``, as Prometheus writes them; None for others,
-    and for more than :data:`LONGEST`."""
-    found = _DURATION.fullmatch(text)
-    if not found or not text or any(len(part or "") > 9 for part in found.groups()):
-        return None
-    try:
-        span = timedelta(**{u: int(n) for u, n in zip(_UNITS, found.groups(), strict=True) if n})
-    except OverflowError:
-        return None
-    return span if span <= LONGEST else None
 
 
 class _Reader:
@@ -90,6 +75,7 @@ class _Reader:
             entry.only(("name", "time_intervals"))
             self._intervals[entry.text("name", required=True)] = time_intervals(entry)
         inhibit = tuple(self._inhibit(entry) for entry in root.mappings("inhibit_rules"))
+        handling, digest = read_handling(root.mapping("incidents")), read_digest(root.mapping("digest"))
         route = root.mapping("route")
         if route is None:
             root.problem("route", "a route file needs a 'route'", "write 'route: {receiver: contract}'")
@@ -103,6 +89,8 @@ class _Reader:
             intervals=self._intervals,
             inhibit=inhibit,
             channels=channels,
+            handling=handling,
+            digest=digest,
         )
 
     # --- receivers ------------------------------------------------------------------------------
