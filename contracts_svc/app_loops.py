@@ -8,10 +8,11 @@ from datetime import datetime
 from threading import Event
 from typing import TYPE_CHECKING
 
-from contracts_svc.app import lineage
+from contracts_svc.app import keep, lineage
 from contracts_svc.app_alerts import Alerting, sender
 from contracts_svc.app_alerts_metrics import AlertMetrics, CountedMoves
 from contracts_svc.flows.digesting import Digesting
+from contracts_svc.flows.retention import prune
 from contracts_svc.flows.telling import Telling
 from contracts_svc.loops import Done, Loop
 from contracts_svc.ports import Clock
@@ -25,6 +26,7 @@ PASSING_SECONDS = 30.0
 DIGEST_SECONDS = 60.0
 FIGURES_SECONDS = 15.0
 STEPPING_SECONDS = 1.0
+FORGETTING_SECONDS = 3_600.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,6 +51,7 @@ def loops(parts: Parts) -> tuple[Loop, ...]:
         digests(parts),
         figures(parts),
         *(stepping(parts, name) for name in parts.steps),
+        forgetting(parts),
     )
 
 
@@ -111,3 +114,19 @@ def stepping(parts: Parts, name: str) -> Loop:
         return {"done": done}
 
     return Loop(name=name, every=STEPPING_SECONDS, work=work, stop=stopping.set)
+
+
+def forgetting(parts: Parts) -> Loop:
+    """Forgets what is older than the settings say."""
+    ends = Event()
+
+    def work() -> Done:
+        return prune(
+            parts.store,
+            parts.telling.lineage,
+            keep(parts.settings),
+            parts.clock.now(),
+            goes_on=lambda: not ends.is_set(),
+        )
+
+    return Loop(name="forgetting", every=FORGETTING_SECONDS, work=work, by_leader=True, stop=ends.set)

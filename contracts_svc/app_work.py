@@ -12,6 +12,8 @@ from contracts_svc import app, app_alerts, app_loops
 from contracts_svc.adapters.store.leader import Alone, PostgresLeadership
 from contracts_svc.app_alerts_metrics import AlertMetrics
 from contracts_svc.app_github import GitHubApp, github_app
+from contracts_svc.app_outcomes import Outcomes
+from contracts_svc.check_metrics import CheckMetrics
 from contracts_svc.flows.learning import StoredHistory
 from contracts_svc.flows.run_check import Checking, failed
 from contracts_svc.flows.scheduling import Scheduling
@@ -45,7 +47,9 @@ def scheduled(
         store=kept,
         read=app.reader(),
         clock=clock,
-        check=app.check_table(settings, StoredHistory(kept)),
+        check=app.check_table(
+            settings, StoredHistory(kept), kept, Outcomes(settings, CheckMetrics(registry))
+        ),
         tell=telling.tell,
         most_attempts=settings.run_attempts,
     )

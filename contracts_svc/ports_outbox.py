@@ -153,7 +153,3 @@ class OutboxStore(SilenceStore, Protocol):
     ) -> Mapping[str, datetime]:
         """As :meth:`contracts_svc.ports_store.IncidentStore.put_told`."""
         ...
-
-    def prune_messages(self, before: datetime) -> int:
-        """Forget messages that were sent or replaced before that moment; how many there were."""
-        ...

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 from typing import Protocol, TypeVar
 
 from contracts_svc.alerts import Audience, Incident, Transition
@@ -124,6 +124,11 @@ class ContractStore(Protocol):
         """What lists show of the contracts with these ids, retired ones too; unknown ones are left out."""
         ...
 
+    def lock_contract(self, contract_id: str) -> None:
+        """Nobody else changes this contract, or what hangs on it by this too, until the transaction ends
+        that this is part of (see :meth:`Store.atomically`)."""
+        ...
+
     def retire_contract(self, contract_id: str, now: datetime, by: Actor) -> bool:
         """Take a contract out of use; False when it is already. UserMistake for an unknown id."""
         ...
@@ -135,6 +140,21 @@ class Reached:
 
     graph: Graph
     complete: bool = True
+    leaving: tuple[Edge, ...] = ()
+    """Of an impact's part: every edge out of a dataset that it starts at or comes to."""
+
+
+class DeprecationStore(Protocol):
+    """Keeps since when columns and tables are deprecated: the time until they may be removed runs."""
+
+    def put_deprecated(self, contract_id: str, elements: Iterable[tuple[str, str]], now: datetime) -> None:
+        """These (table, column or empty) are deprecated in the latest version, and nothing else of it is.
+        The time of what was deprecated before runs on."""
+        ...
+
+    def deprecated_since(self, contract_ids: Iterable[str]) -> Mapping[tuple[str, str, str], date]:
+        """Contract, table, column -> since when it is deprecated."""
+        ...
 
 
 class LineageStore(Protocol):
@@ -257,10 +277,6 @@ class RunStore(Protocol):
     ) -> Mapping[str, tuple[Point, ...]]:
         """A figure of several checks over time, oldest first, by check id: nothing of a run of which any
         check failed."""
-        ...
-
-    def prune_measurements(self, before: datetime, *, batch: int = 1_000) -> int:
-        """Forget figures from before that moment, in small transactions; how many there were."""
         ...
 
 
@@ -394,6 +410,7 @@ class StateStore(Protocol):
 
 class Store(
     ContractStore,
+    DeprecationStore,
     LineageStore,
     IncidentStore,
     RunStore,

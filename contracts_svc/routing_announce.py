@@ -48,10 +48,12 @@ def announcements(
     """One to each team that a version breaks or may break, by team, and one to the announcements channel.
 
     None where the version neither breaks anybody nor needed a waiver. ``replaced`` is the version before.
-    The owner's team knows already. What is only more than before is in the digest.
+    The owner's team knows already. What is only more than before is in the digest. The verdict may be on
+    other contracts, too.
     """
-    impacts = [i for i in verdict.impacts if i.level in _TOLD]
-    if not any(i.level is not Level.UNKNOWN for i in impacts) and not verdict.waived:
+    impacts = [i for i in verdict.impacts if i.level in _TOLD and i.finding.contract == new.id]
+    waived = any(finding.contract == new.id for _, finding in verdict.waived)
+    if not any(i.level is not Level.UNKNOWN for i in impacts) and not waived:
         return ()
     owner = owner_of(new, new.id, default_receiver)
     teams: defaultdict[str, list[Impact]] = defaultdict(list)

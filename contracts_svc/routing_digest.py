@@ -105,6 +105,7 @@ def _message(owner: Recipient, sections: tuple[Section, ...], since: datetime, n
         team=owner.team,
         receiver=owner.receiver,
         channel=owner.channel,
+        url=owner.url,
         title=f"{owner.team}: your data from {since:%Y-%m-%d} to {now:%Y-%m-%d}",
         severity=Severity.INFO,
         sections=sections,

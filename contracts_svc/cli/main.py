@@ -291,6 +291,10 @@ def check(
     samples: Annotated[
         int | None, typer.Option("--samples", min=0, max=1000, help="Failing rows to show per check.")
     ] = None,
+    metrics: Annotated[
+        Path | None,
+        typer.Option("--metrics", help="Write figures for Prometheus's textfile collector to this file."),
+    ] = None,
     format: Annotated[
         CheckFormat, typer.Option("--format", "-f", help="How to print the result.")
     ] = CheckFormat.text,
@@ -303,7 +307,7 @@ def check(
     from contracts_svc.cli import check as command
 
     scope = command.Scope(partition or [], since, full, new_files_only)
-    raise typer.Exit(command.run(contract, server, table, scope, samples, format))
+    raise typer.Exit(command.run(contract, server, table, scope, samples, format, metrics))
 
 
 @lineage_app.command(
@@ -401,9 +405,10 @@ def db_status(format: FormatOption = Format.text) -> None:
 
 @db_app.command("prune", epilog="Example: contracts db prune")
 def db_prune(format: FormatOption = Format.text) -> None:
-    """Forget figures of checks that are older than the setting CONTRACTS_KEEP_MEASUREMENTS_DAYS.
+    """Forget runs, events, lineage and messages that are older than the settings CONTRACTS_KEEP_..._DAYS.
 
-    In small transactions, beside a running service. Contracts, runs, results and incidents stay.
+    In small transactions, beside a running service, which does it by itself every hour. Contracts, incidents
+    and the audit stay.
     """
     from contracts_svc.cli import db as command
 

@@ -7,7 +7,7 @@ it by :mod:`.deliver`; without one (a single command) it is sent at once.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import partial
@@ -36,7 +36,7 @@ from contracts_svc.routes.groups import Group
 from contracts_svc.routes.timing import DEFAULT_ROUTES
 from contracts_svc.routes.tree import RouteFile
 from contracts_svc.routes.updates import updated
-from contracts_svc.routing import DatasetOf, notifications, stored_path
+from contracts_svc.routing import BackgroundOf, DatasetOf, nothing_known, notifications, stored_path
 from contracts_svc.routing_reach import affected
 from contracts_svc.runs import Run
 
@@ -73,6 +73,8 @@ def notify(
     handling: Handling | None = None,
     outbox: OutboxStore | None = None,
     routes: RouteFile = DEFAULT_ROUTES,
+    background: BackgroundOf = nothing_known,
+    public_url: str = "",
 ) -> Outcome:
     """Move the incidents on by this run, store them, and see that what has to be said is said.
 
@@ -82,6 +84,8 @@ def notify(
     a send that fails stops no other and is reported. What an open incident upstream explains is not
     told by itself. ``handling`` is by default what the route file says. Only incidents of tables that
     ``graph`` joins with the run's, among those of ``contracts``, are looked at.
+
+    ``background`` and ``public_url`` as in :func:`contracts_svc.routing.notifications`.
     """
     now = clock.now()
     handling = handling or routes.handling
@@ -90,8 +94,18 @@ def notify(
         if outbox is not None:
             outbox.lock_outbox()
         withhold = outbox is not None
+        told_of = partial(
+            notifications,
+            contracts=contracts,
+            dataset_of=dataset_of,
+            graph=graph,
+            consumers=consumers,
+            now=now,
+            background=background,
+            public_url=public_url,
+        )
         moved = _advance(
-            run, store, contracts, dataset_of, graph, consumers, handling, now, withhold=withhold
+            run, store, contracts, dataset_of, graph, consumers, told_of, handling, now, withhold=withhold
         )
         if outbox is not None:
             _queue(moved, outbox, routes, now)
@@ -124,6 +138,7 @@ def _advance(
     dataset_of: DatasetOf,
     graph: Graph,
     consumers: Sequence[Consumer],
+    notifications_of: Callable[..., tuple[Notification, ...]],
     handling: Handling,
     now: datetime,
     *,
@@ -147,12 +162,7 @@ def _advance(
     told = {t.incident.fingerprint for t in transitions}
     open_now = [i for i in after.values() if i.state in (IncidentState.OPEN, IncidentState.ACKNOWLEDGED)]
     told_of = partial(
-        notifications,
-        contracts=contracts,
-        dataset_of=dataset_of,
-        graph=graph,
-        consumers=consumers,
-        now=now,
+        notifications_of,
         still_open=[i for i in open_now if i.fingerprint not in told],
         explained=_explained(open_now),
     )
@@ -175,6 +185,8 @@ def acted(
     consumers: Sequence[Consumer],
     clock: Clock,
     routes: RouteFile = DEFAULT_ROUTES,
+    background: BackgroundOf = nothing_known,
+    public_url: str = "",
 ) -> tuple[Notification, ...]:
     """Keep what a person or the passing of time did to an incident, and see that it is told.
 
@@ -194,6 +206,8 @@ def acted(
             graph=graph,
             consumers=consumers,
             now=clock.now(),
+            background=background,
+            public_url=public_url,
         )
         show_who_is_on_it(outbox, [transition], routes, clock.now())
         _queue(_Moved(transitions=(transition,), messages=messages), outbox, routes, clock.now())

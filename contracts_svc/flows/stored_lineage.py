@@ -160,10 +160,9 @@ class StoredLineage(LineageIntake):
             if all(r in begin for r in onward):
                 break
             begin |= dict.fromkeys(onward)
-        leaving = tuple(unscoped_edges(self._store.leaving([scoped(d, tenant) for d in sorted(touched)])))
         # What an edge without columns tells is known only with the others out of the same dataset.
         sure = [e for e in found if e.source.column is not None or e.source.dataset in touched]
-        edges = tuple(dict.fromkeys((*sure, *leaving, *extra)))
+        edges = tuple(dict.fromkeys((*sure, *unscoped_edges(reached.leaving), *extra)))
         return settled(edges, self._flows(edges, touched, tenant)), touched, reached.complete
 
     def _flows(self, edges: Iterable[Edge], touched: set[DatasetId], tenant: str) -> tuple[Edge, ...]:

@@ -11,6 +11,7 @@ from contracts_svc.flows.neighbourhood import datasets_near, known_incidents
 from contracts_svc.flows.notify import acted, notify
 from contracts_svc.flows.stored_lineage import StoredLineage
 from contracts_svc.incidents import USUAL, Advance, Handling, step
+from contracts_svc.incidents_background import Background, background
 from contracts_svc.incidents_people import tick
 from contracts_svc.lineage.graph import ColumnRef, Consumer, DatasetId, Graph
 from contracts_svc.lineage.identity import Identities
@@ -19,8 +20,11 @@ from contracts_svc.ports import Clock
 from contracts_svc.ports_lineage import ServiceStore
 from contracts_svc.ports_outbox import OutboxStore
 from contracts_svc.routes.tree import RouteFile
-from contracts_svc.routing import stored_path
+from contracts_svc.routing import BackgroundOf, stored_path
 from contracts_svc.runs import Run
+
+RUNS_LOOKED_AT = 20
+"""Of a table, the latest, for when all was well last and what the cause may be."""
 
 _OPEN = (IncidentState.OPEN, IncidentState.ACKNOWLEDGED)
 
@@ -56,6 +60,8 @@ class Telling:
     clock: Clock
     routes: Callable[[], RouteFile]
     """The route file as it is now."""
+    public_url: str = ""
+    """Where people reach this service, for links."""
 
     def tell(self, run: Run, handling: Handling = USUAL) -> None:
         """What a run found."""
@@ -79,6 +85,8 @@ class Telling:
                 consumers=world.consumers,
                 clock=self.clock,
                 routes=self.routes(),
+                background=self._background(),
+                public_url=self.public_url,
             )
 
         return self.store.atomically(work)
@@ -120,7 +128,21 @@ class Telling:
             clock=self.clock,
             handling=handling,
             routes=self.routes(),
+            background=self._background(),
+            public_url=self.public_url,
         )
+
+    def _background(self) -> BackgroundOf:
+        """What the runs of tables tell; each table's are read once."""
+        kept: dict[tuple[str, str], tuple[Run, ...]] = {}
+
+        def known(incident: Incident) -> Background:
+            place = (incident.contract, incident.table)
+            if place not in kept:
+                kept[place] = self.store.runs(*place, limit=RUNS_LOOKED_AT)
+            return background(incident, kept[place])
+
+        return known
 
     def _handled(self, given: Handling) -> Handling:
         """What the route file says; a run that was given up is told at once, whatever it says."""

@@ -126,3 +126,10 @@ def ordered(parts: Mapping[str, int]) -> tuple[Breakdown, ...]:
     """Worst first; equals in natural order."""
     worst = sorted(parts.items(), key=lambda item: (-item[1], natural(item[0])))
     return tuple(Breakdown(where=name, failing=count) for name, count in worst[:MOST_PARTS])
+
+
+def all_rows(layout: Layout) -> exp.Select:
+    """Every row: the columns of the contract, as far as they are there, as values of its types."""
+    columns = [(c.stored_name, layout.columns[c.path].expression) for c in layout.table.columns]
+    there = [exp.alias_(value.copy(), name, quoted=True) for name, value in columns if value is not None]
+    return exp.select(*there).from_(table_named(layout.table.name))

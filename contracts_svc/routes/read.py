@@ -1,8 +1,8 @@
 """The text of a route file -> a RouteFile, or every mistake in it with its place.
 
 The file is written as Alertmanager's: ``route``, ``receivers``, ``inhibit_rules``, ``time_intervals``.
-Sections of its own are ``incidents`` and ``digest`` (see :mod:`.read_sections`).
-Its ``global`` and ``templates`` are for Alertmanager alone, and are passed over.
+Sections of its own are ``channels`` (see :mod:`.channels`), ``incidents`` and ``digest`` (see
+:mod:`.read_sections`). Its ``global`` and ``templates`` are for Alertmanager alone, and are passed over.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from datetime import timedelta
 from contracts_svc.errors import Problem, UserMistake
 from contracts_svc.odcs.yaml_nodes import parse
 from contracts_svc.routes import intervals
+from contracts_svc.routes.channels import SLACK, ChannelSpec, kind_of_tool
 from contracts_svc.routes.durations import duration
 from contracts_svc.routes.fields import Fields
 from contracts_svc.routes.intervals import IntervalError, TimeInterval
@@ -36,8 +37,8 @@ CONTRACT = "contract"
 """The receiver that every file has: where the contract's own ``support`` channels say."""
 
 _FILE_KEYS = (
-    "route", "receivers", "inhibit_rules", "time_intervals", "incidents", "digest", "global", "templates",
-    "mute_time_intervals",
+    "route", "receivers", "channels", "inhibit_rules", "time_intervals", "mute_time_intervals", "incidents",
+    "digest", "global", "templates",
 )  # fmt: skip
 _ROUTE_KEYS = (
     "receiver", "match", "match_re", "matchers", "continue", "group_by", "group_wait", "group_interval",
@@ -70,6 +71,7 @@ class _Reader:
         root = self._root
         root.only(_FILE_KEYS)
         self._read_receivers()
+        channels = self._channels()
         for key in ("mute_time_intervals", "time_intervals"):
             for entry in root.mappings(key):
                 self._read_interval(entry)
@@ -87,6 +89,7 @@ class _Reader:
             receivers=self._receivers,
             intervals=self._intervals,
             inhibit=inhibit,
+            channels=channels,
             handling=handling,
             digest=digest,
             warnings=tuple(self._warnings),
@@ -126,6 +129,29 @@ class _Reader:
             kind=kind,
             options=check_options(entry, self._kinds.get(kind, ()), others) if known_kind else {},
             escalation=self._escalation(escalation) if escalation else None,
+        )
+
+    def _channels(self) -> tuple[ChannelSpec, ...]:
+        found: list[ChannelSpec] = []
+        for entry in self._root.mappings("channels"):
+            spec = self._channel(entry)
+            same = (spec.tool, spec.channel, spec.workspaces)
+            if any(same == (s.tool, s.channel, s.workspaces) for s in found):
+                entry.problem(None, "a second entry is for the same channels", "remove one")
+            found.append(spec)
+        return tuple(found)
+
+    def _channel(self, entry: Fields) -> ChannelSpec:
+        tool = entry.text("tool", required=True).lower()
+        kind = kind_of_tool(tool, self._kinds)
+        others = ("tool", "channel", "workspaces") if tool == SLACK else ("tool", "channel")
+        options = [o for o in self._kinds.get(kind, ()) if o.name not in others]
+        return ChannelSpec(
+            tool=tool,
+            kind=kind,
+            channel=entry.text("channel"),
+            workspaces=entry.texts("workspaces") if tool == SLACK else (),
+            options=check_options(entry, options, others),
         )
 
     def _escalation(self, entry: Fields) -> Escalation:

@@ -99,6 +99,11 @@ class Contracts(Part):
 
         return self.database.read(work)
 
+    def lock_contract(self, contract_id: str) -> None:
+        """Nobody else changes this contract, or what hangs on it, until the transaction ends that this is
+        part of (see :meth:`contracts_svc.ports_store.Store.atomically`)."""
+        self.database.write(lambda c: _locked(c, contract_id))
+
     def retire_contract(self, contract_id: str, now: datetime, by: Actor) -> bool:
         """Take a contract out of use; False when it is already. Raises UserMistake for an unknown id."""
 

@@ -192,12 +192,6 @@ class Outbox(Part):
 
         return self.database.write(work)
 
-    def prune_messages(self, before: datetime) -> int:
-        """Forget messages that were sent or replaced before that moment; how many there were."""
-        done = (MessageState.SENT.value, MessageState.REPLACED.value)
-        gone = _MESSAGES.delete().where(_MESSAGES.c.state.in_(done), _MESSAGES.c.settled < before)
-        return self.database.write(lambda c: c.execute(gone).rowcount)
-
     def _listed(self, query: Select[Any]) -> tuple[Kept, ...]:
         rows = self.database.read(lambda c: c.execute(query).all())
         return tuple(_kept_row(r) for r in rows)

@@ -151,6 +151,7 @@ runs = Table(
     Column("finished", Instant, nullable=False),
     Column("document", Clean, nullable=False),
     Index(None, "table_key", "started"),
+    Index(None, "started"),
 )
 
 results = Table(
