@@ -151,7 +151,7 @@ class _Routes:
         """Every team that something of these transitions reaches, by name."""
         teams: defaultdict[str, list[Consumer]] = defaultdict(list)
         for consumer in self.consumers:
-            teams[_team(consumer)].append(consumer)
+            teams[team_of(consumer)].append(consumer)
         told: list[Told] = []
         for team, theirs in sorted(teams.items()):
             ways = {columns for columns, who in reached.items() if not who.keys().isdisjoint(theirs)}
@@ -161,7 +161,7 @@ class _Routes:
             wrong = dict.fromkeys(t.incident.columns for t in mine)
             told.append(
                 Told(
-                    recipient=_stakeholder(team, theirs, self.default_receiver),
+                    recipient=stakeholder_of(team, theirs, self.default_receiver),
                     affected=_union(theirs, [reached[columns] for columns in wrong]),
                     transitions=mine,
                     still_open=tuple(i for i in still_open if i.columns in ways),
@@ -199,6 +199,12 @@ def _notification(
         "state": state.value,
         **_of_the_contract(story),
     }
+    sometimes = {
+        "domain": story.contract.domain if story.contract else None,
+        "tenant": story.contract.tenant if story.contract else None,
+        "dimension": incidents[0].evidence.check.dimension,
+    }
+    labels |= {name: value for name, value in sometimes.items() if value}
     return Notification(
         key=_key(story, audience, recipient, incidents),
         audience=audience,
@@ -258,11 +264,13 @@ def owner_of(contract: Contract | None, contract_id: str, default_receiver: str)
     )
 
 
-def _team(consumer: Consumer) -> str:
+def team_of(consumer: Consumer) -> str:
+    """The team that a consumer belongs to, as people call it."""
     return consumer.team or consumer.owner or f"owner of {consumer.name}"
 
 
-def _stakeholder(team: str, consumers: Sequence[Consumer], default_receiver: str) -> Recipient:
+def stakeholder_of(team: str, consumers: Sequence[Consumer], default_receiver: str) -> Recipient:
+    """A team downstream, and where it is reached: by the first channel that any of its consumers has."""
     channel = next((c for consumer in consumers for c in consumer.channels), None)
     return Recipient(
         team=team,

@@ -123,11 +123,7 @@ def put_subscription(
     if_match: Annotated[str, Header()] = "",
 ) -> SubscriptionShown:
     """Say that somebody reads a contract: whoever changes it is told, and a break needs their word."""
-    before = _of(service, caller, contract_id, consumer)
     must_own(caller, given.team, f"a subscription of {given.team}")
-    if before is not None:
-        must_own(caller, before.team, f"the subscription {consumer}")
-    must_match(if_match, _etag(before) if before else None)
     subscription = Subscription(
         consumer=consumer,
         contract=contract_id,
@@ -136,8 +132,17 @@ def put_subscription(
         columns=tuple(given.columns),
         channels=tuple(Channel(tool=c.tool, address=c.address) for c in given.channels),
     )
-    service.store.put_subscription(subscription, service.clock.now(), caller.actor(request))
-    response.status_code = 201 if before is None else 200
+
+    def work() -> bool:
+        service.store.lock_contract(contract_id)
+        before = _of(service, caller, contract_id, consumer)
+        if before is not None:
+            must_own(caller, before.team, f"the subscription {consumer}")
+        must_match(if_match, _etag(before) if before else None)
+        service.store.put_subscription(subscription, service.clock.now(), caller.actor(request))
+        return before is None
+
+    response.status_code = 201 if service.store.atomically(work) else 200
     response.headers["ETag"] = _etag(subscription)
     return _shown(subscription)
 
@@ -154,12 +159,17 @@ def end_subscription(
     if_match: Annotated[str, Header()] = "",
 ) -> None:
     """End a subscription. What it was stays in the audit."""
-    before = _of(service, caller, contract_id, consumer)
-    if before is None:
-        raise _nobody(contract_id, consumer)
-    must_own(caller, before.team, f"the subscription {consumer}")
-    must_match(if_match, _etag(before))
-    service.store.end_subscription(consumer, contract_id, service.clock.now(), caller.actor(request))
+
+    def work() -> None:
+        service.store.lock_contract(contract_id)
+        before = _of(service, caller, contract_id, consumer)
+        if before is None:
+            raise _nobody(contract_id, consumer)
+        must_own(caller, before.team, f"the subscription {consumer}")
+        must_match(if_match, _etag(before))
+        service.store.end_subscription(consumer, contract_id, service.clock.now(), caller.actor(request))
+
+    service.store.atomically(work)
 
 
 @router.post(

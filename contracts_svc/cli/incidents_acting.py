@@ -10,7 +10,7 @@ from contracts_svc.cli.output import print_json
 from contracts_svc.errors import ExitCode, UserMistake
 from contracts_svc.incidents_people import must_be_open
 from contracts_svc.render import clean
-from contracts_svc.routes.read import duration
+from contracts_svc.routes.durations import duration
 
 
 def acknowledge(begin: str, lasts: str, author: str, format: str) -> ExitCode:

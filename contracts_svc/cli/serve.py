@@ -14,6 +14,7 @@ from contracts_svc import app, app_people, app_work, settings, tracing
 from contracts_svc.api.app import create_app
 from contracts_svc.api.limits import Budget
 from contracts_svc.api.logs import log_as_json
+from contracts_svc.api.wire import protocol
 from contracts_svc.app_github import with_github
 from contracts_svc.errors import ExitCode, UserMistake
 
@@ -48,6 +49,7 @@ def run(host: str | None, port: int | None, demo: bool) -> ExitCode:
     server = uvicorn.Server(
         uvicorn.Config(
             create_app(service, budget, registry),
+            http=protocol(),
             log_config=None,
             access_log=False,
             server_header=False,

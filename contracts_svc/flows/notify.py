@@ -21,8 +21,11 @@ from contracts_svc.alerts import (
     Update,
     UpdateKind,
 )
-from contracts_svc.incidents import USUAL, Advance, Handling, step
+from contracts_svc.flows.neighbourhood import around, known_incidents
+from contracts_svc.incidents import COULD_NOT_CHECK, Advance, Handling, step
 from contracts_svc.incidents_cause import Place, causes, grouped
+from contracts_svc.incidents_impact import raised
+from contracts_svc.incidents_people import raise_severity
 from contracts_svc.lineage.graph import Consumer, Graph
 from contracts_svc.model import Contract
 from contracts_svc.ports import Clock, Delivery, Receiver
@@ -34,6 +37,7 @@ from contracts_svc.routes.timing import DEFAULT_ROUTES
 from contracts_svc.routes.tree import RouteFile
 from contracts_svc.routes.updates import updated
 from contracts_svc.routing import BackgroundOf, DatasetOf, nothing_known, notifications, stored_path
+from contracts_svc.routing_reach import affected
 from contracts_svc.runs import Run
 
 DEFAULT = "default"
@@ -66,7 +70,7 @@ def notify(
     graph: Graph,
     consumers: Sequence[Consumer],
     clock: Clock,
-    handling: Handling = USUAL,
+    handling: Handling | None = None,
     outbox: OutboxStore | None = None,
     routes: RouteFile = DEFAULT_ROUTES,
     background: BackgroundOf = nothing_known,
@@ -78,9 +82,13 @@ def notify(
     ``routes``. Without, ``receivers`` is by name, with ``default`` for the messages whose receiver is
     not there; storing comes first: a message is never sent about something that was then forgotten, and
     a send that fails stops no other and is reported. What an open incident upstream explains is not
-    told by itself. ``background`` and ``public_url`` as in :func:`contracts_svc.routing.notifications`.
+    told by itself. ``handling`` is by default what the route file says. Only incidents of tables that
+    ``graph`` joins with the run's, among those of ``contracts``, are looked at.
+
+    ``background`` and ``public_url`` as in :func:`contracts_svc.routing.notifications`.
     """
     now = clock.now()
+    handling = handling or routes.handling
 
     def work() -> _Moved:
         if outbox is not None:
@@ -96,7 +104,9 @@ def notify(
             background=background,
             public_url=public_url,
         )
-        moved = _advance(run, store, contracts, dataset_of, graph, told_of, handling, now, withhold=withhold)
+        moved = _advance(
+            run, store, contracts, dataset_of, graph, consumers, told_of, handling, now, withhold=withhold
+        )
         if outbox is not None:
             _queue(moved, outbox, routes, now)
         return moved
@@ -127,6 +137,7 @@ def _advance(
     contracts: Mapping[str, Contract],
     dataset_of: DatasetOf,
     graph: Graph,
+    consumers: Sequence[Consumer],
     notifications_of: Callable[..., tuple[Notification, ...]],
     handling: Handling,
     now: datetime,
@@ -134,8 +145,11 @@ def _advance(
     withhold: bool,
 ) -> _Moved:
     """Move the incidents on and store them."""
-    known = {i.fingerprint: i for i in store.incidents(resolved_since=now - handling.reopen_within)}
+    places = around((run.contract, run.table), contracts, dataset_of, graph)
+    known = known_incidents(store, places, now - handling.reopen_within)
     moved = step(tuple(known.values()), run, now, handling)
+    if handling.raises:
+        moved = _raised(moved, contracts, dataset_of, graph, consumers, handling, now)
     known |= {i.fingerprint: i for i in moved.incidents}
     found = causes(tuple(known.values()), partial(_place, contracts, dataset_of), graph)
     # What waits for its next run, since its own cause is over, is told to nobody: it explains nothing.
@@ -246,6 +260,34 @@ def _queue(moved: _Moved, outbox: OutboxStore, routes: RouteFile, now: datetime)
             explained=moved.explained,
         )
     )
+
+
+def _raised(
+    moved: Advance,
+    contracts: Mapping[str, Contract],
+    dataset_of: DatasetOf,
+    graph: Graph,
+    consumers: Sequence[Consumer],
+    handling: Handling,
+    now: datetime,
+) -> Advance:
+    """The same, with the severity that incidents have by whom they reach."""
+    incidents = {i.fingerprint: i for i in moved.incidents}
+    transitions = {t.incident.fingerprint: t for t in moved.transitions}
+    for name, incident in incidents.items():
+        dataset, columns = _place(contracts, dataset_of, incident)
+        if incident.check == COULD_NOT_CHECK:
+            continue
+        reached = (a.consumer for a in affected(columns, dataset, graph, consumers))
+        found = raised(incident, reached, handling.raises)
+        change = raise_severity(incident, *found, now) if found is not None else None
+        if change is None:
+            continue
+        incidents[name] = change.incident
+        before = transitions.get(name)
+        why = f"{before.reason}; {change.reason}" if before is not None else change.reason
+        transitions[name] = replace(before or change, incident=change.incident, reason=why)
+    return Advance(incidents=tuple(incidents.values()), transitions=tuple(transitions.values()))
 
 
 def _place(contracts: Mapping[str, Contract], dataset_of: DatasetOf, incident: Incident) -> Place:
