@@ -1,4 +1,4 @@
-"""Work that comes while some is under way is done together by the next, and shares the costs of a transaction."""
+"""Work that comes while some is under way is done together by the next: they share what a transaction costs."""
 
 from __future__ import annotations
 
