@@ -1,4 +1,4 @@
-"""Work that comes while some is under way is done together by the next: they share what a transaction costs."""
+"""Work that comes while some is under way is done together by the next: they share one transaction."""
 
 from __future__ import annotations
 
