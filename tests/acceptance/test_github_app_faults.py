@@ -236,6 +236,7 @@ def test_what_cannot_be_done_for_long_is_visible_and_done_later(hub: StandIn, sh
     repo.push(number, FILES)
     world.settle()
     (failed,) = world.call("GET", "/github/work?state=failed", world.token("admin")).json()
+    assert 'contracts_github_work{state="failed"} 1.0' in world.client.get("/metrics").text
     assert (failed["number"], failed["attempts"], "502" in failed["error"]) == (number, MOST_ATTEMPTS, True)
     hub.faults.clear()
     repo.tell(number, "reopened")
