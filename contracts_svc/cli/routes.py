@@ -26,8 +26,11 @@ def check(file: Path, format: str) -> ExitCode:
         "inhibit_rules": len(routes.inhibit),
     }
     if format == "json":
-        print_json(ExitCode.OK, {"file": str(file), **found})
+        warnings = [{"at": str(w.at), "message": w.message, "hint": w.hint} for w in routes.warnings]
+        print_json(ExitCode.OK, {"file": str(file), **found, "warnings": warnings})
         return ExitCode.OK
+    for warning in routes.warnings:
+        print(f"{paint('warning', 'yellow')}: {warning.at}: {warning.message}; {warning.hint}")
     parts = ", ".join(count(n, name.removesuffix("s").replace("_", " ")) for name, n in found.items())
     print(f"{paint('ok', 'green')}: {file} has {parts}")
     return ExitCode.OK
