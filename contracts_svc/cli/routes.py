@@ -24,6 +24,7 @@ def check(file: Path, format: str) -> ExitCode:
         "receivers": len(routes.receivers) - 1,
         "time_intervals": len(routes.intervals),
         "inhibit_rules": len(routes.inhibit),
+        "channels": len(routes.channels),
     }
     if format == "json":
         warnings = [{"at": str(w.at), "message": w.message, "hint": w.hint} for w in routes.warnings]

@@ -285,7 +285,7 @@ def test_any_incident_is_shown_by_everybody_within_their_limits(
     found: list[Result], who: str, reason: str, over: bool
 ) -> None:
     known = Background(
-        looked=True, last_good=LastGood(at=NOON, scope=reason, version=who), causes=(reason, who) * 2
+        looked=3, last_good=LastGood(at=NOON, scope=reason, version=who), causes=(reason, who) * 2
     )
     for notification in told(found, known, who, reason, over):
         shown_by_slack(notification)
