@@ -6,12 +6,13 @@ import logging
 import os
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from contracts_svc.errors import UserMistake
 from contracts_svc.ports import FileOpener, S3Access, Snapshots
+from contracts_svc.ports_store import StateStore
 from contracts_svc.settings import Bucket, Settings
 
 if TYPE_CHECKING:
@@ -27,8 +28,10 @@ if TYPE_CHECKING:
     from contracts_svc.api.service import Service
     from contracts_svc.app_outcomes import Outcomes
     from contracts_svc.flows.register import Reader
+    from contracts_svc.flows.retention import Keep
     from contracts_svc.flows.run_check import CheckTable
     from contracts_svc.flows.stored_lineage import StoredLineage
+    from contracts_svc.policy import Policies
     from contracts_svc.ports_history import History
     from contracts_svc.ports_jobs import Queue
     from contracts_svc.ports_store import StateStore
@@ -81,11 +84,11 @@ def _access(bucket: Bucket) -> S3Access:
 def engine(settings: Settings, access: S3Access | None) -> DuckDBEngine:
     """The engine that checks run on."""
 
-    from contracts_svc.adapters.engines.duckdb import DuckDBEngine
+    from contracts_svc.adapters.engines.duckdb import DuckDBEngine, share_of
 
     return DuckDBEngine(
         access,
-        memory_limit=settings.memory_limit,
+        memory_limit=share_of(settings.memory_limit),
         temp_directory=settings.temp_directory or None,
         timeout=settings.timeout_seconds,
     )
@@ -180,6 +183,23 @@ def lineage(opened: DatabaseStore) -> StoredLineage:
     return StoredLineage(opened, openlineage.take, openlineage.read_parsed, SqlProcess())
 
 
+def policies(settings: Settings) -> Policies:
+    """The policy of the settings, else the defaults. Raises UserMistake."""
+    from contracts_svc.policy import Policies
+    from contracts_svc.policy_read import read_policy
+
+    if settings.policy is None:
+        return Policies()
+    try:
+        text = settings.policy.read_bytes()
+    except OSError as error:
+        raise UserMistake.of(
+            f"the policy file {settings.policy} cannot be read: {error.strerror}",
+            "name another one in the setting CONTRACTS_POLICY",
+        ) from error
+    return read_policy(text, str(settings.policy))
+
+
 def service(
     settings: Settings, *, everyone_may: bool = False, opened: DatabaseStore | None = None
 ) -> Service:
@@ -190,25 +210,13 @@ def service(
     """
     from contracts_svc.api.service import Service
     from contracts_svc.app_login import login
-    from contracts_svc.policy import Policies
-    from contracts_svc.policy_read import read_policy
 
-    policies = Policies()
-    if settings.policy is not None:
-        try:
-            text = settings.policy.read_bytes()
-        except OSError as error:
-            raise UserMistake.of(
-                f"the policy file {settings.policy} cannot be read: {error.strerror}",
-                "name another one in the setting CONTRACTS_POLICY",
-            ) from error
-        policies = read_policy(text, str(settings.policy))
     return Service(
         store=opened or store(settings),
         read=reader(),
         clock=SystemClock(),
         everyone_may=everyone_may,
-        policies=policies,
+        policies=policies(settings),
         patterns=pattern_inclusion,
         login=login(settings),
     )
@@ -266,6 +274,19 @@ def windows(settings: Settings) -> tuple[TimeInterval, ...]:
     return read_windows(text, str(file))
 
 
+def keep(settings: Settings) -> Keep:
+    """For how long things are kept."""
+    from contracts_svc.flows.retention import Keep
+
+    return Keep(
+        measurements=timedelta(days=settings.keep_measurements_days),
+        runs=timedelta(days=settings.keep_runs_days),
+        events=timedelta(days=settings.keep_events_days),
+        lineage=timedelta(days=settings.keep_lineage_days),
+        messages=timedelta(days=settings.keep_messages_days),
+    )
+
+
 def check_table(
     settings: Settings,
     history: History | None = None,
@@ -297,9 +318,9 @@ def check_table(
             custom=custom_checks(settings.checks_directory, files),
             samples=settings.samples,
             location_of=within(settings.allowed_locations),
+            states=states,
             snapshots=snapshots(access),
             elsewhere=other_sources(settings),
-            states=states,
             history=history,
         )
         for problem in outcomes.tell(contract, table, found) if outcomes is not None else ():

@@ -43,15 +43,18 @@ class GitHubApp:
 def github_app(
     settings: Settings, store: DatabaseStore, policies: Policies | None = None, *, workers: int = 2
 ) -> GitHubApp | None:
-    """The GitHub App of the settings; None where none is set. Raises UserMistake with every mistake."""
+    """The GitHub App of the settings; None where none is set. Raises UserMistake with every mistake.
+
+    ``policies`` are those of the settings, where they have been read already.
+    """
     if settings.github_app_id is None:
         _alone(settings)
         return None
+    from contracts_svc import app
     from contracts_svc.adapters.github.hub import GitHubHub
     from contracts_svc.adapters.github.tokens import App
     from contracts_svc.api.hub import HubDesk
-    from contracts_svc.app import SystemClock, lineage, pattern_inclusion, reader, schema_import
-    from contracts_svc.app_alerts import routes
+    from contracts_svc.app_alerts import Alerting
     from contracts_svc.flows.hub import HubParts
     from contracts_svc.flows.hub_inbox import Inbox
     from contracts_svc.flows.hub_reconcile import Reconciler
@@ -68,7 +71,7 @@ def github_app(
                 App(id=str(settings.github_app_id), private_key=key),
                 settings.github_api_url,
                 proxy=settings.github_proxy,
-                clock=SystemClock().now,
+                clock=app.SystemClock().now,
             ),
         )
         if key
@@ -76,7 +79,7 @@ def github_app(
     )
     if problems or hub is None:
         raise UserMistake(problems)
-    file = routes(settings)
+    alerting = Alerting(settings, os.environ)
 
     def link_of(repository: RepositoryName, number: int) -> str:
         return f"{base}/api/v1/github/pulls/{repository}/{number}" if base else ""
@@ -84,16 +87,16 @@ def github_app(
     parts = HubParts(
         store=store,
         hub=hub,
-        lineage=lineage(store),
-        read=reader(),
+        lineage=app.lineage(store),
+        read=app.reader(),
         config=config,
-        policies=policies or Policies(),
-        patterns=pattern_inclusion,
-        derive=schema_import(),
+        policies=policies if policies is not None else app.policies(settings),
+        patterns=app.pattern_inclusion,
+        derive=app.schema_import(),
         app_id=settings.github_app_id,
         link_of=link_of,
         web=web_of(settings.github_api_url),
-        routes=lambda: file,
+        routes=alerting.routes,
     )
     steps = {f"github-{n}": _worker(parts).step for n in range(1, workers + 1)}
     steps["github-reconcile"] = Reconciler(store=store).step

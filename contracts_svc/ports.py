@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import IO, TYPE_CHECKING, BinaryIO, Protocol
+from typing import IO, TYPE_CHECKING, BinaryIO, Protocol, runtime_checkable
 
 from contracts_svc.files import PARQUET, Reading
 from contracts_svc.files import DataFile as DataFile
@@ -159,6 +159,28 @@ class Session(Protocol):
 
     def add(self, source: Source) -> None:
         """Make one more source known. Its files are some of those of the sources that are open."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Repeats:
+    """The numbers that a query gave more than once."""
+
+    source: str
+    """A table that queries of the session may name; its column ``h`` has each of the numbers once."""
+    ranges: tuple[tuple[int, int], ...]
+    """Between which numbers, both included, are few enough to look at together; empty: there are none."""
+
+
+@runtime_checkable
+class FindsRepeats(Protocol):
+    """A session that can tell which of very many numbers come more than once."""
+
+    def repeats(self, query: exp.Query, expected: int) -> Repeats:
+        """Of a query whose only column is of 64-bit numbers without a sign, about so many of them.
+
+        Its memory does not depend on how many there are. Raises CouldNotCheck.
+        """
         ...
 
 

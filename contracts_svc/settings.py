@@ -66,6 +66,20 @@ class Settings(BaseModel):
     keep_measurements_days: int = Field(
         400, ge=1, description="Days that figures of checks are kept for drawing and for thresholds"
     )
+    keep_runs_days: int = Field(
+        400,
+        ge=1,
+        description="Days that runs are kept, with results and figures; the last of each table stays",
+    )
+    keep_events_days: int = Field(
+        30,
+        ge=15,
+        description="Days that publish events are known by, so that each counts once; SQS sends them for 14",
+    )
+    keep_lineage_days: int = Field(
+        730, ge=1, description="Days that lineage is kept after a job has reported it last"
+    )
+    keep_messages_days: int = Field(90, ge=1, description="Days that messages are kept after they were sent")
     embedded: bool = Field(
         True,
         description="Whether `contracts serve` also schedules, checks and sends; false where "
@@ -90,6 +104,10 @@ class Settings(BaseModel):
     routes: str = Field("", description="Route file of alerts; empty: contracts' own channels decide")
     slack_token: SecretStr = Field(
         SecretStr(""), description="Bot token (xoxb-...) for the Slack channels that contracts name"
+    )
+    email_url: SecretStr = Field(
+        SecretStr(""),
+        description="How e-mail goes to addresses that contracts name: mailtos://USER:PASSWORD@HOST?from=...",
     )
     slack_signing_secret: SecretStr = Field(
         SecretStr(""),
@@ -160,7 +178,7 @@ class Settings(BaseModel):
         description="Where the data of contracts may lie, as prefixes (`s3://lake/{tenant}/`, `postgres://`),"
         " separated by blanks; {tenant} is the contract's; empty: anywhere",
     )
-    memory_limit: str = Field("512MB", description="Most memory a check run may use in the engine")
+    memory_limit: str = Field("512MB", description="Most memory of a check, in a process of its own")
     temp_directory: str = Field("", description="Where the engine spills; empty: the system's folder")
     timeout_seconds: int = Field(600, ge=1, description="Most seconds one query of a check may take")
     states_file: str = Field(
@@ -217,14 +235,22 @@ def _from_environment() -> dict[str, Any]:
         found["lineage"] = [Path(p) for p in found["lineage"].split(os.pathsep) if p]
     if "allowed_locations" in found:
         found["allowed_locations"] = found["allowed_locations"].split()
-    if "s3_buckets" in found:
-        try:
-            found["s3_buckets"] = json.loads(found["s3_buckets"])
-        except ValueError as error:
-            raise UserMistake.of(
-                f"setting {PREFIX}S3_BUCKETS is no JSON: {error}", 'as in {"raw": {"profile": "raw-reader"}}'
-            ) from None
+    for name, example in _JSON.items():
+        if name in found:
+            try:
+                found[name] = json.loads(found[name])
+            except ValueError as error:
+                raise UserMistake.of(
+                    f"setting {PREFIX}{name.upper()} is no JSON: {error}", f"as in {example}"
+                ) from None
     return found
+
+
+_JSON = {
+    "s3_buckets": '{"raw": {"profile": "raw-reader"}}',
+    "oidc_groups": '{"data-platform": ["admin"]}',
+}
+"""Settings that the environment holds as JSON, each with an example."""
 
 
 def rows() -> list[tuple[str, str, str]]:

@@ -306,9 +306,11 @@ class Shop:
             self.tell(number, "synchronize", before=before)
         return before
 
-    def review(self, number: int, user: str, state: str, *, tell: bool = True, commit: str = "") -> int:
+    def review(
+        self, number: int, user: str, state: str, *, tell: bool = True, commit: str = "", body: str = ""
+    ) -> int:
         """Submit a review."""
-        place = self.repository.review(number, user, state, commit, at=self.world.clock.now())
+        place = self.repository.review(number, user, state, commit, at=self.world.clock.now(), body=body)
         if tell:
             self.tell_review(number, place, "submitted")
         return place

@@ -12,7 +12,7 @@ from contracts_svc.errors import ExitCode, UserMistake
 from contracts_svc.flows.deliver import resend as resend_message
 from contracts_svc.ports_outbox import Kept, MessageState
 from contracts_svc.ports_store import Actor
-from contracts_svc.routes.read import duration
+from contracts_svc.routes.durations import duration
 from contracts_svc.routes.silences import Silence, silence
 
 AT_ONCE = 100

@@ -15,7 +15,7 @@ from contracts_svc.incidents_times import ServiceTime, Times, judged, times
 from contracts_svc.quality import texts
 from contracts_svc.render import clean
 from contracts_svc.render.run import result_json
-from contracts_svc.routes.read import duration
+from contracts_svc.routes.durations import duration
 
 _LONGEST = timedelta(days=3650)
 Told = Mapping[Audience, datetime]

@@ -405,9 +405,10 @@ def db_status(format: FormatOption = Format.text) -> None:
 
 @db_app.command("prune", epilog="Example: contracts db prune")
 def db_prune(format: FormatOption = Format.text) -> None:
-    """Forget figures of checks that are older than the setting CONTRACTS_KEEP_MEASUREMENTS_DAYS.
+    """Forget runs, events, lineage and messages that are older than the settings CONTRACTS_KEEP_..._DAYS.
 
-    In small transactions, beside a running service. Contracts, runs, results and incidents stay.
+    In small transactions, beside a running service, which does it by itself every hour. Contracts, incidents
+    and the audit stay.
     """
     from contracts_svc.cli import db as command
 

@@ -114,10 +114,10 @@ def published(parts: Iterable[Breakdown], layout: Layout) -> datetime | None:
     """When the first of these parts was last changed; without parts, when the table was. None: not known."""
     last: dict[str, datetime] = {}
     for file in layout.files:
-        if file.modified is None:
+        if file.published is None:
             return None
         name = where(file)
-        last[name] = max(last.get(name, file.modified), file.modified)
+        last[name] = max(last.get(name, file.published), file.published)
     bad = [last[p.where] for p in parts if p.where in last]
     return min(bad) if bad else max(last.values(), default=None)
 

@@ -12,6 +12,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from contracts_svc.adapters.store.store import DatabaseStore
 from contracts_svc.alerts import Notification
 from contracts_svc.flows.deliver import Sender
 from contracts_svc.flows.notify import notify
@@ -40,8 +41,10 @@ class Platform:
     time: datetime = NOON
     handed_over: list[tuple[datetime, Notification]] = field(default_factory=list)
 
+    kept: DatabaseStore | None = None
+
     def __post_init__(self) -> None:
-        self.store = memory_store()
+        self.store = self.kept or memory_store()
         self.sender = Sender(self.store, lambda message: self, self, chance=lambda: 0.5)
 
     def now(self) -> datetime:
@@ -88,7 +91,9 @@ def fed_by(symptom: int) -> set[int]:
 
 
 @pytest.mark.slow
-def test_ten_thousand_results_at_once_are_one_message_for_each_squad_and_root_cause() -> None:
+def test_ten_thousand_results_at_once_are_one_message_for_each_squad_and_root_cause(
+    store: DatabaseStore,
+) -> None:
     owners = {f"cause{n}": f"squad{n}" for n in range(CAUSES)} | {
         f"symptom{n}": f"squad{n}" for n in range(SYMPTOMS)
     }
@@ -102,6 +107,7 @@ def test_ten_thousand_results_at_once_are_one_message_for_each_squad_and_root_ca
         ),
         consumers=[consumer(f"symptom{n}", f"symptom{n}", f"squad{n}") for n in range(SYMPTOMS)],
         seconds_a_send=0.1,
+        kept=store,
     )
 
     def results(table: str, bad: bool) -> Iterator[Result]:

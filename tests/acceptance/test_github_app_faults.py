@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -12,9 +13,11 @@ from typing import Any
 
 import pytest
 
+from contracts_svc.adapters.openlineage import read_parsed, take
 from contracts_svc.adapters.store.database import Database
 from contracts_svc.adapters.store.store import DatabaseStore
 from contracts_svc.flows.hub_worker import LEASE, MOST_ATTEMPTS, HubWorker, pause_after
+from contracts_svc.flows.stored_lineage import StoredLineage
 from contracts_svc.github.events import read_event
 from contracts_svc.github.names import RepositoryName
 from contracts_svc.github.work import work_of
@@ -384,3 +387,40 @@ class TestWebhooks:
         print(f"{rows} payloads taken, {len(waiting)} pieces of work")
         assert (rows, waiting) == (60, keys)
         assert keys
+
+
+def test_several_processes_double_nothing(store_url: str, hub: StandIn, shop: Repository) -> None:
+    """Three workers with stores of their own: each pull request is checked by one of them at a time."""
+    store = DatabaseStore(Database(store_url), read_contract)
+    world, repo = prepared(hub, shop, store)
+    numbers = [repo.open(AFTER) for _ in range(9)]
+    for turn in range(3):
+        for number in numbers:
+            repo.push(number, {**AFTER, "README.md": str(turn)})
+    stores = [DatabaseStore(Database(store_url), read_contract) for _ in range(3)]
+    workers = [
+        HubWorker(
+            parts=replace(world.parts, store=own, lineage=StoredLineage(own, take, read_parsed)), name=f"p{n}"
+        )
+        for n, own in enumerate(stores)
+    ]
+    barrier = threading.Barrier(3)
+    done: list[int] = []
+
+    def process(worker: HubWorker) -> None:
+        barrier.wait()
+        while worker.step(world.clock.now()):
+            done.append(1)
+
+    threads = [threading.Thread(target=process, args=(worker,)) for worker in workers]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(done) == len(numbers)
+    assert {repo.run(n)["conclusion"] for n in numbers} == {"action_required"}
+    assert len(shop.runs) == len(numbers)
+    assert hub.count("POST", "/comments") == len(numbers)
+    assert len(store.messages()) == 2 * len(numbers)
+    for own in (store, *stores):
+        own.close()

@@ -510,7 +510,7 @@ def test_what_belongs_together_is_one_thread_whose_head_changes(httpserver: HTTP
     assert (head["channel"], head.get("thread_ts")) == ("#flight-ops", None)
     assert (update["channel"], update["ts"]) == ("C1", "17.2")
     assert (answer["channel"], answer["thread_ts"]) == ("C1", "17.2")
-    assert "resolved" in json.dumps(update["blocks"][1])
+    assert "it is over" in json.dumps(update["blocks"][1])
     buttons = {e["action_id"]: e["value"] for e in head["blocks"][-1]["elements"]}
     assert buttons == {b.action: "g1" for b in slack.BUTTONS}
     assert "actions" not in [b["type"] for b in update["blocks"]]

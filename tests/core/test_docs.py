@@ -53,7 +53,24 @@ def figures_table() -> str:
     return "".join(f"| `{name}` | {meaning} |\n" for name, meaning in (NAMES | LOOPS).items())
 
 
-BLOCKS = {"settings": settings_table, "modes": modes_table, "figures": figures_table}
+def receivers_table() -> str:
+    rows = ["| type | what it does | options |\n", "| --- | --- | --- |\n"]
+    for name, kind in RECEIVERS.items():
+        options = "; ".join(
+            f"{'**' if o.required else ''}`{o.name}`{'**' if o.required else ''}"
+            f"{' (secret)' if o.secret else ''}: {o.purpose}"
+            for o in kind.options
+        )
+        rows.append(f"| `{name}` | {kind.purpose} | {options} |\n")
+    return "".join(rows)
+
+
+BLOCKS = {
+    "settings": settings_table,
+    "modes": modes_table,
+    "figures": figures_table,
+    "receivers": receivers_table,
+}
 
 
 def with_tables(text: str) -> str:

@@ -9,9 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from contracts_svc.errors import UserMistake
+from contracts_svc.routes.durations import duration
 from contracts_svc.routes.matchers import Matcher, MatcherError, Op, parse, parse_one
 from contracts_svc.routes.options import Option, seconds, url
-from contracts_svc.routes.read import duration, read
+from contracts_svc.routes.read import read
 from contracts_svc.routes.tree import RouteFile
 
 KINDS = {

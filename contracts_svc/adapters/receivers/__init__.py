@@ -106,9 +106,7 @@ RECEIVERS: Mapping[str, ReceiverKind] = {
             config=f"{_HERE}.slack:SlackConfig",
             receiver=f"{_HERE}.slack:SlackReceiver",
             options=(
-                Option(
-                    name="token", purpose="a bot token (xoxb-…) with chat:write", required=True, secret=True
-                ),
+                Option(name="token", purpose="a bot token (xoxb-…); else CONTRACTS_SLACK_TOKEN", secret=True),
                 Option(name="channel", purpose="where all of it goes; else where each contract says"),
             ),
         ),

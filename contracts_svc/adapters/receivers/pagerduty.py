@@ -22,7 +22,7 @@ URL = "https://events.pagerduty.com"
 LONGEST_SUMMARY = 1_024
 LONGEST_EVENT = 512_000
 """Bytes that an event may have."""
-_LONGEST_LINE = 500
+_LONGEST_LINE, _MOST_LINKS = 500, 10
 _TRIGGERED, _ACKNOWLEDGED = "triggered", "acknowledged"
 """How the page stands there: kept as the thread of its group."""
 _SEVERITIES = {Severity.ERROR: "error", Severity.WARNING: "warning"}
@@ -90,7 +90,9 @@ def event_of(notification: Notification) -> dict[str, Any]:
         return event
     at = notification.created or datetime.now(UTC)
     details = {_cut(s.heading): [_cut(x) for x in s.lines[:10]] for s in notification.sections[:10]}
+    links = [{"href": link.url, "text": _cut(link.text)} for s in notification.sections for link in s.links]
     return event | {
+        "links": links[:_MOST_LINKS],
         "payload": {
             "summary": shortened(visible(notification.title), LONGEST_SUMMARY),
             "source": shortened(visible(notification.labels.get("dataset", "") or "contracts"), 255),
@@ -99,7 +101,7 @@ def event_of(notification: Notification) -> dict[str, Any]:
             "component": shortened(visible(notification.labels.get("contract", "")), 255),
             "group": shortened(visible(notification.team), 255),
             "custom_details": details,
-        }
+        },
     }
 
 

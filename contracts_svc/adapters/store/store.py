@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from contracts_svc.adapters.store.contracts import Contracts, ReadContract
 from contracts_svc.adapters.store.database import MEMORY, Database
+from contracts_svc.adapters.store.deprecations import Deprecations
 from contracts_svc.adapters.store.github import HubWork
 from contracts_svc.adapters.store.github_pulls import HubPulls, HubRepositories
 from contracts_svc.adapters.store.heard import HeardMessages
@@ -16,6 +17,7 @@ from contracts_svc.adapters.store.outbox import Outbox, Silences
 from contracts_svc.adapters.store.people import Audit, Subscriptions, Tokens, Waivers
 from contracts_svc.adapters.store.products import Products
 from contracts_svc.adapters.store.reports import LineageReports
+from contracts_svc.adapters.store.retention import Retention
 from contracts_svc.adapters.store.runs import Runs
 from contracts_svc.adapters.store.sessions import Sessions
 from contracts_svc.adapters.store.states import States
@@ -24,6 +26,7 @@ from contracts_svc.ports_hub_store import HubStore
 from contracts_svc.ports_jobs import JobStore
 from contracts_svc.ports_lineage import ProductStore, StoredGraph
 from contracts_svc.ports_outbox import OutboxStore
+from contracts_svc.ports_retention import RetentionStore
 from contracts_svc.ports_store import Store
 
 T = TypeVar("T")
@@ -31,6 +34,7 @@ T = TypeVar("T")
 
 class DatabaseStore(
     Contracts,
+    Deprecations,
     LineageReports,
     HeardMessages,
     Incidents,
@@ -43,6 +47,7 @@ class DatabaseStore(
     Outbox,
     Silences,
     States,
+    Retention,
     HubWork,
     HubRepositories,
     HubPulls,
@@ -77,4 +82,5 @@ if TYPE_CHECKING:
     _products: type[ProductStore] = DatabaseStore
     _jobs: type[JobStore] = DatabaseStore
     _outbox: type[OutboxStore] = DatabaseStore
+    _retention: type[RetentionStore] = DatabaseStore
     _hub: type[HubStore] = DatabaseStore
