@@ -6,12 +6,13 @@ import logging
 import os
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from contracts_svc.errors import UserMistake
 from contracts_svc.ports import FileOpener, S3Access, Snapshots
+from contracts_svc.ports_store import StateStore
 from contracts_svc.settings import Bucket, Settings
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from contracts_svc.api.service import Service
     from contracts_svc.app_outcomes import Outcomes
     from contracts_svc.flows.register import Reader
+    from contracts_svc.flows.retention import Keep
     from contracts_svc.flows.run_check import CheckTable
     from contracts_svc.flows.stored_lineage import StoredLineage
     from contracts_svc.policy import Policies
@@ -82,11 +84,11 @@ def _access(bucket: Bucket) -> S3Access:
 def engine(settings: Settings, access: S3Access | None) -> DuckDBEngine:
     """The engine that checks run on."""
 
-    from contracts_svc.adapters.engines.duckdb import DuckDBEngine
+    from contracts_svc.adapters.engines.duckdb import DuckDBEngine, share_of
 
     return DuckDBEngine(
         access,
-        memory_limit=settings.memory_limit,
+        memory_limit=share_of(settings.memory_limit),
         temp_directory=settings.temp_directory or None,
         timeout=settings.timeout_seconds,
     )
@@ -272,6 +274,19 @@ def windows(settings: Settings) -> tuple[TimeInterval, ...]:
     return read_windows(text, str(file))
 
 
+def keep(settings: Settings) -> Keep:
+    """For how long things are kept."""
+    from contracts_svc.flows.retention import Keep
+
+    return Keep(
+        measurements=timedelta(days=settings.keep_measurements_days),
+        runs=timedelta(days=settings.keep_runs_days),
+        events=timedelta(days=settings.keep_events_days),
+        lineage=timedelta(days=settings.keep_lineage_days),
+        messages=timedelta(days=settings.keep_messages_days),
+    )
+
+
 def check_table(
     settings: Settings,
     history: History | None = None,
@@ -303,9 +318,9 @@ def check_table(
             custom=custom_checks(settings.checks_directory, files),
             samples=settings.samples,
             location_of=within(settings.allowed_locations),
+            states=states,
             snapshots=snapshots(access),
             elsewhere=other_sources(settings),
-            states=states,
             history=history,
         )
         for problem in outcomes.tell(contract, table, found) if outcomes is not None else ():

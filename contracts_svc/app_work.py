@@ -10,6 +10,7 @@ from prometheus_client import CollectorRegistry
 
 from contracts_svc import app, app_alerts, app_loops
 from contracts_svc.adapters.store.leader import Alone, PostgresLeadership
+from contracts_svc.app_alerts_metrics import AlertMetrics
 from contracts_svc.app_github import GitHubApp, github_app
 from contracts_svc.app_outcomes import Outcomes
 from contracts_svc.check_metrics import CheckMetrics
@@ -71,6 +72,7 @@ def scheduled(
         clock=clock,
         alerting=alerting,
         telling=telling,
+        metrics=AlertMetrics(registry),
         steps=github.steps if github else {},
     )
 

@@ -32,6 +32,8 @@ FIRST_PAUSE, LONGEST_PAUSE = 2.0, 60.0
 """Seconds that a loop is left alone for after it failed: twice as many each time."""
 WATCH_SECONDS = 1.0
 """How often it is seen whether the clock was set back, and how much of it counts."""
+LEADER_SECONDS = 2.0
+"""How soon what only the leader does is begun by a process that has become it."""
 JITTER = 0.2
 """By which share of its pace a round comes later, at most."""
 
@@ -84,11 +86,12 @@ class Loops:
             timezone=UTC,
         )
         for rounds in self._rounds.values():
-            every = rounds.loop.every
+            loop = rounds.loop
+            every = min(loop.every, LEADER_SECONDS) if loop.by_leader else loop.every
             self._scheduler.add_job(
                 rounds.do,
                 IntervalTrigger(seconds=every, jitter=every * JITTER, timezone=UTC),
-                id=rounds.loop.name,
+                id=loop.name,
                 next_run_time=datetime.now(UTC),
             )
         self._wall = wall
@@ -132,15 +135,17 @@ class _Rounds:
         self.loop, self._leads, self._metrics, self._pause = loop, leads, metrics, pause
         self.trouble = ""
         self._failed, self._not_before = 0, 0.0
+        """When the next round may begin, by the clock that nobody sets."""
         self._free = threading.Lock()
         metrics.failing(loop.name, 0)
 
     def do(self) -> None:
-        """One round, unless it is to be left alone."""
+        """One round, unless it is to be left alone or another process does it."""
         if time.monotonic() < self._not_before or (self.loop.by_leader and not self._leads()):
             return
         with self._free, structlog.contextvars.bound_contextvars(loop=self.loop.name):
             began = time.monotonic()
+            self._not_before = began + self.loop.every if self.loop.by_leader else 0.0
             outcome, done = self._round()
             self._metrics.round(self.loop.name, outcome, time.monotonic() - began, done)
             self._metrics.failing(self.loop.name, self._failed)
@@ -164,7 +169,7 @@ class _Rounds:
             self._fails(f"a defect of the service: {type(error).__name__}")
             _log.exception("a round failed by a defect", failed=self._failed)
             return "bug", {}
-        self.trouble, self._failed, self._not_before = "", 0, 0.0
+        self.trouble, self._failed = "", 0
         return "done", done
 
     def _fails(self, why: str) -> None:

@@ -66,6 +66,14 @@ class LineageReports(Protocol):
         """What a job has reported, without the facets."""
         ...
 
+    def old_origins(self, before: datetime, limit: int) -> tuple[tuple[str, str], ...]:
+        """Tenant and job of some of those with reports that were last seen before that moment."""
+        ...
+
+    def drop_reports(self, tenant: str, origin: str, before: datetime) -> int:
+        """Forget the reports of a job that were last seen before that moment; how many there were."""
+        ...
+
     def origins_with_sql(self, tenant: str, origins: Collection[str]) -> frozenset[str]:
         """Those of these jobs that have reported SQL."""
         ...
@@ -169,10 +177,6 @@ class StoredGraph(LineageReports, Protocol):
 
     def impact_part(self, starts: Iterable[ColumnRef], *, limit: int = 100_000) -> Reached:
         """See :class:`contracts_svc.ports_store.LineageStore`."""
-        ...
-
-    def leaving(self, datasets: Collection[DatasetId]) -> tuple[Edge, ...]:
-        """Every edge out of these datasets."""
         ...
 
     def uses_of(self, datasets: Collection[DatasetId]) -> Mapping[DatasetId, bool]:

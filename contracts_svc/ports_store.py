@@ -110,6 +110,10 @@ class ContractStore(Protocol):
         """The bytes of a version (None: the latest) as they were given; None when there is none."""
         ...
 
+    def contracts_changed(self, after: datetime, until: datetime) -> tuple[str, ...]:
+        """The ids of the contracts in use of which a version was registered in that time, by id."""
+        ...
+
     def list_contracts(
         self, wanted: ContractFilter = EVERY_CONTRACT, *, after: str = "", limit: int = 100
     ) -> tuple[ContractRow, ...]:
@@ -136,6 +140,8 @@ class Reached:
 
     graph: Graph
     complete: bool = True
+    leaving: tuple[Edge, ...] = ()
+    """Of an impact's part: every edge out of a dataset that it starts at or comes to."""
 
 
 class DeprecationStore(Protocol):
@@ -189,6 +195,16 @@ class IncidentStore(Protocol):
         longest open first."""
         ...
 
+    def table_incidents(
+        self, places: Collection[tuple[str, str]], resolved_since: datetime
+    ) -> tuple[Incident, ...]:
+        """As :meth:`incidents`, of these tables (contract id and table name)."""
+        ...
+
+    def named_incidents(self, fingerprints: Iterable[str]) -> tuple[Incident, ...]:
+        """The incidents with these fingerprints, however they stand."""
+        ...
+
     def incident(self, fingerprint: str, *, to_change: bool = False) -> Incident | None:
         """The incident of that fingerprint. ``to_change``: nobody else changes it until the transaction
         that this is part of ends (see :meth:`Store.atomically`)."""
@@ -196,6 +212,11 @@ class IncidentStore(Protocol):
 
     def transitions(self, fingerprint: str) -> tuple[Transition, ...]:
         """All that happened to an incident, oldest first."""
+        ...
+
+    def moves(self, after: int | None, *, limit: int = 1_000) -> tuple[int, tuple[Transition, ...]]:
+        """The transitions of all incidents after a number, in order, and the number of the last of them.
+        None: none, and the number of the last that there is."""
         ...
 
     def put_told(
@@ -256,10 +277,6 @@ class RunStore(Protocol):
     ) -> Mapping[str, tuple[Point, ...]]:
         """A figure of several checks over time, oldest first, by check id: nothing of a run of which any
         check failed."""
-        ...
-
-    def prune_measurements(self, before: datetime, *, batch: int = 1_000) -> int:
-        """Forget figures from before that moment, in small transactions; how many there were."""
         ...
 
 

@@ -15,6 +15,8 @@ import pytest
 from sqlalchemy import create_engine, make_url, text
 
 from contracts_svc.adapters.odcs_schemas import PackagedSchemas
+from contracts_svc.adapters.queue.procrastinate import prepare
+from contracts_svc.adapters.store import schema
 from contracts_svc.adapters.store.database import Database
 from contracts_svc.adapters.store.store import DatabaseStore, in_memory
 from contracts_svc.adapters.store.tables import metadata
@@ -131,6 +133,19 @@ def empty_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[NewUrl
             return server.url(name)
 
         yield new
+
+
+@pytest.fixture
+def service_url(empty_url: NewUrl) -> str:
+    """The address of a database that `contracts db upgrade` has made ready for a service. Parametrise
+    ``empty_url`` indirectly with one of BACKENDS."""
+    url = empty_url()
+    database = Database(url)
+    schema.upgrade(database)
+    if not database.is_sqlite:
+        prepare(database.url.set(drivername="postgresql").render_as_string(hide_password=False))
+    database.close()
+    return url
 
 
 @pytest.fixture(params=BACKENDS)

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
-
 from contracts_svc import app, settings
 from contracts_svc.adapters.store import schema
-from contracts_svc.cli.output import count, print_json
+from contracts_svc.cli.output import print_json
 from contracts_svc.errors import ExitCode
+from contracts_svc.flows import retention as flow
 
 
 def upgrade(format: str) -> ExitCode:
@@ -43,17 +42,15 @@ def status(format: str) -> ExitCode:
 
 
 def prune(format: str) -> ExitCode:
-    """Forget old figures."""
+    """Forget what is older than the settings say."""
     loaded = settings.load()
-    now = app.SystemClock().now()
-    before = now - timedelta(days=loaded.keep_measurements_days)
     store = app.store(loaded)
-    forgotten = store.prune_measurements(before)
+    forgotten = flow.prune(store, app.lineage(store), app.keep(loaded), app.SystemClock().now())
     store.close()
     if format == "json":
-        print_json(ExitCode.OK, {"forgotten": forgotten, "before": before.isoformat()})
+        print_json(ExitCode.OK, {"forgotten": dict(forgotten)})
     else:
-        print(f"{count(forgotten, 'figure')} from before {before:%Y-%m-%d} forgotten")
+        print("forgotten: " + ", ".join(f"{number} {name}" for name, number in forgotten.items()))
     return ExitCode.OK
 
 

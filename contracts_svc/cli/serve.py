@@ -10,7 +10,7 @@ from dataclasses import replace
 
 import structlog
 
-from contracts_svc import app, app_work, settings, tracing
+from contracts_svc import app, app_people, app_work, settings, tracing
 from contracts_svc.api.app import create_app
 from contracts_svc.api.limits import Budget
 from contracts_svc.api.logs import log_as_json
@@ -41,6 +41,8 @@ def run(host: str | None, port: int | None, demo: bool) -> ExitCode:
     process = app_work.scheduled(loaded, registry, store, github) if loaded.embedded else None
     if process is not None:
         service = replace(service, not_ready=process.not_ready)
+    people = app_people.PeoplePart(loaded, service)
+    service = people.service
     listening = _listen(host, port if port is not None else loaded.port)
     log_as_json()
     budget = Budget(loaded.rate_per_second, max(1, round(4 * loaded.rate_per_second)))
@@ -70,9 +72,11 @@ def run(host: str | None, port: int | None, demo: bool) -> ExitCode:
     if process is not None:
         process.start()
     try:
+        people.start()
         server.run(sockets=[listening])
     finally:
         listening.close()
+        people.stop()
         back = process.stop() if process is not None else 0
         store.close()
         end_traces()

@@ -9,21 +9,15 @@ from datetime import datetime
 from functools import partial
 from typing import TYPE_CHECKING
 
+from sqlglot import exp
+
 from contracts_svc.errors import CouldNotCheck
 from contracts_svc.files import DataFile
 from contracts_svc.flows.check_elsewhere import check_elsewhere
-from contracts_svc.flows.check_measure import (
-    Asker,
-    Parts,
-    errors,
-    failing_files,
-    know,
-    measure,
-    measurements,
-    parts_of,
-    renamed,
-)
+from contracts_svc.flows.check_keys import narrowed
+from contracts_svc.flows.check_measure import errors, failing_files, measure, measurements
 from contracts_svc.flows.check_memory import Memory
+from contracts_svc.flows.check_parts import Asker, Parts, know, parts_of, renamed
 from contracts_svc.flows.check_past import Compare, levels_of_past
 from contracts_svc.flows.check_places import LocationOf, is_elsewhere, location_of
 from contracts_svc.flows.check_progress import Progress, Teller
@@ -176,8 +170,7 @@ def _rows(found: Layout, measured: Iterable[Measurement]) -> int | None:
 
 
 def _published(files: Iterable[DataFile]) -> datetime | None:
-    times = (f.snapshot.published if f.snapshot is not None else f.modified for f in files)
-    return max((t for t in times if t is not None), default=None)
+    return max((t for f in files if (t := f.published) is not None), default=None)
 
 
 def _shown(
@@ -308,8 +301,9 @@ def _measure_custom(
             continue
         if custom is None:
             yield Measurement(check=each.id, skipped="custom checks are not set up here")
-        elif found.reading.text:
-            yield Measurement(check=each.id, skipped="custom checks are run on Parquet files only")
+        elif found.reading.text or found.reading.table:
+            rows = partial(asker.write, details.all_rows(found), each.id)
+            yield custom.run(each, found.table, found.files, samples, rows)
         else:
             asker.uses.append((asker.whole, (each.id,)))
             yield custom.run(each, found.table, found.files, samples)
@@ -326,11 +320,11 @@ def _with_details(
     bad = [r.check for r in results if r.bad and KIND_OF[r.check.kind].failing is not None]
     files = {c.id: n for c in bad if (n := failing_files(c.id, parts)) is not None}
     breakdowns = {check: details.by_file(counts, found) for check, counts in files.items()}
-    breakdowns |= _breakdowns([c for c in bad if c.id not in files], found, asker)
+    breakdowns |= _breakdowns([c for c in bad if c.id not in files], parts, asker)
     shown: dict[str, tuple[Mapping[str, Json], ...]] = {}
     for number, failed in enumerate(bad):
         asker.tell("samples", number, len(bad))
-        shown[failed.id] = _samples(failed, found, asker, samples, files.get(failed.id))
+        shown[failed.id] = _samples(failed, parts, asker, samples, files.get(failed.id))
     asker.tell("samples", len(bad), len(bad))
     return tuple(
         replace(
@@ -354,8 +348,9 @@ def _with_times(results: tuple[Result, ...], found: Layout) -> tuple[Result, ...
 
 
 def _samples(
-    failed: Check, found: Layout, asker: Asker, count: int, files: Mapping[str, int] | None
+    failed: Check, parts: Parts, asker: Asker, count: int, files: Mapping[str, int] | None
 ) -> tuple[Mapping[str, Json], ...]:
+    found = parts.layout
     query = details.sample_query(failed, found, count)
     if query is None:
         return ()
@@ -364,19 +359,27 @@ def _samples(
             # The others have no failing rows.
             part = asker.part([f for f in found.files if f.path in files])
             query = renamed(query, found.table.name, part)
+        query = narrowed(query, failed, parts, asker)
+        if query is None:
+            return ()
         return tuple(masking.masked_row(found.table, row) for row in asker.rows(query))
     except CouldNotCheck:
         return ()
 
 
-def _breakdowns(bad: Sequence[Check], found: Layout, asker: Asker) -> dict[str, tuple[Breakdown, ...]]:
-    parts: dict[str, tuple[Breakdown, ...]] = {}
-    for counts in details.count_queries(bad, found):
+def _breakdowns(bad: Sequence[Check], parts: Parts, asker: Asker) -> dict[str, tuple[Breakdown, ...]]:
+    found: dict[str, tuple[Breakdown, ...]] = {}
+    by_id = {c.id: c for c in bad}
+    for counts in details.count_queries(bad, parts.layout):
+        query: exp.Query | None = counts.query
         try:
-            parts |= details.breakdowns(counts, asker.rows(counts.query), found)
+            if len(counts.outputs) == 1:
+                query = narrowed(counts.query, by_id[next(iter(counts.outputs.values()))], parts, asker)
+            if query is not None:
+                found |= details.breakdowns(counts, asker.rows(query), parts.layout)
         except CouldNotCheck:
             continue
-    return parts
+    return found
 
 
 def _of_footers(result: Result) -> tuple[Breakdown, ...]:

@@ -7,13 +7,10 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from contracts_svc.errors import Location, Problem, UserMistake
-from contracts_svc.flows.deliver import post
 from contracts_svc.flows.hub import HubParts
-from contracts_svc.flows.preflight import Preflight
 from contracts_svc.flows.register import Reader
 from contracts_svc.flows.registration import Registration, Registry
 from contracts_svc.flows.rulebook import Rulebook
-from contracts_svc.github.announcing import announcements
 from contracts_svc.github.check_run import check_of_error
 from contracts_svc.github.config import RepositoryRule
 from contracts_svc.github.names import RepositoryName
@@ -114,7 +111,8 @@ class OneRegistration:
             policies=rules.policies,
             patterns=self.parts.patterns,
             waivers=(*rules.waivers, *self.parts.store.signed(self.repository, self.now)),
-            on_kept=self._announce,
+            outbox=self.parts.store,
+            routes=self.parts.routes,
         )
 
     def _may(self, new: Contract, latest: bytes | None) -> None:
@@ -150,11 +148,6 @@ class OneRegistration:
                 contract_id, self.now, by
             ):
                 found.retired.append(contract_id)
-
-    def _announce(self, contract: Contract, judged: Preflight) -> None:
-        """Tell whom the new version concerns; in the transaction that keeps it."""
-        notices = announcements(contract, judged.verdict, self.now)
-        post(self.parts.store, notices, self.now, self.parts.routes())
 
 
 def _refusal(done: Registration) -> Problem:

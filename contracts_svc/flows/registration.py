@@ -10,6 +10,7 @@ from datetime import datetime
 from contracts_svc.compat.history import merged, pinned, pins_of
 from contracts_svc.compat.modes import Mode
 from contracts_svc.errors import CouldNotCheck, Problem, UserMistake
+from contracts_svc.flows.deliver import post
 from contracts_svc.flows.history import Earlier
 from contracts_svc.flows.preflight import ContractChange, Preflight, Sides, preflight
 from contracts_svc.flows.register import Reader
@@ -18,7 +19,11 @@ from contracts_svc.flows.tenant_lineage import TenantLineage
 from contracts_svc.model import Contract
 from contracts_svc.policy import Policies, deprecated_in
 from contracts_svc.ports import FileVersion, PatternInclusion
+from contracts_svc.ports_outbox import OutboxStore
 from contracts_svc.ports_store import Actor, Store
+from contracts_svc.routes.timing import DEFAULT_ROUTES
+from contracts_svc.routes.tree import RouteFile
+from contracts_svc.routing_announce import announcements
 from contracts_svc.verdict import Outcome, Verdict, Waiver
 
 _ATTEMPTS = 5
@@ -73,8 +78,9 @@ class Registry:
     patterns: Patterns
     waivers: Sequence[Waiver] = ()
     """Beside those that the store keeps."""
-    on_kept: Callable[[Contract, Preflight], None] = lambda contract, judged: None
-    """Called with a version that is new, in the transaction that keeps it."""
+    outbox: OutboxStore | None = None
+    """Over the same database as ``store``: where versions announce themselves. None: they do not."""
+    routes: Callable[[], RouteFile] = lambda: DEFAULT_ROUTES
 
     def register(
         self, text: bytes, file: str, *, now: datetime, by: Actor, allowed: Allowed, dry_run: bool = False
@@ -216,8 +222,10 @@ class Registry:
         return Earlier(versions=versions, read=self.read, pins=merged(pins, declared))
 
     def _keep(self, given: _Given, now: datetime, by: Actor, judged: Preflight) -> bool | None:
-        """Keep the version; whether it is new, or None when it was judged against what is no more."""
-        new = given.new
+        """Keep the version, and have it announced to those whom it breaks; whether it is new, or None when
+        it was judged against what is no more."""
+        new, old = given.new, given.old
+        told = announcements(new, old.version, judged.verdict, now) if old is not None else ()
 
         def work() -> bool:
             try:
@@ -230,8 +238,8 @@ class Registry:
                 raise _Moved
             if added and self.store.versions(new.id)[-1].version == new.version:
                 self.store.put_deprecated(new.id, deprecated_in(new), now)
-            if added:
-                self.on_kept(new, judged)
+            if added and told and self.outbox is not None:
+                post(self.outbox, told, now, self.routes())
             return added
 
         try:

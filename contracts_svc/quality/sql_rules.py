@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection
 from dataclasses import dataclass
+from functools import lru_cache
 
 import sqlglot
 from sqlglot import exp
@@ -147,6 +148,13 @@ _CLOCK = frozenset(("now", "today", "yesterday", "tomorrow"))
 def condition(query: str) -> exp.Expr | None:
     """What a ``SELECT count(*) FROM table WHERE condition`` counts rows by, its columns by their own
     names; None where the query is not so simple that it says the same inside of another one."""
+    found = _condition(query)
+    return None if found is None else found.copy()
+
+
+@lru_cache(maxsize=4096)
+def _condition(query: str) -> exp.Expr | None:
+    # Asked for several times in a run, of each rule; to parse it takes most of the time.
     tree = sqlglot.parse_one(query, dialect="duckdb")
     if not isinstance(tree, exp.Select) or len(tree.expressions) != 1 or tree.args.get("distinct"):
         return None

@@ -96,6 +96,6 @@ def test_old_figures_are_forgotten(
         return len(store.measurements("urn:flights", "flights", DEP_DELAY.id, "failing", since=since))
 
     assert kept() == 4
-    assert answer(capsys, "prune")["forgotten"] > 0
+    assert answer(capsys, "prune")["forgotten"]["figures"] > 0
     assert kept() == 2
     store.close()

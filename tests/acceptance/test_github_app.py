@@ -92,8 +92,8 @@ def test_from_opened_to_merged_with_two_consumers(repo: Shop, world: HubWorld, s
     assert store.versions("orders")[-1].version == "2.0.0"
     announced = [m.message.notification for m in store.messages()][2:]
     assert {(n.team, n.title) for n in announced} == {
-        ("finance", "orders has version 2.0.0"),
-        ("logistics", "orders has version 2.0.0"),
+        ("finance", "orders 2.0.0 changes what you read"),
+        ("logistics", "orders 2.0.0 changes what you read"),
     }
     assert {m.state for m in store.messages()} == {MessageState.WAITING}
     assert store.open_work() == ()

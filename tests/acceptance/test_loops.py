@@ -80,7 +80,7 @@ def test_what_only_the_leader_does_is_done_while_it_leads() -> None:
     rounds, others = Rounds(), Rounds()
     running = Loops(
         [
-            Loop(name="digests", every=QUICK, work=rounds, by_leader=True),
+            Loop(name="digests", every=3_600, work=rounds, by_leader=True),
             Loop(name="sending", every=QUICK, work=others),
         ],
         leads=lambda: leads,
@@ -89,8 +89,11 @@ def test_what_only_the_leader_does_is_done_while_it_leads() -> None:
     wait_for(lambda: others.count > 3)
     assert rounds.count == 0
     leads = True
-    wait_for(lambda: rounds.count > 0)
+    wait_for(lambda: rounds.count > 0, "the round of a process that has become the leader")
+    before = others.count
+    wait_for(lambda: others.count > before + 3)
     running.stop(within=10)
+    assert rounds.count == 1, "the next one comes in an hour"
 
 
 def test_stopping_is_bounded_and_ends_what_can_be_ended() -> None:

@@ -14,12 +14,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from contracts_svc.adapters.queue.procrastinate import prepare
-from contracts_svc.adapters.store import schema
-from contracts_svc.adapters.store.database import Database
 from contracts_svc.demo.lake import Lake
 from tests.fixtures_s3 import put
-from tests.fixtures_store import BACKENDS, NewUrl
+from tests.fixtures_store import BACKENDS
 from tests.serving import Process, Server
 from tests.support import wait_for
 
@@ -83,18 +80,7 @@ Serve = Callable[..., Server]
 
 
 @pytest.fixture
-def database(empty_url: NewUrl) -> str:
-    url = empty_url()
-    opened = Database(url)
-    schema.upgrade(opened)
-    if not opened.is_sqlite:
-        prepare(opened.url.set(drivername="postgresql").render_as_string(hide_password=False))
-    opened.close()
-    return url
-
-
-@pytest.fixture
-def start(database: str, tmp_path: Path, s3_server: Lake) -> Iterator[Serve]:
+def start(service_url: str, tmp_path: Path, s3_server: Lake) -> Iterator[Serve]:
     """Starts servers on one database, which read the test's S3 server."""
     running: list[Process] = []
     access = s3_server.access
@@ -110,7 +96,7 @@ def start(database: str, tmp_path: Path, s3_server: Lake) -> Iterator[Serve]:
 
     def begin(*arguments: str, **environment: str) -> Server:
         (tmp_path / "routes.yaml").write_text(ROUTES)
-        found = Server(tmp_path, database, *arguments, **settings | environment)
+        found = Server(tmp_path, service_url, *arguments, **settings | environment)
         running.append(found)
         return found
 
@@ -154,7 +140,7 @@ def test_from_a_published_file_to_everybody_it_concerns(
     assert asked.status_code == 202, asked.text
     wait_for(lambda: len(client.get("/api/v1/contracts/orders/runs").json()["items"]) == 3, "the third run")
     wait_for(lambda: client.get("/api/v1/jobs").json()["items"] == [], "the end of all checks")
-    assert client.get("/ready").json() == {"ready": True, "not_ready": []}
+    assert client.get("/ready").json() == {"ready": True, "not_ready": [], "warnings": []}
     figures = client.get("/metrics").text
     assert 'contracts_loop_done_total{loop="sending",what="sent"} 4.0' in figures
     assert "contracts_scheduler_leader 1.0" in figures

@@ -56,6 +56,18 @@ def figures_table() -> str:
     return "".join(f"| `{name}` | {meaning} |\n" for name, meaning in (NAMES | LOOPS).items())
 
 
+def receivers_table() -> str:
+    rows = ["| type | what it does | options |\n", "| --- | --- | --- |\n"]
+    for name, kind in RECEIVERS.items():
+        options = "; ".join(
+            f"{'**' if o.required else ''}`{o.name}`{'**' if o.required else ''}"
+            f"{' (secret)' if o.secret else ''}: {o.purpose}"
+            for o in kind.options
+        )
+        rows.append(f"| `{name}` | {kind.purpose} | {options} |\n")
+    return "".join(rows)
+
+
 def access_table() -> str:
     """The endpoints by who may ask them: every endpoint is in one row."""
     by_rule: defaultdict[Rule, list[str]] = defaultdict(list)
@@ -72,6 +84,7 @@ BLOCKS = {
     "settings": settings_table,
     "modes": modes_table,
     "figures": figures_table,
+    "receivers": receivers_table,
     "access": access_table,
 }
 

@@ -68,6 +68,9 @@ class SpySession:
             raise CouldNotCheck("t", "the bucket burns", "call somebody", retryable=False)
         return self.session.rows(query)
 
+    def write(self, query: exp.Query, sink: Any, batch: int) -> None:
+        self.session.write(query, sink, batch)
+
     def add(self, source: Source) -> None:
         self.session.add(source)
 

@@ -122,7 +122,13 @@ def _alerts(notification: Notification, lasts: timedelta) -> Iterator[dict[str, 
                 "annotations": annotations,
                 "startsAt": now.isoformat(),
                 "endsAt": (now + lasts).isoformat(),
-            }
+            } | _generator(notification)
+
+
+def _generator(notification: Notification) -> dict[str, str]:
+    """Where people look further."""
+    links = [link.url for s in notification.sections for link in s.links]
+    return {"generatorURL": links[0]} if links else {}
 
 
 def silence(notification: Notification, known: str = "") -> dict[str, Any]:

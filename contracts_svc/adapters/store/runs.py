@@ -8,7 +8,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, exists, select, tuple_
+from sqlalchemy import Connection, exists, select
 
 from contracts_svc.adapters.store import tables
 from contracts_svc.adapters.store.codec import dumps, loads
@@ -87,13 +87,6 @@ class Runs(Part):
             found[names[bytes(r.figure_key)]].append(point)
         return {check: tuple(points) for check, points in found.items()}
 
-    def prune_measurements(self, before: datetime, *, batch: int = 1_000) -> int:
-        """Forget figures from before that moment, in small transactions; how many there were."""
-        forgotten = 0
-        while some := self.database.write(lambda c: _forget(c, before, batch)):
-            forgotten += some
-        return forgotten
-
     def _runs(self, query: Any) -> tuple[Run, ...]:
         def work(connection: Connection) -> tuple[Run, ...]:
             rows = connection.execute(query).all()
@@ -158,12 +151,6 @@ def _float(value: float) -> float | None:
     except OverflowError:
         return None
     return number if math.isfinite(number) else None
-
-
-def _forget(connection: Connection, before: datetime, batch: int) -> int:
-    key = tuple_(_FIGURES.c.run_id, _FIGURES.c.number, _FIGURES.c.figure_key)
-    old = select(_FIGURES.c.run_id, _FIGURES.c.number, _FIGURES.c.figure_key).where(_FIGURES.c.at < before)
-    return connection.execute(_FIGURES.delete().where(key.in_(old.limit(batch)))).rowcount
 
 
 def _results(connection: Connection, run_ids: Iterable[str]) -> dict[str, list[Result]]:

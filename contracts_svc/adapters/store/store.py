@@ -17,6 +17,7 @@ from contracts_svc.adapters.store.outbox import Outbox, Silences
 from contracts_svc.adapters.store.people import Audit, Subscriptions, Tokens, Waivers
 from contracts_svc.adapters.store.products import Products
 from contracts_svc.adapters.store.reports import LineageReports
+from contracts_svc.adapters.store.retention import Retention
 from contracts_svc.adapters.store.runs import Runs
 from contracts_svc.adapters.store.sessions import Sessions
 from contracts_svc.adapters.store.states import States
@@ -25,6 +26,7 @@ from contracts_svc.ports_hub_store import HubStore
 from contracts_svc.ports_jobs import JobStore
 from contracts_svc.ports_lineage import ProductStore, StoredGraph
 from contracts_svc.ports_outbox import OutboxStore
+from contracts_svc.ports_retention import RetentionStore
 from contracts_svc.ports_store import Store
 
 T = TypeVar("T")
@@ -45,6 +47,7 @@ class DatabaseStore(
     Outbox,
     Silences,
     States,
+    Retention,
     HubWork,
     HubRepositories,
     HubPulls,
@@ -79,4 +82,5 @@ if TYPE_CHECKING:
     _products: type[ProductStore] = DatabaseStore
     _jobs: type[JobStore] = DatabaseStore
     _outbox: type[OutboxStore] = DatabaseStore
+    _retention: type[RetentionStore] = DatabaseStore
     _hub: type[HubStore] = DatabaseStore

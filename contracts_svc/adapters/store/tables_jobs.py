@@ -30,7 +30,7 @@ scheduled_runs = Table(
     Column("handed", Instant),
     Column("worker", Clean, nullable=False),
     Column("heartbeat", Instant),
-    Column("finished", Instant),
+    Column("finished", Instant, index=True),
     Column("run_id", String(32), nullable=False),
     Column("error", Clean, nullable=False),
     Index(None, "contract", "scheduled_for"),
@@ -45,7 +45,7 @@ publish_events = Table(
     Column("tenant", Clean, nullable=False),
     Column("contract", Clean, nullable=False),
     Column("table", Clean, nullable=False),
-    Column("at", Instant, nullable=False),
+    Column("at", Instant, nullable=False, index=True),
     # The run that answers it.
     Column("scheduled_run_id", Id, ForeignKey(scheduled_runs.c.id), index=True),
 )

@@ -36,7 +36,7 @@ outbox_messages = Table(
     Column("created", Instant, nullable=False),
     # Until then another process is about to send it.
     Column("taken_until", Instant),
-    Column("settled", Instant),
+    Column("settled", Instant, index=True),
     Column("reason", Clean, nullable=False),
     Column("document", Clean, nullable=False),
     Index(None, "state", "id"),

@@ -67,6 +67,7 @@ def upgrade() -> None:
         sa.Column("fingerprint", TEXT, nullable=False),
         sa.Column("contract", TEXT, nullable=False),
         sa.Column("table", TEXT, nullable=False),
+        sa.Column("table_key", sa.LargeBinary(), nullable=False),
         sa.Column("state", sa.String(length=16), nullable=False),
         sa.Column("opened", INSTANT, nullable=False),
         sa.Column("resolved", INSTANT, nullable=True),
@@ -75,6 +76,7 @@ def upgrade() -> None:
     )
     op.create_index(op.f("ix_incidents_state_opened"), "incidents", ["state", "opened"], unique=False)
     op.create_index(op.f("ix_incidents_resolved"), "incidents", ["resolved"], unique=False)
+    op.create_index(op.f("ix_incidents_table_key"), "incidents", ["table_key"], unique=False)
     op.create_table(
         "runs",
         sa.Column("id", sa.String(length=32), nullable=False),
@@ -85,6 +87,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_runs")),
     )
     op.create_index(op.f("ix_runs_table_key_started"), "runs", ["table_key", "started"], unique=False)
+    op.create_index(op.f("ix_runs_started"), "runs", ["started"], unique=False)
     op.create_table(
         "subscriptions",
         sa.Column("id", ID, nullable=False),
@@ -249,6 +252,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_scheduled_runs")),
         sa.UniqueConstraint("key", name=op.f("uq_scheduled_runs_key")),
     )
+    op.create_index(op.f("ix_scheduled_runs_finished"), "scheduled_runs", ["finished"], unique=False)
     op.create_index(
         op.f("ix_scheduled_runs_contract_scheduled_for"),
         "scheduled_runs",
@@ -276,6 +280,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_publish_events")),
         sa.UniqueConstraint("key", name=op.f("uq_publish_events_key")),
     )
+    op.create_index(op.f("ix_publish_events_at"), "publish_events", ["at"], unique=False)
     op.create_index(
         op.f("ix_publish_events_scheduled_run_id"), "publish_events", ["scheduled_run_id"], unique=False
     )
@@ -320,6 +325,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_outbox_messages")),
         sa.UniqueConstraint("key", name=op.f("uq_outbox_messages_key")),
     )
+    op.create_index(op.f("ix_outbox_messages_settled"), "outbox_messages", ["settled"], unique=False)
     op.create_index(
         op.f("ix_outbox_messages_group_key_state"), "outbox_messages", ["group_key", "state"], unique=False
     )
@@ -431,6 +437,12 @@ def _lineage_reports() -> None:
             ["fingerprint"], ["incidents.fingerprint"], name=op.f("fk_incident_told_fingerprint")
         ),
         sa.PrimaryKeyConstraint("fingerprint", "audience", "opened", name=op.f("pk_incident_told")),
+    )
+    op.create_table(
+        "periods",
+        sa.Column("name", TEXT, nullable=False),
+        sa.Column("at", INSTANT, nullable=False),
+        sa.PrimaryKeyConstraint("name", name=op.f("pk_periods")),
     )
     op.create_table(
         "heard_messages",
