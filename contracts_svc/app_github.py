@@ -19,6 +19,7 @@ from contracts_svc.policy import Policies
 from contracts_svc.settings import Settings
 
 if TYPE_CHECKING:
+    from contracts_svc.adapters.github.hub import GitHubHub
     from contracts_svc.adapters.store.store import DatabaseStore
     from contracts_svc.api.hub import HubDesk
     from contracts_svc.api.service import Service
@@ -50,41 +51,54 @@ def github_app(
     if settings.github_app_id is None:
         _alone(settings)
         return None
-    from contracts_svc import app
-    from contracts_svc.adapters.github.hub import GitHubHub
-    from contracts_svc.adapters.github.tokens import App
     from contracts_svc.api.hub import HubDesk
-    from contracts_svc.app_alerts import Alerting
-    from contracts_svc.flows.hub import HubParts
     from contracts_svc.flows.hub_inbox import Inbox
     from contracts_svc.flows.hub_reconcile import Reconciler
 
     problems: list[Problem] = []
     config = _gathered(problems, lambda: _config(settings)) or HubConfig()
-    key = _gathered(problems, lambda: _private_key(settings)) or ""
+    hub = _gathered(problems, lambda: _hub(settings))
     secrets = _gathered(problems, lambda: _secrets(settings)) or ()
     base = _gathered(problems, lambda: _public_url(settings)) or ""
-    hub = (
-        _gathered(
-            problems,
-            lambda: GitHubHub(
-                App(id=str(settings.github_app_id), private_key=key),
-                settings.github_api_url,
-                proxy=settings.github_proxy,
-                clock=app.SystemClock().now,
-            ),
-        )
-        if key
-        else None
-    )
     if problems or hub is None:
         raise UserMistake(problems)
-    alerting = Alerting(settings, os.environ)
+    parts = _parts(settings, store, hub, config, base, policies)
+    steps = {f"github-{n}": _worker(parts).step for n in range(1, workers + 1)}
+    steps["github-reconcile"] = Reconciler(store=store).step
+    inbox = Inbox(store=store, config=config, app_id=settings.github_app_id)
+    desk = HubDesk(store=store, inbox=inbox, config=config, secrets=secrets)
+    return GitHubApp(desk=desk, parts=parts, steps=steps)
+
+
+def _hub(settings: Settings) -> GitHubHub:
+    from contracts_svc import app
+    from contracts_svc.adapters.github.hub import GitHubHub
+    from contracts_svc.adapters.github.tokens import App
+
+    return GitHubHub(
+        App(id=str(settings.github_app_id), private_key=_private_key(settings)),
+        settings.github_api_url,
+        proxy=settings.github_proxy,
+        clock=app.SystemClock().now,
+    )
+
+
+def _parts(
+    settings: Settings,
+    store: DatabaseStore,
+    hub: GitHubHub,
+    config: HubConfig,
+    base: str,
+    policies: Policies | None,
+) -> HubParts:
+    from contracts_svc import app
+    from contracts_svc.app_alerts import Alerting
+    from contracts_svc.flows.hub import HubParts
 
     def link_of(repository: RepositoryName, number: int) -> str:
         return f"{base}/api/v1/github/pulls/{repository}/{number}" if base else ""
 
-    parts = HubParts(
+    return HubParts(
         store=store,
         hub=hub,
         lineage=app.lineage(store),
@@ -93,16 +107,10 @@ def github_app(
         policies=policies if policies is not None else app.policies(settings),
         patterns=app.pattern_inclusion,
         derive=app.schema_import(),
-        app_id=settings.github_app_id,
         link_of=link_of,
         web=web_of(settings.github_api_url),
-        routes=alerting.routes,
+        routes=Alerting(settings, os.environ).routes,
     )
-    steps = {f"github-{n}": _worker(parts).step for n in range(1, workers + 1)}
-    steps["github-reconcile"] = Reconciler(store=store).step
-    inbox = Inbox(store=store, config=config, app_id=settings.github_app_id)
-    desk = HubDesk(store=store, inbox=inbox, config=config, secrets=secrets)
-    return GitHubApp(desk=desk, parts=parts, steps=steps)
 
 
 def with_github(settings: Settings, service: Service) -> tuple[Service, GitHubApp | None]:

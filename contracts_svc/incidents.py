@@ -80,7 +80,7 @@ class Advance:
 
 def fingerprint(contract: str, table: str, check: str) -> str:
     """The stable name of what can be wrong: SHA-256 of the three, in hexadecimal."""
-    return hashlib.sha256("\x1f".join((contract, table, check)).encode()).hexdigest()
+    return hashlib.sha256("\x1f".join((contract, table, check)).encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def advance(known: Sequence[Incident], run: Run, now: datetime) -> tuple[Transition, ...]:

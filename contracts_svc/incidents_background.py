@@ -46,8 +46,8 @@ class LastGood:
 class Background:
     """What is known about an incident besides what its check found."""
 
-    looked: bool = False
-    """Whether the runs of its table were looked at; if not, nothing is said of them."""
+    looked: int = 0
+    """How many runs of its table were looked at; if none, nothing is said of them."""
     last_good: LastGood | None = None
     causes: tuple[str, ...] = ()
     """Sentences, the likeliest first."""
@@ -62,7 +62,7 @@ def background(incident: Incident, runs: Sequence[Run]) -> Background:
     current = next((r for r in runs if _bad_in(incident, r)), None)
     found = tuple(dict.fromkeys(_causes(incident, current, good))) if current is not None else ()
     last = LastGood(at=good.finished, scope=good.scope, version=good.version) if good is not None else None
-    return Background(looked=True, last_good=last, causes=found[:MOST_CAUSES])
+    return Background(looked=len(runs), last_good=last, causes=found[:MOST_CAUSES])
 
 
 def _last_good(incident: Incident, runs: Sequence[Run]) -> Run | None:

@@ -37,7 +37,9 @@ def links(story: Story, audience: Audience) -> tuple[Section, ...]:
                 title = incident.evidence.check.title or incident.check
                 found.append(Link(f"Incident: {title}", f"{base}/incidents/{incident.fingerprint}"))
         name = story.contract.title if story.contract else first.contract
-        found.append(Link(f"Contract {name}", f"{base}/contracts/{quote(first.contract, safe=':')}"))
+        found.append(
+            Link(f"Contract {name}", f"{base}/contracts/{quote(first.contract, safe=':', errors='replace')}")
+        )
     if audience is Audience.STAKEHOLDER and story.owner.url.startswith(("https://", "http://")):
         found.append(Link(f"Ask {story.owner.team}", story.owner.url))
     return (Section("Links", links=tuple(found)),) if found else ()

@@ -104,7 +104,8 @@ def _last_good(known: Background) -> list[str]:
     if not known.looked:
         return []
     if known.last_good is None:
-        return ["Last good run: none is known"]
+        none = "none before it" if known.looked == 1 else f"none of the last {known.looked}"
+        return [f"Last good run: {none}"]
     good = known.last_good
     scope = "" if good.scope == WHOLE_TABLE else f" on {good.scope}"
     return [f"Last good run: {time(good.at)}{scope}, by version {good.version}"]

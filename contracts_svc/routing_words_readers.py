@@ -146,7 +146,7 @@ _WRONG_BY_KIND = {
     ),
     **dict.fromkeys(_FORMS, _WRONG["conformity"]),
     **dict.fromkeys(("unique", "duplicate-values"), _WRONG["uniqueness"]),
-    "primary-key": "has rows that cannot be told apart",
+    "primary-key": "does not tell rows apart",
     "relationship": "names what other data does not know",
     **dict.fromkeys(("row-count", "throughput"), "does not have as many rows as it should"),
     **dict.fromkeys(("freshness", "frequency", "time-of-availability"), _WRONG["timeliness"]),

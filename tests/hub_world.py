@@ -138,7 +138,6 @@ class HubWorld:
             lineage=self.lineage,
             read=read_contract,
             config=self.config,
-            app_id=7,
             link_of=lambda repository, number: f"https://contracts.example/{repository}/{number}",
         )
         self.log: list[tuple[str, Mapping[str, object]]] = []

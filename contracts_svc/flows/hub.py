@@ -51,7 +51,6 @@ class HubParts:
     patterns: Patterns = nullcontext
     derive: Derive | None = None
     """Reads schema sources that contracts name; without it, what becomes of them is not looked at."""
-    app_id: int | None = None
     link_of: Callable[[RepositoryName, int], str] = lambda repository, number: ""
     web: str = "https://github.com"
     routes: Callable[[], RouteFile] = lambda: DEFAULT_ROUTES

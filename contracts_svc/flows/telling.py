@@ -23,7 +23,7 @@ from contracts_svc.routes.tree import RouteFile
 from contracts_svc.routing import BackgroundOf, stored_path
 from contracts_svc.runs import Run
 
-RUNS_LOOKED_AT = 20
+RUNS_LOOKED_AT = 10
 """Of a table, the latest, for when all was well last and what the cause may be."""
 
 _OPEN = (IncidentState.OPEN, IncidentState.ACKNOWLEDGED)

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from contracts_svc.alerts import Audience, IncidentState, Link, Notification, OnIt, Section
+from contracts_svc.alerts import Audience, IncidentState, Notification, OnIt, Section
 from contracts_svc.findings import Severity
 from contracts_svc.routes.groups import moment
 from contracts_svc.routing_text import LONGEST_LINK, shortened, table, visible
@@ -165,7 +165,11 @@ def _section(section: Section) -> tuple[Block, int]:
             break
         lines.append(_rich("rich_text_section", shown))
         used += len(shown)
-    lines += [_link(link) for link in section.links if len(link.url) <= LONGEST_URL]
+    for link in section.links:
+        text = shortened(visible(link.text), LONGEST_LINK) or "link"
+        if len(link.url) <= LONGEST_URL and used + len(text) + len(grid) < LONGEST_BLOCK:
+            lines.append(_link(text, link.url))
+            used += len(text)
     if lines:
         parts.append({"type": "rich_text_list", "style": "bullet", "elements": lines})
     if grid:
@@ -173,13 +177,8 @@ def _section(section: Section) -> tuple[Block, int]:
     return {"type": "rich_text", "elements": parts}, used + len(grid)
 
 
-def _link(link: Link) -> Block:
-    element = {
-        "type": "link",
-        "url": link.url,
-        "text": shortened(visible(link.text), LONGEST_LINK) or link.url,
-    }
-    return {"type": "rich_text_section", "elements": [element]}
+def _link(text: str, url: str) -> Block:
+    return {"type": "rich_text_section", "elements": [{"type": "link", "url": url, "text": text}]}
 
 
 def _line(text: str) -> str:

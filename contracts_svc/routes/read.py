@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import timedelta
 
-from contracts_svc.errors import UserMistake
+from contracts_svc.errors import Problem, UserMistake
 from contracts_svc.odcs.yaml_nodes import parse
 from contracts_svc.routes import intervals
 from contracts_svc.routes.channels import SLACK, ChannelSpec, kind_of_tool
@@ -37,8 +37,8 @@ CONTRACT = "contract"
 """The receiver that every file has: where the contract's own ``support`` channels say."""
 
 _FILE_KEYS = (
-    "route", "receivers", "channels", "inhibit_rules", "time_intervals", "incidents", "digest",
-    "global", "templates",
+    "route", "receivers", "channels", "inhibit_rules", "time_intervals", "mute_time_intervals", "incidents",
+    "digest", "global", "templates",
 )  # fmt: skip
 _ROUTE_KEYS = (
     "receiver", "match", "match_re", "matchers", "continue", "group_by", "group_wait", "group_interval",
@@ -54,7 +54,7 @@ def read(text: bytes, file: str, kinds: Kinds) -> RouteFile:
     """The routes in ``text``. ``kinds`` are the kinds of receivers that there are, with their options.
 
     Raises UserMistake with every problem: a name that is not defined, a receiver that escalates to
-    itself in the end, a route that nothing can reach, a matcher that is none.
+    itself in the end, a matcher that is none. A route that nothing can reach is a warning.
     """
     return _Reader(Fields(parse(text, file), file), kinds).read()
 
@@ -65,15 +65,16 @@ class _Reader:
         self._kinds = kinds
         self._receivers: dict[str, ReceiverSpec] = {}
         self._intervals: dict[str, tuple[TimeInterval, ...]] = {}
+        self._warnings: list[Problem] = []
 
     def read(self) -> RouteFile:
         root = self._root
         root.only(_FILE_KEYS)
         self._read_receivers()
         channels = self._channels()
-        for entry in root.mappings("time_intervals"):
-            entry.only(("name", "time_intervals"))
-            self._intervals[entry.text("name", required=True)] = time_intervals(entry)
+        for key in ("mute_time_intervals", "time_intervals"):
+            for entry in root.mappings(key):
+                self._read_interval(entry)
         inhibit = tuple(self._inhibit(entry) for entry in root.mappings("inhibit_rules"))
         handling, digest = read_handling(root.mapping("incidents")), read_digest(root.mapping("digest"))
         route = root.mapping("route")
@@ -91,7 +92,15 @@ class _Reader:
             channels=channels,
             handling=handling,
             digest=digest,
+            warnings=tuple(self._warnings),
         )
+
+    def _read_interval(self, entry: Fields) -> None:
+        entry.only(("name", "time_intervals"))
+        name = entry.text("name", required=True)
+        if name in self._intervals:
+            entry.problem("name", f"a second time interval is called {name!r}", "give each its own name")
+        self._intervals[name] = time_intervals(entry)
 
     # --- receivers ------------------------------------------------------------------------------
 
@@ -218,10 +227,12 @@ class _Reader:
         for child in entry.mappings("routes"):
             taken = next((c for c in children if not c.matchers and not c.carry_on), None)
             if taken is not None:
-                child.problem(
-                    None,
-                    "nothing reaches this route: one above it has no matchers and takes everything",
-                    "give that one matchers, or 'continue: true', or move it to the end",
+                # No mistake in Alertmanager, whose files are to mean the same here.
+                self._warnings.append(
+                    child.noted(
+                        "nothing reaches this route: one above it has no matchers and takes everything",
+                        "give that one matchers, or 'continue: true', or move it to the end",
+                    )
                 )
             children.append(self._route(child, route))
         return tuple(children)

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+from contracts_svc.errors import Problem
 from contracts_svc.incidents import USUAL, Handling
 from contracts_svc.routes.channels import ChannelSpec
 from contracts_svc.routes.digests import DEFAULT_PLAN, Plan
@@ -133,6 +134,8 @@ class RouteFile:
     handling: Handling = USUAL
     """When incidents come back, flap, are told that they cannot be checked, or get worse."""
     digest: Plan = DEFAULT_PLAN
+    warnings: tuple[Problem, ...] = ()
+    """What may not be meant so."""
 
     def routes(self, labels: Labels) -> tuple[Route, ...]:
         """Where an alert with these labels goes; never empty."""

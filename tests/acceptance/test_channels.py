@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
+import httpx
 import pytest
 from pytest_httpserver import HTTPServer
 from starlette.testclient import TestClient
@@ -26,6 +28,8 @@ from tests.acceptance.test_api import FixedClock, World
 from tests.alerts_world import NOON
 from tests.fixtures_store import memory_store
 from tests.mail_stand_in import MailServer
+from tests.serving import Server
+from tests.slack_stand_in import form, signed
 from tests.telling import note
 
 NAMES = ("DATABASE_URL", "ROUTES", "SLACK_TOKEN", "EMAIL_URL", "SLACK_SIGNING_SECRET", "PEOPLE_FILE")
@@ -198,3 +202,31 @@ def test_a_message_of_a_receiver_that_the_file_has_no_more_is_a_dead_letter(
     assert report.dead == 1
     (dead,) = store.messages(MessageState.DEAD)
     assert dead.reason == "the route file has no receiver 'a' any more"
+
+
+def test_the_service_takes_buttons_and_tells_of_a_route_file_that_it_does_not_take(tmp_path: Path) -> None:
+    routes = tmp_path / "routes.yaml"
+    routes.write_text("route: {receiver: contract}")
+    server = Server(
+        tmp_path,
+        f"sqlite:///{tmp_path}/contracts.db",
+        CONTRACTS_ROUTES=str(routes),
+        CONTRACTS_SLACK_SIGNING_SECRET="signing-secret",
+    )
+    try:
+        assert httpx.get(f"{server.url}/ready").json()["warnings"] == []
+        routes.write_text("route: {receiver: nobody}")
+        ready = httpx.get(f"{server.url}/ready")
+        assert (ready.status_code, ready.json()["ready"]) == (200, True)
+        assert "no receiver is called 'nobody'" in ready.json()["warnings"][0]
+        assert "contracts_config_warnings 1.0" in httpx.get(f"{server.url}/metrics").text.splitlines()
+        body = form({"type": "block_actions", "user": {"id": "U1"}, "actions": []})
+        for secret, status in (("signing-secret", 200), ("another", 401)):
+            headers = signed(secret, body, time.time())
+            answer = httpx.post(f"{server.url}/slack/interactivity", content=body, headers=headers)
+            assert answer.status_code == status
+    finally:
+        logged = server.stop()
+    assert server.process.returncode == 0
+    assert any(line["event"].startswith("the route file is not taken") for line in logged)
+    assert "signing-secret" not in server.log.read_text()

@@ -11,13 +11,13 @@ from typing import Any
 import pytest
 from starlette.testclient import TestClient
 
-from contracts_svc import app, app_alerts, app_github, app_loops
+from contracts_svc import app, app_github
 from contracts_svc.api.app import create_app
 from contracts_svc.errors import UserMistake
 from contracts_svc.github.check_run import Conclusion
 from contracts_svc.github.config import HubConfig, Party, PublicNames, TeamName, read_hub_config
 from contracts_svc.github.names import RepositoryName
-from contracts_svc.loops import Loops
+from contracts_svc.loops import Loop, Loops
 from contracts_svc.settings import Settings
 from tests.fixtures_github import *  # noqa: F403
 from tests.fixtures_store import memory_store
@@ -181,16 +181,10 @@ def test_it_runs_by_itself(
     service, made = app_github.with_github(settings, app.service(settings, opened=store))
     assert made is not None
     world.client = TestClient(create_app(service), "http://127.0.0.1")
-    alerting = app_alerts.Alerting(settings, {})
-    parts = app_loops.Parts(
-        settings=settings,
-        store=store,
-        clock=app.SystemClock(),
-        alerting=alerting,
-        telling=app_alerts.telling(store, alerting),
-        steps=made.steps,
+    loops = Loops(
+        Loop(name=name, every=0.2, work=lambda step=step: {"done": step(datetime.now(UTC))})  # type: ignore[misc]
+        for name, step in made.steps.items()
     )
-    loops = Loops(app_loops.stepping(parts, name) for name in made.steps)
     loops.start()
     try:
         repo.install()

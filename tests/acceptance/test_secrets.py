@@ -25,6 +25,9 @@ def secret_fields(model: type[Settings] | type[Bucket]) -> Iterator[str]:
     return (name for name, field in model.model_fields.items() if field.annotation is SecretStr)
 
 
+MAIL_PASSWORD = "planted-mail-x1"
+
+
 def planted() -> dict[str, str]:
     """Every secret setting of the environment -> something that stands nowhere else."""
     found = {f"CONTRACTS_{name.upper()}": f"planted-{name}-x1" for name in secret_fields(Settings)}
@@ -32,7 +35,8 @@ def planted() -> dict[str, str]:
     del found["CONTRACTS_DATABASE_URL"]
     key = RSAKey.generate_key(2048).as_pem(private=True)
     assert isinstance(key, bytes)
-    return found | {"CONTRACTS_GITHUB_PRIVATE_KEY": key.decode()}
+    found |= {"CONTRACTS_GITHUB_PRIVATE_KEY": key.decode()}
+    return found | {"CONTRACTS_EMAIL_URL": f"mailtos://user:{MAIL_PASSWORD}@127.0.0.1?from=a@example.com"}
 
 
 def in_any_form(secret: str) -> set[str]:
@@ -92,7 +96,9 @@ def test_no_secret_is_in_a_log_an_answer_or_the_description(tmp_path: Path) -> N
         token = client.headers["authorization"].removeprefix("Bearer ")
         session = kept["contracts_session"]
         for name, secret in (
-            secrets | buckets | {"the token": token, "the session": session, "code": back["code"]}
+            secrets
+            | buckets
+            | {"the token": token, "the session": session, "code": back["code"], "mail": MAIL_PASSWORD}
         ).items():
             where = [what for what, text in told.items() for form in in_any_form(secret) if form in text]
             assert where == [], name

@@ -92,7 +92,7 @@ def test_the_last_good_run_is_the_one_that_looked_at_the_same() -> None:
         ((), None),
     ):
         found = background(incident(last), runs)
-        assert found.looked
+        assert found.looked == len(runs)
         assert (found.last_good.at if found.last_good else None) == (good.finished if good else None)
 
 

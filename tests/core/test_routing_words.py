@@ -82,13 +82,13 @@ def test_the_owner_reads_what_is_needed_to_repair_it() -> None:
 
 def test_the_owner_reads_when_all_was_well_and_what_the_cause_may_be() -> None:
     good = LastGood(at=NOON - timedelta(days=1), scope="month=12", version="1.0.0")
-    known = Background(looked=True, last_good=good, causes=("The data is late: x",))
+    known = Background(looked=10, last_good=good, causes=("The data is late: x",))
     owner, *others = messages(fails(DEP_DELAY), background=lambda incident: known)
     assert "Last good run: 2023-12-31 12:00 UTC on month=12, by version 1.0.0" in owner.sections[0].lines
     assert lines(owner, "Likely cause") == ("The data is late: x",)
     assert all("good run" not in str(m.sections) and "late" not in str(m.sections) for m in others)
-    never = messages(fails(DEP_DELAY), background=lambda incident: Background(looked=True))[0]
-    assert "Last good run: none is known" in never.sections[0].lines
+    never = messages(fails(DEP_DELAY), background=lambda incident: Background(looked=10))[0]
+    assert "Last good run: none of the last 10" in never.sections[0].lines
     assert "Likely cause" not in [s.heading for s in never.sections]
 
 
@@ -143,7 +143,7 @@ def test_links_lead_to_this_service_and_to_whom_to_ask() -> None:
             "primary-key",
             None,
             ("carrier", "dep_delay"),
-            "flights.carrier and flights.dep_delay have rows that cannot be told apart",
+            "flights.carrier and flights.dep_delay do not tell rows apart",
         ),
         ("relationship", None, ("dep_delay",), "flights.dep_delay names what other data does not know"),
         ("row-count", None, (), "flights does not have as many rows as it should"),

@@ -91,7 +91,7 @@ RECEIVERS: Mapping[str, ReceiverKind] = {
         ),
         ReceiverKind(
             name="pagerduty",
-            purpose="Triggers and resolves a PagerDuty incident (Events API v2).",
+            purpose="Triggers, acknowledges and resolves a PagerDuty incident (Events API v2).",
             config=f"{_HERE}.pagerduty:PagerDutyConfig",
             receiver=f"{_HERE}.pagerduty:PagerDutyReceiver",
             options=(
