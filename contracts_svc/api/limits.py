@@ -215,8 +215,8 @@ def _never() -> bool:
 
 class _Started:
     def __init__(self, send: Send, request_id: str, scope: Scope) -> None:
-        self._path: str = scope["path"]
-        self._strict = [*_STRICT, *(_TLS if scope.get("scheme") == "https" else ())]
+        policy = _OF_DOCS if scope["path"] == f"{PREFIX}/docs" else _OF_DATA
+        self._strict = [*_STRICT, (_POLICY, policy), *(_TLS if scope.get("scheme") == "https" else ())]
         self._send = send
         self._id = request_id
         self.begun = False
@@ -230,28 +230,29 @@ class _Started:
             self.begun = True
             message.setdefault("headers", [])
             given = {name.lower() for name, _ in message["headers"]}
-            strict = [h for h in self._strict if h[0] not in given and not _may_load(h[0], self._path)]
+            strict = [h for h in self._strict if h[0] not in given]
             message["headers"] = [*message["headers"], (b"x-request-id", self._id.encode()), *strict]
         await self._send(message)
 
 
 _POLICY = b"content-security-policy"
+_OF_DATA = b"default-src 'none'; frame-ancestors 'none'"
+_OF_DOCS = (
+    b"default-src 'none'; script-src 'unsafe-inline' https://cdn.jsdelivr.net; "
+    b"style-src 'unsafe-inline' https://cdn.jsdelivr.net; img-src data: https://fastapi.tiangolo.com; "
+    b"connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
+"""The page of the API's description loads its scripts from where FastAPI says they are."""
 _STRICT = [
     (b"x-content-type-options", b"nosniff"),
     (b"referrer-policy", b"no-referrer"),
     (b"x-frame-options", b"DENY"),
     (b"cross-origin-resource-policy", b"same-origin"),
     (b"cache-control", b"no-store"),
-    (_POLICY, b"default-src 'none'; frame-ancestors 'none'"),
 ]
 """Headers of every answer. See https://owasp.org/www-project-secure-headers/."""
 _TLS = [(b"strict-transport-security", b"max-age=31536000")]
 """Where it came over TLS (RFC 6797: not where it did not)."""
-
-
-def _may_load(header: bytes, path: str) -> bool:
-    """The page of the API's description loads its scripts."""
-    return header == _POLICY and path == f"{PREFIX}/docs"
 
 
 def _said(headers: Headers) -> str:

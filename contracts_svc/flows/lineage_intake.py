@@ -19,6 +19,7 @@ from threading import Lock
 from contracts_svc.errors import Problem
 from contracts_svc.flows.following import atomically
 from contracts_svc.flows.lineage import Follow, edges_of
+from contracts_svc.flows.together import Together
 from contracts_svc.lineage.column_names import columns_of
 from contracts_svc.lineage.event_facets import Facets
 from contracts_svc.lineage.event_facets import described as described_by
@@ -36,6 +37,9 @@ TakeEvent = Callable[[Json, str, datetime], tuple[Heard, Report | None]]
 """Event, name in problems, now -> what it says, and what is to be kept of it (None: it is no event)."""
 ReadEvents = Callable[[Iterable[Json], str, datetime | None], Heard]
 """Events, name in problems, now -> what they say."""
+
+MOST_TOGETHER = 64
+"""Requests whose events are kept in one transaction."""
 
 _SYMLINKS, _SCHEMA = "symlinks", "schema"
 
@@ -58,6 +62,14 @@ class Known:
     identities: Identities
 
 
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    """What is to be kept of the events of one request."""
+
+    tenant: str
+    kept: Sequence[tuple[Heard, Report]]
+
+
 class LineageIntake:
     """The lineage in a store. Safe for use by many threads, and beside other processes.
 
@@ -73,6 +85,7 @@ class LineageIntake:
         self._follow = follow
         self._cache: dict[str, Known] = {}
         self._lock = Lock()
+        self._together = Together(self._keep_all, most=MOST_TOGETHER)
 
     # --- in ---
 
@@ -82,8 +95,7 @@ class LineageIntake:
         kept = [(heard, report) for heard, report in read if report is not None]
         unclear: dict[str, tuple[Problem, ...]] = {}
         if kept:
-            keep = partial(self._keep, tenant, kept)
-            unclear = atomically(self._store, keep, self._follow)
+            unclear = self._together(_Kept(tenant, kept))
         return tuple(
             Taken(
                 kept=report is not None,
@@ -91,6 +103,17 @@ class LineageIntake:
             )
             for heard, report in read
         )
+
+    def _keep_all(self, given: Sequence[_Kept]) -> list[dict[str, tuple[Problem, ...]]]:
+        """What waits is kept in one transaction for each tenant."""
+        by_tenant: defaultdict[str, list[tuple[Heard, Report]]] = defaultdict(list)
+        for each in given:
+            by_tenant[each.tenant] += each.kept
+        unclear = {
+            tenant: atomically(self._store, partial(self._keep, tenant, kept), self._follow)
+            for tenant, kept in by_tenant.items()
+        }
+        return [unclear[each.tenant] for each in given]
 
     def _keep(
         self, tenant: str, kept: Sequence[tuple[Heard, Report]], follow: Follow

@@ -734,7 +734,10 @@ def test_every_answer_has_its_id_and_strict_headers(world: World) -> None:
         ids.add(answer.headers["x-request-id"])
         assert answer.headers["x-content-type-options"] == "nosniff"
         assert answer.headers["x-frame-options"] == "DENY"
-        assert ("content-security-policy" in answer.headers) is (path != "/api/v1/docs")
+        policy = answer.headers["content-security-policy"]
+        assert policy.startswith("default-src 'none'")
+        assert "frame-ancestors 'none'" in policy
+        assert ("script-src" in policy) is (path == "/api/v1/docs")
         assert "no-" in answer.headers["cache-control"]
     assert len(ids) == 4
 

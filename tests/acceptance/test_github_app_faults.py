@@ -236,6 +236,7 @@ def test_what_cannot_be_done_for_long_is_visible_and_done_later(hub: StandIn, sh
     repo.push(number, FILES)
     world.settle()
     (failed,) = world.call("GET", "/github/work?state=failed", world.token("admin")).json()
+    assert 'contracts_github_work{state="failed"} 1.0' in world.client.get("/metrics").text
     assert (failed["number"], failed["attempts"], "502" in failed["error"]) == (number, MOST_ATTEMPTS, True)
     hub.faults.clear()
     repo.tell(number, "reopened")
@@ -422,5 +423,14 @@ def test_several_processes_double_nothing(store_url: str, hub: StandIn, shop: Re
     assert len(shop.runs) == len(numbers)
     assert hub.count("POST", "/comments") == len(numbers)
     assert len(store.messages()) == 2 * len(numbers)
+    # Agreed to and merged, it is registered, and its readers are told.
+    for user in ("ada", "lin"):
+        repo.review(numbers[0], user, "approved")
+    world.settle()
+    assert repo.run(numbers[0])["conclusion"] == "success"
+    repo.merge(numbers[0])
+    world.settle()
+    assert [c.version for c in store.versions("orders")] == ["1.0.0", "2.0.0"]
+    assert len(store.messages(limit=1_000)) == 2 * len(numbers) + 2
     for own in (store, *stores):
         own.close()

@@ -333,6 +333,17 @@ def test_a_page_that_was_acknowledged_wakes_again_when_nobody_is_on_it_any_more(
     assert len({e["dedup_key"] for e in said}) == 1
 
 
+def test_what_is_of_no_incident_is_a_change_event_and_wakes_nobody(httpserver: HTTPServer) -> None:
+    asked = answers(httpserver, Response('{"status":"success"}', 202))
+    digest = replace(OPEN, incidents=(), group="", labels={"state": "digest", "severity": "info"})
+    assert MAKERS["pagerduty"](httpserver.url_for("/")).send(digest).sent
+    (request,) = asked
+    event = json.loads(request.get_data())
+    assert request.path == "/v2/change/enqueue"
+    assert event.keys() == {"routing_key", "payload", "links"}
+    assert event["payload"].keys() == {"summary", "source", "timestamp", "custom_details"}
+
+
 @pytest.mark.parametrize("value", HOSTILE)
 def test_events_are_within_the_limits(value: str) -> None:
     event = event_of(hostile(value))

@@ -15,6 +15,9 @@ import typer
 from contracts_svc import settings
 from contracts_svc.adapters.receivers import KINDS as RECEIVER_KINDS
 from contracts_svc.adapters.receivers import RECEIVERS
+from contracts_svc.api.access import ROLES
+from contracts_svc.api.rules import RULES as ACCESS
+from contracts_svc.api.rules import Rule
 from contracts_svc.cli.main import app
 from contracts_svc.compat.modes import Mode
 from contracts_svc.compat.rules import RULES
@@ -65,11 +68,24 @@ def receivers_table() -> str:
     return "".join(rows)
 
 
+def access_table() -> str:
+    """The endpoints by who may ask them: every endpoint is in one row."""
+    by_rule: defaultdict[Rule, list[str]] = defaultdict(list)
+    for (method, path), rule in ACCESS.items():
+        by_rule[rule].append(f"`{method} {path.replace(':path}', '}').removeprefix('/api/v1')}`")
+
+    def roles(rule: Rule) -> str:
+        return ", ".join(f"`{r}`" for r, may in ROLES.items() if rule.permission in may) or "anybody"
+
+    return "".join(f"| {roles(r)} | {r.whose.value} | {', '.join(e)} |\n" for r, e in by_rule.items())
+
+
 BLOCKS = {
     "settings": settings_table,
     "modes": modes_table,
     "figures": figures_table,
     "receivers": receivers_table,
+    "access": access_table,
 }
 
 

@@ -53,6 +53,8 @@ class PagerDutyReceiver:
 
     def send(self, notification: Notification) -> Delivery:
         """Send its event."""
+        if not notification.incidents:
+            return self._tell(notification)
         event = event_of(notification)
         action = event["event_action"]
         if action == "trigger" and notification.update:
@@ -67,9 +69,17 @@ class PagerDutyReceiver:
             return delivery
         return Delivery(sent=True, thread=_ACKNOWLEDGED if action == "acknowledge" else _TRIGGERED)
 
-    def _send(self, event: dict[str, Any]) -> Delivery:
+    def _tell(self, notification: Notification) -> Delivery:
+        """What is of no incident (a digest, an announcement) wakes nobody: it is a change event."""
+        event = {key: value for key, value in event_of(notification).items() if key in ("payload", "links")}
+        kept = ("summary", "source", "timestamp", "custom_details")
+        event["payload"] = {name: event["payload"][name] for name in kept}
+        return self._send(event, "change")
+
+    def _send(self, event: dict[str, Any], kind: str = "") -> Delivery:
         body = json.dumps({"routing_key": self._config.routing_key, **event}).encode()
-        return self._http.judged(self._http.post(f"{self._config.url.rstrip('/')}/v2/enqueue", body, {}))
+        path = "/v2/change/enqueue" if kind else "/v2/enqueue"
+        return self._http.judged(self._http.post(self._config.url.rstrip("/") + path, body, {}))
 
 
 def event_of(notification: Notification) -> dict[str, Any]:
