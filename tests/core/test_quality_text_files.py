@@ -471,3 +471,15 @@ def test_lines_that_end_in_different_ways_are_told(tmp_path: Path) -> None:
     assert said["t.id.required"].outcome is Outcome.ERRORED
     assert "line ends" in said["t.id.required"].reason
     assert said["t.id.missing-column"].outcome is Outcome.PASSED
+
+
+@pytest.mark.parametrize(("delimiter", "outcome"), [(None, Outcome.ERRORED), ("new_line", Outcome.FAILED)])
+def test_a_first_line_that_breaks_off(tmp_path: Path, delimiter: str | None, outcome: Outcome) -> None:
+    """Where nobody says that each line is a document, it may be the first of many lines of one."""
+    put(tmp_path / "t", {"a.json": b'{"id": 1,\n{"id": 2}\n{"id": 3}\n'})
+    more = {"delimiter": delimiter} if delimiter else {}
+    columns = [{"name": "id", "logicalType": "integer"}]
+    said = results(run(text_contract(tmp_path, "json", {"name": "t", "properties": columns}, **more)))
+    found = said["t.readable-documents"]
+    assert found.outcome is outcome
+    assert found.failing == 1 if delimiter else "delimiter: new_line" in found.reason
