@@ -473,13 +473,24 @@ def test_lines_that_end_in_different_ways_are_told(tmp_path: Path) -> None:
     assert said["t.id.missing-column"].outcome is Outcome.PASSED
 
 
-@pytest.mark.parametrize(("delimiter", "outcome"), [(None, Outcome.ERRORED), ("new_line", Outcome.FAILED)])
-def test_a_first_line_that_breaks_off(tmp_path: Path, delimiter: str | None, outcome: Outcome) -> None:
+def test_a_first_line_that_breaks_off(tmp_path: Path) -> None:
     """Where nobody says that each line is a document, it may be the first of many lines of one."""
     put(tmp_path / "t", {"a.json": b'{"id": 1,\n{"id": 2}\n{"id": 3}\n'})
-    more = {"delimiter": delimiter} if delimiter else {}
     columns = [{"name": "id", "logicalType": "integer"}]
-    said = results(run(text_contract(tmp_path, "json", {"name": "t", "properties": columns}, **more)))
-    found = said["t.readable-documents"]
-    assert found.outcome is outcome
-    assert found.failing == 1 if delimiter else "delimiter: new_line" in found.reason
+    said = results(run(text_contract(tmp_path, "json", {"name": "t", "properties": columns})))
+    assert said["t.readable-documents"].outcome is Outcome.ERRORED
+    assert "JSON that breaks off" in said["t.readable-documents"].reason
+    assert "delimiter: new_line" in said["t.readable-documents"].reason
+
+
+def test_a_first_line_that_breaks_off_is_counted_where_lines_are_documents(
+    tmp_path: Path, s3_server: Lake
+) -> None:
+    put_s3(s3_server, "lines", "t/a.json", b'{"id": 1,\n{"id": 2}\n{"id": 3}\n')
+    server = {"type": "s3", "location": "s3://lines/t/*.json", "delimiter": "new_line"}
+    given = text_contract(
+        tmp_path, "json", {"name": "t", "properties": [{"name": "id", "logicalType": "integer"}]}, **server
+    )
+    access = s3_server.access
+    found = run(given, storage=ArrowStorage(access), engine=DuckDBEngine(access))
+    assert figures(found) == {"t.readable-documents": ("failed", 1)}
