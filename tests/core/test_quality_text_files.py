@@ -469,7 +469,7 @@ def test_lines_that_end_in_different_ways_are_told(tmp_path: Path) -> None:
     columns = [{"name": "id", "logicalType": "integer", "required": True}]
     said = results(run(text_contract(tmp_path, "csv", {"name": "t", "properties": columns})))
     assert said["t.id.required"].outcome is Outcome.ERRORED
-    assert "line ends" in said["t.id.required"].reason
+    assert {"line ends" in r.reason for r in said.values() if r.outcome is Outcome.ERRORED} == {True}
     assert said["t.id.missing-column"].outcome is Outcome.PASSED
 
 
