@@ -171,6 +171,8 @@ class Notification:
     """Those of the incidents that are over."""
     still_open: int = 0
     """How many incidents of its group are wrong now."""
+    labels_of: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    """Incident -> its own labels, of those whose are others than the message's."""
     on_it: Mapping[str, OnIt] = field(default_factory=dict)
     """Incident -> who acknowledged it."""
     silenced: OnIt | None = None

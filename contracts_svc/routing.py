@@ -197,7 +197,6 @@ def _notification(
         "dataset": story.dataset.name,
         "contract": incidents[0].contract,
         "state": state.value,
-        **_of_the_contract(story),
     }
     sometimes = {
         "domain": story.contract.domain if story.contract else None,
@@ -219,18 +218,6 @@ def _notification(
         incidents=tuple(i.fingerprint for i in incidents),
         created=now,
     )
-
-
-def _of_the_contract(story: Story) -> dict[str, str]:
-    """Labels that only some alerts have."""
-    contract = story.contract
-    dimensions = {t.incident.evidence.check.dimension or "" for t in story.transitions}
-    found = {
-        "tenant": (contract.tenant if contract else "") or "",
-        "domain": (contract.domain if contract else "") or "",
-        "dimension": dimensions.pop() if len(dimensions) == 1 else "",
-    }
-    return {name: value for name, value in found.items() if value}
 
 
 def _key(story: Story, audience: Audience, recipient: Recipient, incidents: Iterable[Incident]) -> str:

@@ -239,6 +239,11 @@ def _notification(
         group=group.key,
         thread=group.thread,
         still_open=sum(e.firing for e in group.entries),
+        labels_of={
+            e.incident: {**own, **labels}
+            for e in group.entries
+            if (own := group.labels_of(e)) != first.labels
+        },
         on_it={e.incident: e.on_it for e in group.entries if e.firing and e.on_it is not None},
         silenced=silenced,
     )

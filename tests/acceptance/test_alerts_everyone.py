@@ -273,7 +273,8 @@ def _judge(platform: Platform, lives: Lives, arrows: set[tuple[Place, Place]], t
 # --- an hour without receivers --------------------------------------------------------------------
 
 
-@settings(max_examples=15, deadline=None)
+@pytest.mark.slow
+@settings(max_examples=6, deadline=None)
 @given(st.integers(0, 2**32))
 def test_an_hour_without_receivers_loses_nothing_and_ends_in_order_without_a_storm(seed: int) -> None:
     """Whatever fails and is mended meanwhile: then each team hears once of each dataset, of all of it."""

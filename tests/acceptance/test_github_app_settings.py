@@ -107,9 +107,9 @@ class TestSettings:
             ),
             ({"github_webhook_secret": "short"}, ["can be guessed"]),
             ({"github_api_url": "http://ghe.example/api/v3"}, ["is not encrypted"]),
-            ({"github_api_url": "ghe.example"}, ["no address of a GitHub API"]),
+            ({"github_api_url": "https://ada@ghe.example"}, ["no address of a GitHub API"]),
             ({"github_file": "nowhere.yaml"}, ["nowhere.yaml cannot be read"]),
-            ({"public_url": "contracts.example"}, ["PUBLIC_URL is no address"]),
+            ({"public_url": "https://contracts.example?x=1"}, ["PUBLIC_URL is no address"]),
             (
                 {"github_webhook_secret": "", "github_private_key": "", "github_file": "nowhere.yaml"},
                 ["exactly one", "WEBHOOK_SECRET", "nowhere.yaml"],

@@ -89,6 +89,14 @@ def test_no_secret_is_in_a_log_an_answer_or_the_description(tmp_path: Path) -> N
             told |= answers(client)
             ran = wait_for_a_check(client)
             told["a check of a source that cannot be reached"] = ran
+            code, listed = server.run("session", "list", "--format", "json")
+            assert (code, [s["name"] for s in json.loads(listed)["sessions"]]) == (0, ["ada@example.com"])
+            told["who is logged in"] = listed
+            assert server.run("session", "end", "ada@example.com") == (
+                0,
+                "1 session of ada@example.com ended\n",
+            )
+            assert person.get("/api/v1/me").status_code == 401
             told["commands"] = "".join(server.run(*command)[1] for command in COMMANDS)
         finally:
             server.stop()
@@ -105,7 +113,7 @@ def test_no_secret_is_in_a_log_an_answer_or_the_description(tmp_path: Path) -> N
         assert "contracts.api" in told["log"]
 
 
-COMMANDS = (("token", "list"), ("rules",), ("db", "status"), ("outbox", "list"))
+COMMANDS = (("token", "list"), ("session", "list"), ("rules",), ("db", "status"), ("outbox", "list"))
 
 
 def answers(client: httpx.Client) -> dict[str, str]:

@@ -478,6 +478,17 @@ def test_the_real_alertmanager_takes_whatever_data_holds(alertmanager: str) -> N
         assert delivery.sent, (value, delivery.reason)
 
 
+def test_every_alert_has_the_labels_of_its_own_incident() -> None:
+    other = {**OPEN.labels, "dataset": "weather", "severity": "warning", "dimension": "accuracy"}
+    several = replace(OPEN, incidents=("f1", "f2"), labels_of={"f2": other})
+    found = {a["labels"]["incident"]: a["labels"] for a in alerts(several)}
+    assert {n: (x["dataset"], x["severity"]) for n, x in found.items()} == {
+        "f1": ("flights", "error"),
+        "f2": ("weather", "warning"),
+    }
+    assert "dimension" not in found["f2"]
+
+
 def test_labels_that_alertmanager_cannot_have_are_changed_or_left_out() -> None:
     odd = replace(OPEN, labels={"a-b": "1", "9": "2", "empty": "", "state": "open"})
     (alert,) = alerts(odd)

@@ -156,3 +156,15 @@ def test_what_comes_while_an_update_is_on_its_way_is_told_after_it() -> None:
     done = sent(updated(pending, bob), found.now)
     assert [u.by.who for u in done.updates] == ["bob"]
     assert done.due == found.now
+
+
+def test_a_message_of_several_keeps_the_labels_of_each() -> None:
+    routes = read(b"route: {receiver: contract, labels: {team: x}}", "routes.yaml", {})
+    found = Telling(routes)
+    found.hear(note("a"), note("b", dataset="weather"))
+    found.after(minutes=1)
+    ((_, message),) = found.sent
+    said = message.notification
+    (other,) = said.labels_of.values()
+    assert {said.labels["dataset"], other["dataset"]} == {"flights", "weather"}
+    assert other["team"] == "x"
