@@ -58,8 +58,13 @@ def _measure_files(
         if error.retryable or len(wanted) == 1:
             parts.errors.update(dict.fromkeys((f.key for f in wanted), error))
             return
-        for figure in wanted:
+        for number, figure in enumerate(wanted):
             _measure_files(parts, files, (figure,), asker)
+            again = parts.errors.get(figure.key)
+            if again is not None and again.retryable:
+                # The engine is gone: what it fell over is the cause, for the rest too.
+                parts.errors.update(dict.fromkeys((f.key for f in wanted[number:]), error))
+                break
         return
     found = {str(row[split.FILENAME]): row for row in rows}
     for file in files:

@@ -469,5 +469,28 @@ def test_lines_that_end_in_different_ways_are_told(tmp_path: Path) -> None:
     columns = [{"name": "id", "logicalType": "integer", "required": True}]
     said = results(run(text_contract(tmp_path, "csv", {"name": "t", "properties": columns})))
     assert said["t.id.required"].outcome is Outcome.ERRORED
-    assert "line ends" in said["t.id.required"].reason
+    assert {"line ends" in r.reason for r in said.values() if r.outcome is Outcome.ERRORED} == {True}
     assert said["t.id.missing-column"].outcome is Outcome.PASSED
+
+
+def test_a_first_line_that_breaks_off(tmp_path: Path) -> None:
+    """Where nobody says that each line is a document, it may be the first of many lines of one."""
+    put(tmp_path / "t", {"a.json": b'{"id": 1,\n{"id": 2}\n{"id": 3}\n'})
+    columns = [{"name": "id", "logicalType": "integer"}]
+    said = results(run(text_contract(tmp_path, "json", {"name": "t", "properties": columns})))
+    assert said["t.readable-documents"].outcome is Outcome.ERRORED
+    assert "JSON that breaks off" in said["t.readable-documents"].reason
+    assert "delimiter: new_line" in said["t.readable-documents"].reason
+
+
+def test_a_first_line_that_breaks_off_is_counted_where_lines_are_documents(
+    tmp_path: Path, s3_server: Lake
+) -> None:
+    put_s3(s3_server, "lines", "t/a.json", b'{"id": 1,\n{"id": 2}\n{"id": 3}\n')
+    server = {"type": "s3", "location": "s3://lines/t/*.json", "delimiter": "new_line"}
+    given = text_contract(
+        tmp_path, "json", {"name": "t", "properties": [{"name": "id", "logicalType": "integer"}]}, **server
+    )
+    access = s3_server.access
+    found = run(given, storage=ArrowStorage(access), engine=DuckDBEngine(access))
+    assert figures(found) == {"t.readable-documents": ("failed", 1)}
