@@ -79,7 +79,9 @@ def test_what_cannot_be_reached_is_told_without_the_password(
     assert main(["db", "upgrade"]) == code
     told = capsys.readouterr()
     assert said in told.err
-    assert "s3cr3tword" not in told.err + told.out + repr(settings.load())
+    assert "s3cr3tword" not in told.err + told.out
+    if code != 2:
+        assert "s3cr3tword" not in repr(settings.load())
 
 
 def test_old_figures_are_forgotten(

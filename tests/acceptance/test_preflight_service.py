@@ -68,7 +68,13 @@ def test_a_preflight_by_a_service_says_what_one_by_files_says(
         assert body["exit_code"] == 1
         (fingerprint,) = {f["fingerprint"] for f in body["verdict"]["findings"] if f["outcome"] == "BLOCK"}
         agreed = [
-            Waiver(fingerprint=fingerprint, approver=who, reason="agreed", expires=NOW.replace(year=2099))
+            Waiver(
+                fingerprint=fingerprint,
+                contract="urn:orders",
+                approver=who,
+                reason="agreed",
+                expires=NOW.replace(year=2099),
+            )
             for who in ("revenue-team", "execs")
         ]
         for waiver in agreed:
