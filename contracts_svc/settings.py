@@ -1,22 +1,37 @@
-"""Settings of a deployment: environment variables ``CONTRACTS_*``, else ``contracts.toml``.
+"""Settings of a deployment: environment variables ``CONTRACTS_*``, else one TOML file (``contracts.toml``
+in the working directory, or what ``CONTRACTS_SETTINGS_FILE`` names).
 
-The fields of :class:`Settings` are the one list; ``contracts rules`` and the README show it.
+The fields of :class:`Settings` are the one list; ``contracts settings`` and the README show it.
 """
 
 from __future__ import annotations
 
 import json
 import os
-import tomllib
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 from contracts_svc.errors import Problem, UserMistake
+from contracts_svc.settings_sources import SettingsFile, misspelt, read_file, similar, without_password
 
 PREFIX = "CONTRACTS_"
 TOML_FILE = "contracts.toml"
+FILE_VARIABLE = "CONTRACTS_SETTINGS_FILE"
+_SIZE = re.compile(r"\d+(\.\d+)?\s*([KMGT]i?)?B", re.IGNORECASE)
+_DATABASES = ("sqlite:", "postgresql:", "postgresql+psycopg:", "postgres:")
 
 
 class Bucket(BaseModel):
@@ -181,54 +196,137 @@ class Settings(BaseModel):
         Path("checks"), description="Folder of trusted custom checks (pandera), named in contracts"
     )
 
+    @field_validator("s3_endpoint", "service_url", "public_url", "github_api_url", "github_proxy")
+    @classmethod
+    def _is_web_address(cls, value: str) -> str:
+        if value and not value.startswith(("http://", "https://")):
+            raise ValueError("it is no web address: write http://HOST or https://HOST")
+        return value
 
-def load() -> Settings:
-    """Read and validate the settings. Raises UserMistake with every problem."""
+    @field_validator("memory_limit")
+    @classmethod
+    def _is_size(cls, value: str) -> str:
+        if not _SIZE.fullmatch(value.strip()):
+            raise ValueError("it is no size: write for instance 512MB or 2GB")
+        return value
+
+    @field_validator("database_url")
+    @classmethod
+    def _is_database(cls, value: SecretStr) -> SecretStr:
+        if not value.get_secret_value().startswith(_DATABASES):
+            raise ValueError("it is no address of SQLite or PostgreSQL")
+        return value
+
+    @model_validator(mode="after")
+    def _has_both_keys(self) -> Settings:
+        if bool(self.s3_access_key.get_secret_value()) != bool(self.s3_secret_key.get_secret_value()):
+            raise ValueError(f"{PREFIX}S3_ACCESS_KEY and {PREFIX}S3_SECRET_KEY: one is set without the other")
+        return self
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shown:
+    """A setting as it may be shown: what is secret in it is hidden."""
+
+    name: str
+    """As environment variables are called."""
+    value: Any
+    """JSON."""
+    source: str
+    """``default``, ``environment``, or the place in the file."""
+    meaning: str
+
+
+def load(environment: Mapping[str, str] = os.environ) -> Settings:
+    """Read and validate the settings. Raises UserMistake with every problem, each with where it stands."""
+    return _loaded(environment)[0]
+
+
+def shown(environment: Mapping[str, str] = os.environ) -> list[Shown]:
+    """Every setting, and where it comes from. Raises UserMistake as :func:`load` does."""
+    loaded, file, given = _loaded(environment)
+    values = loaded.model_dump(mode="json")
+    values["database_url"] = loaded.database_url.get_secret_value()
+    found: list[Shown] = []
+    for name, field in Settings.model_fields.items():
+        source = "default"
+        if name in given:
+            source = "environment"
+        elif name in file.values:
+            source = str(file.place([name]))
+        value = values[name]
+        text = without_password(value) if isinstance(value, str) else value
+        found.append(Shown(name=_variable(name), value=text, source=source, meaning=field.description or ""))
+    return found
+
+
+def _loaded(environment: Mapping[str, str]) -> tuple[Settings, SettingsFile, dict[str, Any]]:
+    named = environment.get(FILE_VARIABLE, "")
+    file = read_file(Path(named or TOML_FILE), must_be_there=bool(named))
+    given, problems = _from_environment(environment)
     try:
-        return Settings(**(_from_file() | _from_environment()))
+        found = Settings(**(dict(file.values) | given))
     except ValidationError as error:
-        raise UserMistake(
-            Problem(
-                None,
-                f"setting {PREFIX}{'_'.join(str(p) for p in e['loc']).upper()}: {e['msg']}",
-                f"set it in the environment or in {TOML_FILE}",
-            )
-            for e in error.errors(include_input=False, include_url=False)
-        ) from None
-    except (OSError, ValueError) as error:
-        raise UserMistake.of(
-            f"{TOML_FILE} cannot be read: {error}", "it is a TOML file of settings"
-        ) from None
+        told = error.errors(include_input=False, include_url=False)
+        problems += [_problem(e["type"], tuple(map(str, e["loc"])), e["msg"], file, given) for e in told]
+    if problems:
+        raise UserMistake(problems)
+    return found, file, given
 
 
-def _from_file() -> dict[str, Any]:
-    file = Path(TOML_FILE)
-    return tomllib.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
-
-
-def _from_environment() -> dict[str, Any]:
+def _from_environment(environment: Mapping[str, str]) -> tuple[dict[str, Any], list[Problem]]:
     # Not with pydantic-settings: to import it takes longer than to check data that did not change.
     found: dict[str, Any] = {}
-    for name in Settings.model_fields:
-        text = os.environ.get(f"{PREFIX}{name.upper()}")
-        if text is not None:
+    problems: list[Problem] = []
+    for name, field in Settings.model_fields.items():
+        text = environment.get(_variable(name))
+        if text is None:
+            continue
+        if name == "lineage":
+            found[name] = [Path(p) for p in text.split(os.pathsep) if p]
+        elif isinstance(field.get_default(call_default_factory=True), dict):
+            try:
+                found[name] = json.loads(text or "{}")
+            except ValueError as error:
+                hint = "write an object, as the README shows"
+                problems.append(Problem(None, f"{_variable(name)} is no JSON: {error}", hint))
+        elif text or field.default is not None:
             found[name] = text
-    if "lineage" in found:
-        found["lineage"] = [Path(p) for p in found["lineage"].split(os.pathsep) if p]
-    if "s3_buckets" in found:
-        try:
-            found["s3_buckets"] = json.loads(found["s3_buckets"])
-        except ValueError as error:
-            raise UserMistake.of(
-                f"setting {PREFIX}S3_BUCKETS is no JSON: {error}", 'as in {"raw": {"profile": "raw-reader"}}'
-            ) from None
-    return found
+    known = [*Settings.model_fields, FILE_VARIABLE.removeprefix(PREFIX).lower()]
+    for variable, meant in misspelt(environment, PREFIX, known).items():
+        hint = f"{meant} is meant, it seems; give it another name if not"
+        problems.append(Problem(None, f"the environment variable {variable} is no setting", hint))
+    return found, problems
+
+
+def _problem(
+    kind: str, keys: tuple[str, ...], said: str, file: SettingsFile, given: Mapping[str, Any]
+) -> Problem:
+    """A problem of a value, as whoever wrote it has to hear of it."""
+    said = said.removeprefix("Value error, ")
+    if not keys:
+        return Problem(None, said, "see `contracts settings`, and the README")
+    name = ".".join(keys)
+    fields = Bucket.model_fields if keys[0] == "s3_buckets" and len(keys) > 1 else Settings.model_fields
+    if kind == "extra_forbidden":
+        meant = similar(keys[-1], fields)
+        hint = f"did you mean {meant}?" if meant else "leave it out; the README has them all"
+        return Problem(file.place(keys), f"there is no setting {name}", hint)
+    about = Settings.model_fields[keys[0]].description or ""
+    if keys[0] in given:
+        where = _variable(keys[0]) + "".join(f".{k}" for k in keys[1:])
+        return Problem(None, f"the environment variable {where}: {said}", f"it is: {about}")
+    return Problem(file.place(keys), f"{name}: {said}", f"it is: {about}")
+
+
+def _variable(name: str) -> str:
+    return f"{PREFIX}{name.upper()}"
 
 
 def rows() -> list[tuple[str, str, str]]:
     """Name, default and meaning of every setting, for help and docs."""
     return [
-        (f"{PREFIX}{name.upper()}", _default(field.default), field.description or "")
+        (_variable(name), _default(field.default), field.description or "")
         for name, field in Settings.model_fields.items()
     ]
 

@@ -16,10 +16,12 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperCommand
 
-from contracts_svc.cli import commands_service, commands_worker
+from contracts_svc.cli import commands_operations, commands_service, commands_worker
 from contracts_svc.cli.commands_alerts import outbox_app, silence_app
 from contracts_svc.cli.commands_github import github_app
 from contracts_svc.cli.commands_incidents import incidents_app
+from contracts_svc.cli.commands_lineage import DialectOption, LineageOption, lineage_app
+from contracts_svc.cli.commands_routes import routes_app
 from contracts_svc.cli.formats import Format, FormatOption
 from contracts_svc.errors import ExitCode
 
@@ -39,24 +41,15 @@ app = typer.Typer(
     rich_markup_mode="rich",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-lineage_app = typer.Typer(
-    name="lineage", help="Ask the column-level lineage.", no_args_is_help=True, rich_markup_mode="rich"
-)
 app.add_typer(lineage_app)
-routes_app = typer.Typer(
-    name="routes", help="Ask the route file of alerts.", no_args_is_help=True, rich_markup_mode="rich"
-)
 app.add_typer(routes_app)
-db_app = typer.Typer(
-    name="db", help="Look after the service's database.", no_args_is_help=True, rich_markup_mode="rich"
-)
-app.add_typer(db_app)
 app.add_typer(outbox_app)
 app.add_typer(silence_app)
 app.add_typer(incidents_app)
 app.add_typer(github_app)
 commands_worker.add_to(app)
 commands_service.add_to(app)
+commands_operations.add_to(app)
 
 
 class ReportFormat(StrEnum):
@@ -115,20 +108,6 @@ ModeOption = Annotated[
         "Default: the policy's, which is FORWARD without a file.",
     ),
 ]
-ContractsOption = Annotated[
-    Path,
-    typer.Option("--contracts", help="Folder (or file) of the contracts that are known.", show_default=True),
-]
-LineageOption = Annotated[
-    list[Path] | None,
-    typer.Option(
-        "--lineage",
-        help="SQL files, OpenLineage events (.jsonl, .json), dbt's manifest.json, data products and "
-        "subscriptions (.yaml), or folders of these. May be repeated. "
-        r"Default: the setting CONTRACTS_LINEAGE.",
-    ),
-]
-DialectOption = Annotated[str, typer.Option("--dialect", help="SQL dialect of the lineage's SQL files.")]
 
 
 class _WithReference(TyperCommand):
@@ -304,111 +283,6 @@ def check(
 
     scope = command.Scope(partition or [], since, full, new_files_only)
     raise typer.Exit(command.run(contract, server, table, scope, samples, format))
-
-
-@lineage_app.command(
-    "unmatched", epilog="Example: contracts lineage unmatched --lineage target/manifest.json"
-)
-def lineage_unmatched(
-    contracts: ContractsOption = Path("contracts"),
-    lineage: LineageOption = None,
-    dialect: DialectOption = "duckdb",
-    format: FormatOption = Format.text,
-) -> None:
-    """Tell which datasets of the lineage no contract describes, and what may have been meant."""
-    from contracts_svc.cli import lineage as command
-
-    raise typer.Exit(command.unmatched(contracts, lineage or [], dialect, format))
-
-
-@lineage_app.command("send", epilog="Example: contracts lineage send events.jsonl --service https://...")
-def lineage_send(
-    files: Annotated[list[Path], typer.Argument(help="OpenLineage events: .jsonl, or .json.")],
-    service: Annotated[
-        str, typer.Option("--service", help="The service's address. Default: CONTRACTS_SERVICE_URL.")
-    ] = "",
-    token: Annotated[
-        str, typer.Option("--token", help="Token with the scope lineage. Better: CONTRACTS_SERVICE_TOKEN.")
-    ] = "",
-    format: FormatOption = Format.text,
-) -> None:
-    """Send OpenLineage events to a running service, and tell what it does not understand of them."""
-    from contracts_svc.cli import lineage_send as command
-
-    raise typer.Exit(command.run(files, service, token, format))
-
-
-@lineage_app.command("impact", epilog="Example: contracts lineage impact flights dep_delay --lineage sql/")
-def lineage_impact(
-    dataset: Annotated[str, typer.Argument(help="Table name, contract id, or OpenLineage name.")],
-    column: Annotated[str | None, typer.Argument(help="Column (dotted path). Default: any.")] = None,
-    contracts: ContractsOption = Path("contracts"),
-    lineage: LineageOption = None,
-    dialect: DialectOption = "duckdb",
-    format: FormatOption = Format.text,
-) -> None:
-    """Tell who reads a dataset or a column, directly and further down, with the path."""
-    from contracts_svc.cli import lineage as command
-
-    raise typer.Exit(command.impact(dataset, column, contracts, lineage or [], dialect, format))
-
-
-RoutesOption = Annotated[
-    Path, typer.Option("--file", help="The route file (YAML, in the style of Alertmanager).")
-]
-
-
-@routes_app.command("check", epilog="Example: contracts routes check --file routes.yaml")
-def routes_check(file: RoutesOption = Path("routes.yaml"), format: FormatOption = Format.text) -> None:
-    """Read the route file and tell everything that is wrong with it, with line and column."""
-    from contracts_svc.cli import routes as command
-
-    raise typer.Exit(command.check(file, format))
-
-
-@routes_app.command("test", epilog="Example: contracts routes test severity=error squad=menu")
-def routes_test(
-    labels: Annotated[list[str], typer.Argument(help="Labels of an alert, as name=value.")],
-    file: RoutesOption = Path("routes.yaml"),
-    at: Annotated[str, typer.Option("--at", help="When, as 2026-11-24T09:30+01:00. Default: now.")] = "",
-    format: FormatOption = Format.text,
-) -> None:
-    """Show the way that an alert with these labels takes through the routes, and who gets it."""
-    from contracts_svc.cli import routes as command
-
-    raise typer.Exit(command.test(file, labels, at, format))
-
-
-@db_app.command("upgrade", epilog="Example: contracts db upgrade")
-def db_upgrade(format: FormatOption = Format.text) -> None:
-    """Bring the database's tables up to this version, in one transaction.
-
-    The database is that of the setting CONTRACTS_DATABASE_URL. Run it once after an update, before the
-    service starts again; run twice, or by two at once, it does no harm. Take a backup first.
-    """
-    from contracts_svc.cli import db as command
-
-    raise typer.Exit(command.upgrade(format))
-
-
-@db_app.command("status", epilog="Example: contracts db status --format json")
-def db_status(format: FormatOption = Format.text) -> None:
-    """Tell which revision the database is at, and what `contracts db upgrade` would apply."""
-    from contracts_svc.cli import db as command
-
-    raise typer.Exit(command.status(format))
-
-
-@db_app.command("prune", epilog="Example: contracts db prune")
-def db_prune(format: FormatOption = Format.text) -> None:
-    """Forget runs, events, lineage and messages that are older than the settings CONTRACTS_KEEP_..._DAYS.
-
-    In small transactions, beside a running service, which does it by itself every hour. Contracts, incidents
-    and the audit stay.
-    """
-    from contracts_svc.cli import db as command
-
-    raise typer.Exit(command.prune(format))
 
 
 @app.command(cls=_WithReference)
