@@ -88,12 +88,21 @@ class Audience(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Link:
+    """Something to look at: what it is called, and its address (http or https)."""
+
+    text: str
+    url: str
+
+
+@dataclass(frozen=True, slots=True)
 class Section:
-    """A part of a message: a heading, plain lines, and perhaps a small table."""
+    """A part of a message: a heading, plain lines, and perhaps a small table and links."""
 
     heading: str
     lines: tuple[str, ...] = ()
     rows: tuple[Mapping[str, Json], ...] = ()
+    links: tuple[Link, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -145,6 +154,8 @@ class Notification:
     """Which receiver sends it: slack, email, console, ..."""
     channel: str
     """Where to, in the receiver's own terms."""
+    url: str = ""
+    """A link to the channel, for people: it may tell its workspace."""
     title: str
     severity: Severity
     sections: tuple[Section, ...]
@@ -160,6 +171,8 @@ class Notification:
     """Those of the incidents that are over."""
     still_open: int = 0
     """How many incidents of its group are wrong now."""
+    labels_of: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    """Incident -> its own labels, of those whose are others than the message's."""
     on_it: Mapping[str, OnIt] = field(default_factory=dict)
     """Incident -> who acknowledged it."""
     silenced: OnIt | None = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Mapping
 from dataclasses import replace
@@ -15,6 +16,7 @@ from contracts_svc.ports_store import StateStore
 from contracts_svc.settings import Bucket, Settings
 
 if TYPE_CHECKING:
+    from contracts_svc.adapters.engines.datacontract_cli import DataContractCli
     from contracts_svc.adapters.engines.duckdb import DuckDBEngine
     from contracts_svc.adapters.pandera_checks import PanderaChecks
     from contracts_svc.adapters.pattern_process import PatternProcess
@@ -24,12 +26,15 @@ if TYPE_CHECKING:
     from contracts_svc.adapters.store.database import Database
     from contracts_svc.adapters.store.store import DatabaseStore
     from contracts_svc.api.service import Service
+    from contracts_svc.app_outcomes import Outcomes
     from contracts_svc.flows.register import Reader
     from contracts_svc.flows.retention import Keep
     from contracts_svc.flows.run_check import CheckTable
     from contracts_svc.flows.stored_lineage import StoredLineage
+    from contracts_svc.policy import Policies
     from contracts_svc.ports_history import History
     from contracts_svc.ports_jobs import Queue
+    from contracts_svc.ports_store import StateStore
     from contracts_svc.routes.intervals import TimeInterval
 
 
@@ -79,11 +84,11 @@ def _access(bucket: Bucket) -> S3Access:
 def engine(settings: Settings, access: S3Access | None) -> DuckDBEngine:
     """The engine that checks run on."""
 
-    from contracts_svc.adapters.engines.duckdb import DuckDBEngine
+    from contracts_svc.adapters.engines.duckdb import DuckDBEngine, share_of
 
     return DuckDBEngine(
         access,
-        memory_limit=settings.memory_limit,
+        memory_limit=share_of(settings.memory_limit),
         temp_directory=settings.temp_directory or None,
         timeout=settings.timeout_seconds,
     )
@@ -126,6 +131,13 @@ def snapshots(access: S3Access | None) -> dict[str, Snapshots]:
     from contracts_svc.adapters.tables_iceberg import IcebergTables
 
     return {"delta": DeltaTables(access), "iceberg": IcebergTables(storage(access).files, access)}
+
+
+def other_sources(settings: Settings) -> DataContractCli:
+    """Measures what does not lie in files, in a bounded child process."""
+    from contracts_svc.adapters.engines.datacontract_cli import DataContractCli
+
+    return DataContractCli(seconds=settings.timeout_seconds, python=settings.sources_python)
 
 
 def states(settings: Settings) -> StateFile | None:
@@ -171,6 +183,23 @@ def lineage(opened: DatabaseStore) -> StoredLineage:
     return StoredLineage(opened, openlineage.take, openlineage.read_parsed, SqlProcess())
 
 
+def policies(settings: Settings) -> Policies:
+    """The policy of the settings, else the defaults. Raises UserMistake."""
+    from contracts_svc.policy import Policies
+    from contracts_svc.policy_read import read_policy
+
+    if settings.policy is None:
+        return Policies()
+    try:
+        text = settings.policy.read_bytes()
+    except OSError as error:
+        raise UserMistake.of(
+            f"the policy file {settings.policy} cannot be read: {error.strerror}",
+            "name another one in the setting CONTRACTS_POLICY",
+        ) from error
+    return read_policy(text, str(settings.policy))
+
+
 def service(
     settings: Settings, *, everyone_may: bool = False, opened: DatabaseStore | None = None
 ) -> Service:
@@ -181,25 +210,13 @@ def service(
     """
     from contracts_svc.api.service import Service
     from contracts_svc.app_login import login
-    from contracts_svc.policy import Policies
-    from contracts_svc.policy_read import read_policy
 
-    policies = Policies()
-    if settings.policy is not None:
-        try:
-            text = settings.policy.read_bytes()
-        except OSError as error:
-            raise UserMistake.of(
-                f"the policy file {settings.policy} cannot be read: {error.strerror}",
-                "name another one in the setting CONTRACTS_POLICY",
-            ) from error
-        policies = read_policy(text, str(settings.policy))
     return Service(
         store=opened or store(settings),
         read=reader(),
         clock=SystemClock(),
         everyone_may=everyone_may,
-        policies=policies,
+        policies=policies(settings),
         patterns=pattern_inclusion,
         login=login(settings),
     )
@@ -271,10 +288,15 @@ def keep(settings: Settings) -> Keep:
 
 
 def check_table(
-    settings: Settings, history: History | None = None, states: StateStore | None = None
+    settings: Settings,
+    history: History | None = None,
+    states: StateStore | None = None,
+    outcomes: Outcomes | None = None,
 ) -> CheckTable:
-    """Checks tables where their servers keep them; what ``states`` keeps of files is not read again."""
+    """Checks tables where their servers keep them; ``states`` keeps figures of files between runs,
+    ``outcomes`` are told of each."""
     from contracts_svc.flows.check import check
+    from contracts_svc.flows.check_places import within
     from contracts_svc.model import Contract, Server, Table
     from contracts_svc.quality.kind import TargetOf
     from contracts_svc.runs import Run
@@ -284,7 +306,7 @@ def check_table(
     ) -> Run:
         access = s3_access(settings) if server.type == "s3" else None
         files = storage(access)
-        return check(
+        found = check(
             contract,
             table,
             server,
@@ -295,9 +317,14 @@ def check_table(
             partition=partition,
             custom=custom_checks(settings.checks_directory, files),
             samples=settings.samples,
+            location_of=within(settings.allowed_locations),
             states=states,
             snapshots=snapshots(access),
+            elsewhere=other_sources(settings),
             history=history,
         )
+        for problem in outcomes.tell(contract, table, found) if outcomes is not None else ():
+            logging.getLogger(__name__).warning("%s", problem)
+        return found
 
     return run

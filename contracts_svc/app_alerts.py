@@ -3,30 +3,37 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
+from threading import Lock
 from typing import TYPE_CHECKING
 
+import structlog
+
 from contracts_svc.adapters.receivers import KINDS, RECEIVERS
-from contracts_svc.alerts import Incident
+from contracts_svc.alerts import Notification
 from contracts_svc.app import SystemClock, lineage
 from contracts_svc.errors import Problem, UserMistake
 from contracts_svc.flows.acting import Acting
 from contracts_svc.flows.deliver import Sender
-from contracts_svc.flows.surroundings import Surroundings, surroundings
 from contracts_svc.flows.telling import Telling
 from contracts_svc.odcs.yaml_text import MAX_BYTES
-from contracts_svc.ports import Receiver
+from contracts_svc.ports import Delivery, Receiver
+from contracts_svc.routes.channels import APPRISE, EMAIL, SLACK, ChannelSpec, pick, what_is_missing
 from contracts_svc.routes.groups import Message
 from contracts_svc.routes.options import SECRET
 from contracts_svc.routes.read import CONTRACT, read
 from contracts_svc.routes.timing import DEFAULT_ROUTES
-from contracts_svc.routes.tree import ReceiverSpec, RouteFile
+from contracts_svc.routes.tree import RouteFile
 from contracts_svc.settings import Settings
 
 if TYPE_CHECKING:
     from contracts_svc.adapters.store.store import DatabaseStore
     from contracts_svc.app_alerts_metrics import AlertMetrics
+
+_log = structlog.get_logger("contracts_svc.alerts")
 
 
 def routes(settings: Settings) -> RouteFile:
@@ -36,35 +43,56 @@ def routes(settings: Settings) -> RouteFile:
 
 class Alerting:
     """The route file as it is now, with its receivers. What is changed into a file with mistakes does
-    not count: the one before stays, and :attr:`mistake` says what is wrong."""
+    not count: the one before stays, and :attr:`mistake` says what is wrong. Safe for use by many threads."""
 
     def __init__(self, settings: Settings, environment: Mapping[str, str]) -> None:
         """Raises UserMistake with every mistake, and every secret that is not in the environment."""
         self._path = Path(settings.routes) if settings.routes else None
         self._environment = environment
-        self._by_kind: dict[str, Receiver] = {}
+        self._slack_token = settings.slack_token.get_secret_value()
+        self._defaults = _defaults(settings)
+        self.public_url = settings.public_url
         self.mistake: UserMistake | None = None
-        token = settings.slack_token.get_secret_value()
-        if token:
-            self._by_kind["slack"] = RECEIVERS["slack"].make({"token": token})
+        self._lock = Lock()
         self._stamp = self._looked_at()
-        self._file, self._named = self._read()
+        self._read = self._read_now()
 
     def routes(self) -> RouteFile:
         """The routes, read again when the file has changed."""
-        stamp = self._looked_at()
-        if stamp != self._stamp:
-            self._stamp = stamp
-            try:
-                self._file, self._named = self._read()
-                self.mistake = None
-            except UserMistake as error:
-                self.mistake = error
-        return self._file
+        return self._now().file
 
-    def find(self, message: Message) -> Receiver | None:
-        """Who sends a message: a receiver of the file, or one for the contract's own channels."""
-        return self._named.get(message.receiver) or self._by_kind.get(message.notification.receiver)
+    def find(self, message: Message) -> Receiver:
+        """Who sends a message: a receiver of the file, or what the contract's own channel is reached by."""
+        now, notification = self._now(), message.notification
+        if message.receiver != CONTRACT:
+            return now.named.get(message.receiver) or _Missing(
+                f"the route file has no receiver {message.receiver!r} any more"
+            )
+        tool, channel = notification.receiver, notification.channel
+        spec = pick((*now.file.channels, *self._defaults), tool, channel, notification.url)
+        if spec is None:
+            return _Missing(what_is_missing(tool, channel, notification.team))
+        return now.channels[spec.tool, spec.channel, spec.workspaces]
+
+    def slack_token(self, workspace: str) -> str:
+        """The bot token of a Slack workspace by its id."""
+        for spec in self._now().file.channels:
+            if spec.tool == SLACK and workspace in spec.workspaces:
+                return self._environment.get(spec.options.get("token", "").removeprefix(SECRET), "").strip()
+        return self._slack_token
+
+    def _now(self) -> _Read:
+        with self._lock:
+            stamp = self._looked_at()
+            if stamp != self._stamp:
+                self._stamp = stamp
+                try:
+                    self._read, self.mistake = self._read_now(), None
+                    _log.info("the route file was read again")
+                except UserMistake as error:
+                    self.mistake = error
+                    _log.warning("the route file is not taken: the one before stays", cause=str(error))
+            return self._read
 
     def _looked_at(self) -> tuple[int, int]:
         try:
@@ -73,26 +101,93 @@ class Alerting:
             return (0, 0)
         return (found.st_mtime_ns, found.st_size) if found else (0, 0)
 
-    def _read(self) -> tuple[RouteFile, dict[str, Receiver]]:
+    def _read_now(self) -> _Read:
+        file = self._parsed()
+        problems: list[Problem] = []
+        named: dict[str, Receiver] = {}
+        channels: dict[_Place, Receiver] = {}
+        for spec in file.receivers.values():
+            if spec.kind != CONTRACT:
+                with _noted(problems):
+                    named[spec.name] = self._made(spec.kind, spec.options, f"the receiver {spec.name!r}")
+        for channel in (*file.channels, *self._defaults):
+            more = {"to_channel": "yes"} if channel.tool == EMAIL else {}
+            place = (channel.tool, channel.channel, channel.workspaces)
+            with _noted(problems):
+                made = self._made(channel.kind, {**channel.options, **more}, f"the channel {channel.tool!r}")
+                channels.setdefault(place, made)
+        if problems:
+            raise UserMistake(problems)
+        return _Read(file, named, channels)
+
+    def _parsed(self) -> RouteFile:
         if self._path is None:
-            return DEFAULT_ROUTES, {}
+            return DEFAULT_ROUTES
         try:
             with self._path.open("rb") as stream:
-                file = read(stream.read(MAX_BYTES + 1), str(self._path), KINDS)
+                return read(stream.read(MAX_BYTES + 1), str(self._path), KINDS)
         except OSError as error:
             hint = "see the setting CONTRACTS_ROUTES"
             raise UserMistake.of(f"{self._path} cannot be read: {error.strerror}", hint) from None
-        problems: list[Problem] = []
-        named: dict[str, Receiver] = {}
-        for spec in file.receivers.values():
-            if spec.kind != CONTRACT:
-                try:
-                    named[spec.name] = _made(spec, self._environment)
-                except UserMistake as error:
-                    problems += error.problems
-        if problems:
-            raise UserMistake(problems)
-        return file, named
+
+    def _made(self, kind: str, given: Mapping[str, str], what: str) -> Receiver:
+        options = dict(given)
+        for name, value in options.items():
+            if not value.startswith(SECRET):
+                continue
+            variable = value.removeprefix(SECRET)
+            options[name] = self._environment.get(variable, "").strip()
+            if not options[name]:
+                raise UserMistake.of(
+                    f"{what} needs the environment variable {variable}, which is not set",
+                    f"put its {name} there",
+                )
+        if kind == SLACK and not options.get("token"):
+            if not self._slack_token:
+                hint = "write 'token: env:…', or set CONTRACTS_SLACK_TOKEN"
+                raise UserMistake.of(f"{what} has no token", hint)
+            options["token"] = self._slack_token
+        return RECEIVERS[kind].make(options)
+
+
+_Place = tuple[str, str, tuple[str, ...]]
+"""Tool, channel, workspaces."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Read:
+    """A route file, with what was made of it."""
+
+    file: RouteFile
+    named: Mapping[str, Receiver]
+    channels: Mapping[_Place, Receiver]
+
+
+class _Missing:
+    """Stands for what nobody has set up: its messages are dead letters that say what to do."""
+
+    def __init__(self, reason: str) -> None:
+        self._reason = reason
+
+    def send(self, notification: Notification) -> Delivery:
+        return Delivery(sent=False, reason=self._reason)
+
+
+@contextmanager
+def _noted(problems: list[Problem]) -> Iterator[None]:
+    try:
+        yield
+    except UserMistake as error:
+        problems += error.problems
+
+
+def _defaults(settings: Settings) -> tuple[ChannelSpec, ...]:
+    """What channels are reached by that the route file does not speak of."""
+    slack, email = settings.slack_token.get_secret_value(), settings.email_url.get_secret_value()
+    found = [ChannelSpec(tool=SLACK, kind=SLACK, options={"token": slack})] if slack else []
+    if email:
+        found.append(ChannelSpec(tool=EMAIL, kind=APPRISE, options={"url": email}))
+    return tuple(found)
 
 
 def sender(
@@ -109,35 +204,16 @@ def sender(
 
 def telling(store: DatabaseStore, alerting: Alerting) -> Telling:
     """What puts into the outbox of a store what people have to hear of incidents."""
-    return Telling(store=store, lineage=lineage(store), clock=SystemClock(), routes=alerting.routes)
-
-
-def acting(settings: Settings, store: DatabaseStore, routes: Callable[[], RouteFile] | None = None) -> Acting:
-    """With what people acknowledge, silence and resolve. Raises UserMistake."""
-    known = lineage(store)
-
-    def around(incident: Incident) -> Surroundings:
-        row = store.contract_rows([incident.contract]).get(incident.contract)
-        return surroundings(known, incident, row.tenant if row else "")
-
-    return Acting(
+    return Telling(
         store=store,
+        lineage=lineage(store),
         clock=SystemClock(),
-        routes=routes or Alerting(settings, os.environ).routes,
-        around=around,
+        routes=alerting.routes,
+        public_url=alerting.public_url,
     )
 
 
-def _made(spec: ReceiverSpec, environment: Mapping[str, str]) -> Receiver:
-    options = dict(spec.options)
-    for name, value in options.items():
-        if not value.startswith(SECRET):
-            continue
-        variable = value.removeprefix(SECRET)
-        options[name] = environment.get(variable, "").strip()
-        if not options[name]:
-            raise UserMistake.of(
-                f"the receiver {spec.name!r} needs the environment variable {variable}, which is not set",
-                f"put its {name} there",
-            )
-    return RECEIVERS[spec.kind].make(options)
+def acting(settings: Settings, store: DatabaseStore) -> Acting:
+    """With what people acknowledge, silence and resolve. Raises UserMistake."""
+    alerting = Alerting(settings, os.environ)
+    return Acting(telling=telling(store, alerting))

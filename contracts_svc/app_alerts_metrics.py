@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from datetime import timedelta
+from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime, timedelta
+from typing import Protocol
 
 from prometheus_client import CollectorRegistry, Counter, Histogram
 
@@ -19,6 +20,8 @@ NAMES: Mapping[str, str] = {
 """Name of each figure -> what it tells."""
 
 _SECONDS = (1, 5, 15, 60, 300, 900, 3_600, 14_400, 86_400, 604_800)
+
+_ANOTHER_DID = timedelta(minutes=5)
 
 
 class AlertMetrics:
@@ -49,3 +52,37 @@ class AlertMetrics:
         """Take in how long it took until somebody of an audience first heard of each incident."""
         for delay in delays:
             self._notify.observe(max(0.0, delay.total_seconds()))
+
+
+class Moves(Protocol):
+    """Where transitions are kept."""
+
+    def moves(self, after: int | None, *, limit: int = 1_000) -> tuple[int, tuple[Transition, ...]]:
+        """As :meth:`contracts_svc.ports_store.IncidentStore.moves`."""
+        ...
+
+
+class CountedMoves:
+    """Takes in what happens to incidents, from when this process begins to: each transition once.
+
+    For one process at a time. One that has not done it for a while begins anew, since another did.
+    """
+
+    def __init__(self, store: Moves, metrics: AlertMetrics, now: Callable[[], datetime]) -> None:
+        self._store, self._metrics, self._now = store, metrics, now
+        self._last: int | None = None
+        self._at: datetime | None = None
+
+    def step(self) -> int:
+        """Take in what is new; how many transitions. Raises CouldNotCheck."""
+        now = self._now()
+        if self._at is None or now - self._at > _ANOTHER_DID:
+            self._last, _ = self._store.moves(None)
+        count = 0
+        while True:
+            self._last, moved = self._store.moves(self._last)
+            self._metrics.moved(moved)
+            count += len(moved)
+            if not moved:
+                self._at = now
+                return count

@@ -19,12 +19,12 @@ from contracts_svc.policy import Policies
 from contracts_svc.settings import Settings
 
 if TYPE_CHECKING:
+    from contracts_svc.adapters.github.hub import GitHubHub
     from contracts_svc.adapters.store.store import DatabaseStore
     from contracts_svc.api.hub import HubDesk
     from contracts_svc.api.service import Service
     from contracts_svc.flows.hub import HubParts
     from contracts_svc.flows.hub_worker import HubWorker
-    from contracts_svc.flows.stored_lineage import StoredLineage
 
 _Made = TypeVar("_Made")
 _SHORTEST_SECRET = 16
@@ -44,62 +44,73 @@ class GitHubApp:
 def github_app(
     settings: Settings, store: DatabaseStore, policies: Policies | None = None, *, workers: int = 2
 ) -> GitHubApp | None:
-    """The GitHub App of the settings; None where none is set. Raises UserMistake with every mistake."""
+    """The GitHub App of the settings; None where none is set. Raises UserMistake with every mistake.
+
+    ``policies`` are those of the settings, where they have been read already.
+    """
     if settings.github_app_id is None:
         _alone(settings)
         return None
-    from contracts_svc.adapters.github.hub import GitHubHub
-    from contracts_svc.adapters.github.tokens import App
     from contracts_svc.api.hub import HubDesk
-    from contracts_svc.app import SystemClock, pattern_inclusion, reader
-    from contracts_svc.app_alerts import routes
-    from contracts_svc.flows.hub import HubParts
     from contracts_svc.flows.hub_inbox import Inbox
     from contracts_svc.flows.hub_reconcile import Reconciler
 
     problems: list[Problem] = []
     config = _gathered(problems, lambda: _config(settings)) or HubConfig()
-    key = _gathered(problems, lambda: _private_key(settings)) or ""
+    hub = _gathered(problems, lambda: _hub(settings))
     secrets = _gathered(problems, lambda: _secrets(settings)) or ()
     base = _gathered(problems, lambda: _public_url(settings)) or ""
-    hub = (
-        _gathered(
-            problems,
-            lambda: GitHubHub(
-                App(id=str(settings.github_app_id), private_key=key),
-                settings.github_api_url,
-                proxy=settings.github_proxy,
-                clock=SystemClock().now,
-            ),
-        )
-        if key
-        else None
-    )
     if problems or hub is None:
         raise UserMistake(problems)
-    file = routes(settings)
-
-    def link_of(repository: RepositoryName, number: int) -> str:
-        return f"{base}/api/v1/github/pulls/{repository}/{number}" if base else ""
-
-    parts = HubParts(
-        store=store,
-        hub=hub,
-        lineage=_lineage(store),
-        read=reader(),
-        config=config,
-        policies=policies or Policies(),
-        patterns=pattern_inclusion,
-        app_id=settings.github_app_id,
-        link_of=link_of,
-        web=web_of(settings.github_api_url),
-        routes=lambda: file,
-    )
+    parts = _parts(settings, store, hub, config, base, policies)
     steps = {f"github-{n}": _worker(parts).step for n in range(1, workers + 1)}
     steps["github-reconcile"] = Reconciler(store=store).step
     inbox = Inbox(store=store, config=config, app_id=settings.github_app_id)
     desk = HubDesk(store=store, inbox=inbox, config=config, secrets=secrets)
     return GitHubApp(desk=desk, parts=parts, steps=steps)
+
+
+def _hub(settings: Settings) -> GitHubHub:
+    from contracts_svc import app
+    from contracts_svc.adapters.github.hub import GitHubHub
+    from contracts_svc.adapters.github.tokens import App
+
+    return GitHubHub(
+        App(id=str(settings.github_app_id), private_key=_private_key(settings)),
+        settings.github_api_url,
+        proxy=settings.github_proxy,
+        clock=app.SystemClock().now,
+    )
+
+
+def _parts(
+    settings: Settings,
+    store: DatabaseStore,
+    hub: GitHubHub,
+    config: HubConfig,
+    base: str,
+    policies: Policies | None,
+) -> HubParts:
+    from contracts_svc import app
+    from contracts_svc.app_alerts import Alerting
+    from contracts_svc.flows.hub import HubParts
+
+    def link_of(repository: RepositoryName, number: int) -> str:
+        return f"{base}/api/v1/github/pulls/{repository}/{number}" if base else ""
+
+    return HubParts(
+        store=store,
+        hub=hub,
+        lineage=app.lineage(store),
+        read=app.reader(),
+        config=config,
+        policies=policies if policies is not None else app.policies(settings),
+        patterns=app.pattern_inclusion,
+        derive=app.schema_import(),
+        link_of=link_of,
+        web=web_of(settings.github_api_url),
+        routes=Alerting(settings, os.environ).routes,
+    )
 
 
 def with_github(settings: Settings, service: Service) -> tuple[Service, GitHubApp | None]:
@@ -118,14 +129,6 @@ def web_of(api_url: str) -> str:
         return "https://github.com"
     host = parts.netloc.removeprefix("api.") if (parts.hostname or "").endswith(".ghe.com") else parts.netloc
     return f"{parts.scheme}://{host}"
-
-
-def _lineage(store: DatabaseStore) -> StoredLineage:
-    from contracts_svc.adapters import openlineage
-    from contracts_svc.adapters.sql_process import SqlProcess
-    from contracts_svc.flows.stored_lineage import StoredLineage
-
-    return StoredLineage(store, openlineage.take, openlineage.read_parsed, SqlProcess())
 
 
 def _worker(parts: HubParts) -> HubWorker:

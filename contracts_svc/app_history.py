@@ -10,6 +10,7 @@ from contracts_svc import app
 from contracts_svc.model import Contract, Table
 from contracts_svc.ports_history import History
 from contracts_svc.quality.anomalies import Past
+from contracts_svc.quality.service_history import ServiceHistory
 from contracts_svc.settings import Settings
 
 
@@ -22,11 +23,18 @@ class OpenedWhenAsked:
 
     def past(self, contract: Contract, table: Table, checks: Collection[str], now: datetime) -> Past:
         """What may be learned. Raises CouldNotCheck, UserMistake."""
+        return self._history().past(contract, table, checks, now)
+
+    def service(self, contract: Contract, table: Table, now: datetime) -> ServiceHistory:
+        """What runs and incidents tell. Raises CouldNotCheck, UserMistake."""
+        return self._history().service(contract, table, now)
+
+    def _history(self) -> History:
         if self._opened is None:
             from contracts_svc.flows.learning import StoredHistory
 
             self._opened = StoredHistory(app.store(self._settings))
-        return self._opened.past(contract, table, checks, now)
+        return self._opened
 
 
 def history(settings: Settings) -> History | None:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-import threading
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from threading import Event
 from typing import TYPE_CHECKING
 
-from contracts_svc.app import keep
+from contracts_svc.app import keep, lineage
 from contracts_svc.app_alerts import Alerting, sender
+from contracts_svc.app_alerts_metrics import AlertMetrics, CountedMoves
+from contracts_svc.flows.digesting import Digesting
 from contracts_svc.flows.retention import prune
 from contracts_svc.flows.telling import Telling
 from contracts_svc.loops import Done, Loop
@@ -19,6 +23,9 @@ if TYPE_CHECKING:
 
 SENDING_SECONDS = 1.0
 PASSING_SECONDS = 30.0
+DIGEST_SECONDS = 60.0
+FIGURES_SECONDS = 15.0
+STEPPING_SECONDS = 1.0
 FORGETTING_SECONDS = 3_600.0
 
 
@@ -31,6 +38,9 @@ class Parts:
     clock: Clock
     alerting: Alerting
     telling: Telling
+    metrics: AlertMetrics
+    steps: Mapping[str, Callable[[datetime], int]] = field(default_factory=dict)
+    """Further work, by name: each is given the time, does a piece, and says how much there was."""
 
 
 def loops(parts: Parts) -> tuple[Loop, ...]:
@@ -38,13 +48,16 @@ def loops(parts: Parts) -> tuple[Loop, ...]:
     return (
         sending(parts),
         passing_time(parts),
+        digests(parts),
+        figures(parts),
+        *(stepping(parts, name) for name in parts.steps),
         forgetting(parts),
     )
 
 
 def sending(parts: Parts) -> Loop:
     """Sends the outbox. Several processes may: each message is taken by one of them."""
-    sends = sender(parts.settings, parts.store, parts.alerting)
+    sends = sender(parts.settings, parts.store, parts.alerting, parts.metrics)
 
     def work() -> Done:
         due = parts.store.outbox_due()
@@ -65,9 +78,47 @@ def passing_time(parts: Parts) -> Loop:
     return Loop(name="passing-time", every=PASSING_SECONDS, work=work, by_leader=True)
 
 
+def digests(parts: Parts) -> Loop:
+    """Puts the digests of squads into the outbox when they are due (see ``digest`` in the route file)."""
+    digesting = Digesting(
+        store=parts.store,
+        lineage=lineage(parts.store),
+        clock=parts.clock,
+        routes=parts.alerting.routes,
+    )
+
+    def work() -> Done:
+        return {"made": digesting.step()}
+
+    return Loop(name="digests", every=DIGEST_SECONDS, work=work, by_leader=True)
+
+
+def figures(parts: Parts) -> Loop:
+    """Counts what happens to incidents, and how long it took."""
+    counted = CountedMoves(parts.store, parts.metrics, parts.clock.now)
+
+    def work() -> Done:
+        return {"counted": counted.step()}
+
+    return Loop(name="incident-figures", every=FIGURES_SECONDS, work=work, by_leader=True)
+
+
+def stepping(parts: Parts, name: str) -> Loop:
+    """Does work that waits somewhere, piece by piece, until there is none."""
+    step, stopping = parts.steps[name], Event()
+
+    def work() -> Done:
+        done = 0
+        while not stopping.is_set() and (some := step(parts.clock.now())):
+            done += some
+        return {"done": done}
+
+    return Loop(name=name, every=STEPPING_SECONDS, work=work, stop=stopping.set)
+
+
 def forgetting(parts: Parts) -> Loop:
     """Forgets what is older than the settings say."""
-    ends = threading.Event()
+    ends = Event()
 
     def work() -> Done:
         return prune(

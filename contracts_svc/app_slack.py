@@ -16,7 +16,8 @@ from contracts_svc.adapters.receivers.slack_signature import verified
 from contracts_svc.adapters.receivers.slack_socket import SocketMode
 from contracts_svc.errors import CouldNotCheck, UserMistake
 from contracts_svc.flows.acting import Acting
-from contracts_svc.flows.pressing import Pressing, PressStore, Reply
+from contracts_svc.flows.pressing import Pressing, Reply
+from contracts_svc.ports_store import HeardStore
 from contracts_svc.responders import Responder, Responders
 from contracts_svc.responders import read as read_people
 from contracts_svc.settings import Settings
@@ -128,6 +129,10 @@ class SlackDesk:
 
     def _do(self, pressed: Pressed) -> None:
         reply = self._carried_out(pressed)
+        try:
+            self._after()
+        except CouldNotCheck as error:
+            _log.warning("what was done is shown later", cause=str(error))
         if reply is not None and pressed.answer_to:
             delivery = self._answers.tell(pressed.answer_to, reply)
             if not delivery.sent:
@@ -142,7 +147,6 @@ class SlackDesk:
                     "the file CONTRACTS_PEOPLE_FILE, with the squads that you act for."
                 )
             reply = self._pressing.press(pressed.press, who)
-            self._after()
         except CouldNotCheck as error:
             _log.warning("could not do what a button is for", cause=str(error))
             return Reply(
@@ -166,8 +170,13 @@ class SlackDesk:
 class SlackPart:
     """What of the service listens to Slack."""
 
-    def __init__(self, desk: SlackDesk, socket: SocketMode | None) -> None:
-        self.desk, self.socket = desk, socket
+    def __init__(self, desk: SlackDesk, socket: SocketMode | None, people: People) -> None:
+        self.desk, self.socket, self._people = desk, socket, people
+
+    def people_mistake(self) -> UserMistake | None:
+        """What is wrong with the file of people as it is now."""
+        self._people.now()
+        return self._people.mistake
 
     def start(self) -> None:
         """Begin to listen over Socket Mode, where that is set up; returns at once."""
@@ -183,8 +192,8 @@ class SlackPart:
 
 def slack_part(
     settings: Settings,
-    store: PressStore,
     acting: Acting,
+    heard: HeardStore,
     *,
     token_of: Callable[[str], str],
     after: Callable[[], object] = lambda: None,
@@ -199,10 +208,10 @@ def slack_part(
         return None
     people = People(settings.people_file)
     desk = SlackDesk(
-        Pressing(store=store, acting=acting),
+        Pressing(acting=acting, heard=heard),
         people.now,
         Members(token_of, time.monotonic),
         secrets=secrets,
         after=after,
     )
-    return SlackPart(desk, SocketMode(app_token, desk.take) if app_token else None)
+    return SlackPart(desk, SocketMode(app_token, desk.take) if app_token else None, people)

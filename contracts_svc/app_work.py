@@ -10,6 +10,10 @@ from prometheus_client import CollectorRegistry
 
 from contracts_svc import app, app_alerts, app_loops
 from contracts_svc.adapters.store.leader import Alone, PostgresLeadership
+from contracts_svc.app_alerts_metrics import AlertMetrics
+from contracts_svc.app_github import GitHubApp, github_app
+from contracts_svc.app_outcomes import Outcomes
+from contracts_svc.check_metrics import CheckMetrics
 from contracts_svc.flows.learning import StoredHistory
 from contracts_svc.flows.run_check import Checking, failed
 from contracts_svc.flows.scheduling import Scheduling
@@ -25,12 +29,16 @@ if TYPE_CHECKING:
 
 
 def scheduled(
-    settings: Settings, registry: CollectorRegistry, opened: DatabaseStore | None = None
+    settings: Settings,
+    registry: CollectorRegistry,
+    opened: DatabaseStore | None = None,
+    github: GitHubApp | None = None,
 ) -> Embedded:
     """What this process does by itself, not yet started: it schedules, checks, sends, and looks after
     what is kept. Raises UserMistake, CouldNotCheck.
 
     ``opened`` is the store where the process has one already; else one is opened, and closed at the end.
+    ``github`` is its GitHub App, where it has made it already.
     """
     clock, kept, jobs = app.SystemClock(), opened or app.store(settings), app.queue(settings)
     alerting = app_alerts.Alerting(settings, os.environ)
@@ -39,7 +47,9 @@ def scheduled(
         store=kept,
         read=app.reader(),
         clock=clock,
-        check=app.check_table(settings, StoredHistory(kept), kept),
+        check=app.check_table(
+            settings, StoredHistory(kept), kept, Outcomes(settings, CheckMetrics(registry))
+        ),
         tell=telling.tell,
         most_attempts=settings.run_attempts,
     )
@@ -55,7 +65,16 @@ def scheduled(
     leadership = Alone() if kept.database.is_sqlite else PostgresLeadership(kept.database)
     metrics = SchedulerMetrics(registry)
     scheduler = Scheduler(scheduling, leadership, clock, metrics=metrics)
-    parts = app_loops.Parts(settings=settings, store=kept, clock=clock, alerting=alerting, telling=telling)
+    github = github or github_app(settings, kept)
+    parts = app_loops.Parts(
+        settings=settings,
+        store=kept,
+        clock=clock,
+        alerting=alerting,
+        telling=telling,
+        metrics=AlertMetrics(registry),
+        steps=github.steps if github else {},
+    )
 
     def close() -> None:
         jobs.close()

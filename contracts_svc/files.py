@@ -55,6 +55,11 @@ class DataFile:
     """The positions of its rows that the table has deleted, from 0: ``0,17,18``."""
 
     @property
+    def published(self) -> datetime | None:
+        """When it was last changed, or the version of its table was committed."""
+        return self.snapshot.published if self.snapshot is not None else self.modified
+
+    @property
     def keys(self) -> Mapping[str, str]:
         """The columns whose values are not in the file, and these values."""
         return {} if self.snapshot is not None and self.snapshot.by_id else self.partition

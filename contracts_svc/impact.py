@@ -105,11 +105,26 @@ def consumers_of(
             team=_team(contract),
             owner=(contract.team.owner if contract.team else None) or "",
             tribe=(contract.team.custom_value("tribe") if contract.team else None) or "",
-            channels=tuple(Channel(tool=s.tool or "", address=s.channel) for s in contract.support),
+            channels=channels_of(contract),
             contract=contract.id,
         )
         for dataset, (contract, table) in contracts_by_dataset.items()
     )
+
+
+ALERT_SCOPES = ("issues", "notifications")
+"""ODCS ``support`` scopes in the order in which alerts go to them; else to the first entry."""
+
+
+def channels_of(contract: Contract) -> tuple[Channel, ...]:
+    """Where a contract's team is reached, the place for alerts first."""
+
+    def order(scope: str | None) -> int:
+        name = (scope or "").lower()
+        return ALERT_SCOPES.index(name) if name in ALERT_SCOPES else len(ALERT_SCOPES)
+
+    entries = sorted(contract.support, key=lambda s: order(s.scope))
+    return tuple(Channel(tool=s.tool or "", address=s.channel, url=s.url or "") for s in entries)
 
 
 def _team(contract: Contract) -> str:

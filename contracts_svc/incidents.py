@@ -27,6 +27,7 @@ from itertools import pairwise
 
 from contracts_svc.alerts import Incident, IncidentState, Transition
 from contracts_svc.findings import Severity
+from contracts_svc.incidents_impact import Raise
 from contracts_svc.incidents_parts import covers, merged, natural, parts_of, since
 from contracts_svc.runs import Outcome, Result, Run
 
@@ -60,6 +61,8 @@ class Handling:
     """So many runs in a row that could not check are an incident."""
     warning_becomes_error: timedelta | None = None
     """A warning that is open for so long is an error; None: never."""
+    raises: tuple[Raise, ...] = ()
+    """Who makes an incident worse by being reached."""
 
 
 USUAL = Handling()
@@ -77,7 +80,7 @@ class Advance:
 
 def fingerprint(contract: str, table: str, check: str) -> str:
     """The stable name of what can be wrong: SHA-256 of the three, in hexadecimal."""
-    return hashlib.sha256("\x1f".join((contract, table, check)).encode()).hexdigest()
+    return hashlib.sha256("\x1f".join((contract, table, check)).encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def advance(known: Sequence[Incident], run: Run, now: datetime) -> tuple[Transition, ...]:

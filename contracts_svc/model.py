@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any, TypeAlias
 
 from contracts_svc.errors import Location
@@ -168,13 +169,42 @@ class Table(Element):
 
     def column(self, path: str) -> Column | None:
         """The column with this dotted path, or None."""
-        return next((c for c in self.walk() if c.path == path), None)
+        if len(self.columns) <= _FEW:
+            return next((c for c in self.walk() if c.path == path), None)
+        return _by_path(_Same(self)).get(path)
 
     @property
     def primary_key(self) -> tuple[Column, ...]:
         """The top-level key columns, in key order."""
         keys = [c for c in self.columns if c.primary_key]
         return tuple(sorted(keys, key=lambda c: c.primary_key_position))
+
+
+_FEW = 16
+
+
+class _Same:
+    """A table as a key: the same one, not an equal one, which takes as long to find out as to look it up."""
+
+    __slots__ = ("table",)
+
+    def __init__(self, table: Table) -> None:
+        self.table = table
+
+    def __hash__(self) -> int:
+        return id(self.table)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Same) and other.table is self.table
+
+
+@lru_cache(maxsize=32)
+def _by_path(of: _Same) -> Mapping[str, Column]:
+    # Kept for a while: who asks for one column of a wide table asks for all of them.
+    found: dict[str, Column] = {}
+    for column in of.table.walk():
+        found.setdefault(column.path, column)
+    return found
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from enum import StrEnum
 from fnmatch import fnmatchcase
-from typing import Any
+from types import MappingProxyType
+from typing import Any, TypeAlias
 
 from contracts_svc.compat.modes import Mode
 from contracts_svc.compat.thresholds import as_date
@@ -19,8 +20,13 @@ from contracts_svc.model import Column, Contract, Table
 CONSUMERS = "consumers"
 """In ``must_agree``: the owner of each consumer that breaks."""
 SINCE = "deprecatedSince"
-"""The custom property that says since when a column or table is deprecated (ISO date). It alone
-counts: ODCS knows ``deprecated`` from 3.2 on."""
+"""The custom property that says since when a column or table is deprecated (ISO date). Without it, the day
+counts on which it was first registered as ``deprecated``, which ODCS knows from 3.2 on."""
+
+
+Deprecated: TypeAlias = Mapping[tuple[str, str, str], date]
+"""Contract, table and column (dotted path; empty: the table) -> since when a version is registered in which
+it is deprecated."""
 
 
 class Outcome(StrEnum):
@@ -100,20 +106,36 @@ class Policy:
         """How old lineage is judged at this moment."""
         return Ages(now=now, quiet_days=self.not_seen_days, stale_days=self.stale_days)
 
-    def removed_too_early(self, finding: Finding, today: date) -> str:
-        """Why the removal that this finding is about breaks ``deprecation_days``; empty: it does not."""
+    def removed_too_early(
+        self, finding: Finding, today: date, registered: Deprecated = MappingProxyType({})
+    ) -> str:
+        """Why the removal that this finding is about breaks ``deprecation_days``; empty: it does not.
+
+        ``registered`` counts where the contract itself gives no day.
+        """
         change = finding.change
         if not self.deprecation_days or change is None or change.kind is not ChangeKind.REMOVED:
             return ""
         if not isinstance(change.old, Column | Table):
             return ""
-        since = _since(change.old)
+        since = _since(change.old) or registered.get(
+            (finding.contract, change.table or "", change.column or "")
+        )
         asked = f"{change.path} is removed without {self.deprecation_days} days of deprecation"
         if since is None:
             return f"{asked}: it has no custom property {SINCE} with a date"
         if since > today - timedelta(days=self.deprecation_days):
             return f"{asked}: it is deprecated since {since:%Y-%m-%d}"
         return ""
+
+
+def deprecated_in(contract: Contract) -> frozenset[tuple[str, str]]:
+    """Table and column (dotted path; empty: the table) of all that a contract says is deprecated."""
+    tables = {(t.name, "") for t in contract.tables if t.deprecated}
+    columns = (
+        (t.name, c.path) for t in contract.tables for top in t.columns for c in top.walk() if c.deprecated
+    )
+    return frozenset(tables.union(columns))
 
 
 def _since(element: Column | Table) -> date | None:

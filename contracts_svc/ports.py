@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import TYPE_CHECKING, BinaryIO, Protocol
+from typing import IO, TYPE_CHECKING, BinaryIO, Protocol, runtime_checkable
 
 from contracts_svc.files import PARQUET, Reading
 from contracts_svc.files import DataFile as DataFile
@@ -86,6 +86,18 @@ class Snapshots(Protocol):
         ...
 
 
+class OtherSources(Protocol):
+    """Measures tables that do not lie in files, with the drivers of another engine."""
+
+    def measure(self, contract: Mapping[str, Json], server: str, table: str) -> Sequence[Mapping[str, Json]]:
+        """What the engine says of each of its checks of a table: ``type``, ``field``, ``rule`` (the id of
+        the quality rule), ``result``, ``reason`` and ``figures``.
+
+        ``contract`` is an ODCS document. Raises CouldNotCheck.
+        """
+        ...
+
+
 class FileOpener(Protocol):
     """Opens files for reading. Raises CouldNotCheck when it cannot."""
 
@@ -94,11 +106,23 @@ class FileOpener(Protocol):
         ...
 
 
+WriteRows = Callable[[IO[bytes], int], None]
+"""Writes the rows of a table as an Arrow stream, so many in a batch. Raises CouldNotCheck."""
+
+
 class CustomChecks(Protocol):
     """Runs checks that are code of the deployment."""
 
-    def run(self, check: Check, table: Table, files: Sequence[DataFile], samples: int) -> Measurement:
-        """Measure a check of the kind ``custom`` on these files.
+    def run(
+        self,
+        check: Check,
+        table: Table,
+        files: Sequence[DataFile],
+        samples: int,
+        rows: WriteRows | None = None,
+    ) -> Measurement:
+        """Measure a check of the kind ``custom`` on these files, or on the ``rows`` where not the files
+        alone say what they are.
 
         Its figures are ``failing``, ``rows``, ``reasons`` (what failed, no values of rows in it) and
         ``samples`` (some failing rows, column paths as keys). Never raises for what the code does.
@@ -128,8 +152,35 @@ class Session(Protocol):
         """Run one query over the sources. Raises CouldNotCheck."""
         ...
 
+    def write(self, query: exp.Query, sink: IO[bytes], batch: int) -> None:
+        """Write the rows of a query as an Arrow stream, so many in a batch. Raises CouldNotCheck, and what
+        the sink does."""
+        ...
+
     def add(self, source: Source) -> None:
         """Make one more source known. Its files are some of those of the sources that are open."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Repeats:
+    """The numbers that a query gave more than once."""
+
+    source: str
+    """A table that queries of the session may name; its column ``h`` has each of the numbers once."""
+    ranges: tuple[tuple[int, int], ...]
+    """Between which numbers, both included, are few enough to look at together; empty: there are none."""
+
+
+@runtime_checkable
+class FindsRepeats(Protocol):
+    """A session that can tell which of very many numbers come more than once."""
+
+    def repeats(self, query: exp.Query, expected: int) -> Repeats:
+        """Of a query whose only column is of 64-bit numbers without a sign, about so many of them.
+
+        Its memory does not depend on how many there are. Raises CouldNotCheck.
+        """
         ...
 
 

@@ -22,6 +22,10 @@ class NotNow(CouldNotCheck):
     pause: float | None = None
 
 
+class NotInstalled(CouldNotCheck):
+    """The App may not see the repository any more: it was removed, or goes by another name."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StartedCheck:
     """A check run that is under way. ``annotated`` is how many annotations it has already: one that was

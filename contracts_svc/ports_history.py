@@ -8,6 +8,7 @@ from typing import Protocol
 
 from contracts_svc.model import Contract, Table
 from contracts_svc.quality.anomalies import Past
+from contracts_svc.quality.service_history import ServiceHistory
 
 
 class History(Protocol):
@@ -15,4 +16,8 @@ class History(Protocol):
 
     def past(self, contract: Contract, table: Table, checks: Collection[str], now: datetime) -> Past:
         """The past of these checks (by id) of a table."""
+        ...
+
+    def service(self, contract: Contract, table: Table, now: datetime) -> ServiceHistory:
+        """What earlier runs of a table saw, and how long its incidents took."""
         ...

@@ -169,7 +169,8 @@ class HubStore(Protocol):
         ...
 
     def claim_contract(self, contract_id: str, repository: RepositoryName, path: str) -> RepositoryName:
-        """Say that a contract comes from this repository; whose it is (the first that said so)."""
+        """Say that a contract comes from this repository; whose it is: of those that are served, the first
+        that said so."""
         ...
 
     def contracts_from(self, repository: RepositoryName) -> Mapping[str, str]:
@@ -195,7 +196,8 @@ class HubStore(Protocol):
         asked: Iterable[str] | None = None,
         report: str = "",
     ) -> None:
-        """The check at this commit has ended. ``asked`` None: what was known of that stays."""
+        """The check at this commit has ended. ``asked`` None: what was known of that stays. A ``report``
+        takes the place of those at other commits."""
         ...
 
     def heads(self, repository: RepositoryName, number: int) -> tuple[CheckedHead, ...]:

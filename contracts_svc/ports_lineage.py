@@ -179,10 +179,6 @@ class StoredGraph(LineageReports, Protocol):
         """See :class:`contracts_svc.ports_store.LineageStore`."""
         ...
 
-    def leaving(self, datasets: Collection[DatasetId]) -> tuple[Edge, ...]:
-        """Every edge out of these datasets."""
-        ...
-
     def uses_of(self, datasets: Collection[DatasetId]) -> Mapping[DatasetId, bool]:
         """Those of these datasets (as they are kept) that an edge starts or ends at -> whether one ends
         there."""

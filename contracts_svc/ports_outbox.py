@@ -140,6 +140,14 @@ class OutboxStore(SilenceStore, Protocol):
         """When there is something to do next; None: nothing is waiting."""
         ...
 
+    def period_done(self, name: str) -> bool:
+        """Whether what is done once in this period is done."""
+        ...
+
+    def end_period(self, name: str, now: datetime) -> bool:
+        """What is done once in this period is done now; False when somebody else has done it."""
+        ...
+
     def put_told(
         self, fingerprints: Iterable[str], audience: Audience, at: datetime
     ) -> Mapping[str, datetime]:

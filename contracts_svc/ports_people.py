@@ -75,3 +75,11 @@ class SessionStore(Protocol):
     def end_session(self, hash: str, now: datetime, by: Actor) -> bool:
         """End a session; False when there is none."""
         ...
+
+    def sessions(self, now: datetime) -> tuple[Session, ...]:
+        """The sessions that have not run out, by name and the time they began."""
+        ...
+
+    def end_sessions(self, name: str, now: datetime, by: Actor) -> int:
+        """End every session of who is called so; how many there were that had not run out."""
+        ...

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 from typing import Protocol, TypeVar
 
 from contracts_svc.alerts import Audience, Incident, Transition
@@ -110,6 +110,10 @@ class ContractStore(Protocol):
         """The bytes of a version (None: the latest) as they were given; None when there is none."""
         ...
 
+    def contracts_changed(self, after: datetime, until: datetime) -> tuple[str, ...]:
+        """The ids of the contracts in use of which a version was registered in that time, by id."""
+        ...
+
     def list_contracts(
         self, wanted: ContractFilter = EVERY_CONTRACT, *, after: str = "", limit: int = 100
     ) -> tuple[ContractRow, ...]:
@@ -118,6 +122,11 @@ class ContractStore(Protocol):
 
     def contract_rows(self, ids: Iterable[str]) -> Mapping[str, ContractRow]:
         """What lists show of the contracts with these ids, retired ones too; unknown ones are left out."""
+        ...
+
+    def lock_contract(self, contract_id: str) -> None:
+        """Nobody else changes this contract, or what hangs on it by this too, until the transaction ends
+        that this is part of (see :meth:`Store.atomically`)."""
         ...
 
     def retire_contract(self, contract_id: str, now: datetime, by: Actor) -> bool:
@@ -131,6 +140,21 @@ class Reached:
 
     graph: Graph
     complete: bool = True
+    leaving: tuple[Edge, ...] = ()
+    """Of an impact's part: every edge out of a dataset that it starts at or comes to."""
+
+
+class DeprecationStore(Protocol):
+    """Keeps since when columns and tables are deprecated: the time until they may be removed runs."""
+
+    def put_deprecated(self, contract_id: str, elements: Iterable[tuple[str, str]], now: datetime) -> None:
+        """These (table, column or empty) are deprecated in the latest version, and nothing else of it is.
+        The time of what was deprecated before runs on."""
+        ...
+
+    def deprecated_since(self, contract_ids: Iterable[str]) -> Mapping[tuple[str, str, str], date]:
+        """Contract, table, column -> since when it is deprecated."""
+        ...
 
 
 class LineageStore(Protocol):
@@ -171,6 +195,16 @@ class IncidentStore(Protocol):
         longest open first."""
         ...
 
+    def table_incidents(
+        self, places: Collection[tuple[str, str]], resolved_since: datetime
+    ) -> tuple[Incident, ...]:
+        """As :meth:`incidents`, of these tables (contract id and table name)."""
+        ...
+
+    def named_incidents(self, fingerprints: Iterable[str]) -> tuple[Incident, ...]:
+        """The incidents with these fingerprints, however they stand."""
+        ...
+
     def incident(self, fingerprint: str, *, to_change: bool = False) -> Incident | None:
         """The incident of that fingerprint. ``to_change``: nobody else changes it until the transaction
         that this is part of ends (see :meth:`Store.atomically`)."""
@@ -178,6 +212,11 @@ class IncidentStore(Protocol):
 
     def transitions(self, fingerprint: str) -> tuple[Transition, ...]:
         """All that happened to an incident, oldest first."""
+        ...
+
+    def moves(self, after: int | None, *, limit: int = 1_000) -> tuple[int, tuple[Transition, ...]]:
+        """The transitions of all incidents after a number, in order, and the number of the last of them.
+        None: none, and the number of the last that there is."""
         ...
 
     def put_told(
@@ -371,6 +410,7 @@ class StateStore(Protocol):
 
 class Store(
     ContractStore,
+    DeprecationStore,
     LineageStore,
     IncidentStore,
     RunStore,

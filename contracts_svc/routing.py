@@ -14,7 +14,9 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from contracts_svc.alerts import Audience, Incident, IncidentState, Notification, Transition
+from contracts_svc.impact import channels_of
 from contracts_svc.incidents import COULD_NOT_CHECK
+from contracts_svc.incidents_background import NOTHING, Background
 from contracts_svc.lineage.graph import Consumer, DatasetId, Graph
 from contracts_svc.model import Contract
 from contracts_svc.routing_reach import Affected, affected
@@ -33,11 +35,17 @@ __all__ = ["UNROUTED", "Affected", "affected", "notifications"]
 DatasetOf = Callable[[str, str], DatasetId]
 """Contract id and table name -> the dataset in the lineage."""
 
+BackgroundOf = Callable[[Incident], Background]
+"""An incident -> what is known of it besides what its check found."""
+
+
+def nothing_known(incident: Incident) -> Background:
+    """For those who keep no runs."""
+    return NOTHING
+
+
 _Reached = Mapping[tuple[str, ...], Mapping[Consumer, Affected]]
 """The columns of an incident -> whom they reach."""
-
-_OWNER_SCOPES = ("issues", "notifications")
-"""ODCS ``support`` scopes in the order in which an owner is looked for; else the first entry."""
 
 
 def notifications(
@@ -51,6 +59,8 @@ def notifications(
     default_receiver: str = "slack",
     still_open: Sequence[Incident] = (),
     explained: Mapping[str, Sequence[Incident]] = {},
+    background: BackgroundOf = nothing_known,
+    public_url: str = "",
 ) -> tuple[Notification, ...]:
     """The messages that these transitions make necessary, openings first, owners before stakeholders.
 
@@ -60,6 +70,7 @@ def notifications(
     support entries that name no tool. ``still_open`` are the open incidents that are in no transition:
     without them a message may say that all is over when only a part is. ``explained`` are the open
     incidents further down that an incident (by fingerprint) is the cause of: they are told with it.
+    ``background`` is what is known besides; ``public_url`` is where people reach this service.
     That a table could not be checked is told to its owner only: its data may be right. Acknowledging is
     not told.
     """
@@ -71,7 +82,9 @@ def notifications(
             incident = transition.incident
             unchecked = incident.check == COULD_NOT_CHECK
             tables[over, incident.contract, incident.table, unchecked].append(transition)
-    route = _Routes(contracts, dataset_of, graph, consumers, default_receiver, explained)
+    route = _Routes(
+        contracts, dataset_of, graph, consumers, default_receiver, explained, background, public_url
+    )
     return tuple(
         message
         for _, moved in sorted(tables.items(), key=lambda item: item[0])
@@ -89,6 +102,8 @@ class _Routes:
     consumers: Sequence[Consumer]
     default_receiver: str
     explained: Mapping[str, Sequence[Incident]]
+    background: BackgroundOf
+    public_url: str
 
     def story(self, moved: Sequence[Transition], still_open: Sequence[Incident]) -> Story:
         """All of what happened to one table. ``moved`` are its openings or its endings, worst first."""
@@ -119,6 +134,9 @@ class _Routes:
             still_open=others,
             names={c.dataset: c.name for c in self.consumers},
             explained=tuple(i for t in moved for i in self.explained.get(t.incident.fingerprint, ())),
+            causes={i.fingerprint: i for i in still_open},
+            background=self.background,
+            public_url=self.public_url,
         )
 
     def _reached(
@@ -133,7 +151,7 @@ class _Routes:
         """Every team that something of these transitions reaches, by name."""
         teams: defaultdict[str, list[Consumer]] = defaultdict(list)
         for consumer in self.consumers:
-            teams[_team(consumer)].append(consumer)
+            teams[team_of(consumer)].append(consumer)
         told: list[Told] = []
         for team, theirs in sorted(teams.items()):
             ways = {columns for columns, who in reached.items() if not who.keys().isdisjoint(theirs)}
@@ -143,7 +161,7 @@ class _Routes:
             wrong = dict.fromkeys(t.incident.columns for t in mine)
             told.append(
                 Told(
-                    recipient=_stakeholder(team, theirs, self.default_receiver),
+                    recipient=stakeholder_of(team, theirs, self.default_receiver),
                     affected=_union(theirs, [reached[columns] for columns in wrong]),
                     transitions=mine,
                     still_open=tuple(i for i in still_open if i.columns in ways),
@@ -179,14 +197,20 @@ def _notification(
         "dataset": story.dataset.name,
         "contract": incidents[0].contract,
         "state": state.value,
-        **_of_the_contract(story),
     }
+    sometimes = {
+        "domain": story.contract.domain if story.contract else None,
+        "tenant": story.contract.tenant if story.contract else None,
+        "dimension": incidents[0].evidence.check.dimension,
+    }
+    labels |= {name: value for name, value in sometimes.items() if value}
     return Notification(
         key=_key(story, audience, recipient, incidents),
         audience=audience,
         team=recipient.team,
         receiver=recipient.receiver,
         channel=recipient.channel,
+        url=recipient.url,
         title=title,
         severity=severity,
         sections=sections,
@@ -194,18 +218,6 @@ def _notification(
         incidents=tuple(i.fingerprint for i in incidents),
         created=now,
     )
-
-
-def _of_the_contract(story: Story) -> dict[str, str]:
-    """Labels that only some alerts have."""
-    contract = story.contract
-    dimensions = {t.incident.evidence.check.dimension or "" for t in story.transitions}
-    found = {
-        "tenant": (contract.tenant if contract else "") or "",
-        "domain": (contract.domain if contract else "") or "",
-        "dimension": dimensions.pop() if len(dimensions) == 1 else "",
-    }
-    return {name: value for name, value in found.items() if value}
 
 
 def _key(story: Story, audience: Audience, recipient: Recipient, incidents: Iterable[Incident]) -> str:
@@ -229,27 +241,29 @@ def owner_of(contract: Contract | None, contract_id: str, default_receiver: str)
         return Recipient(team=f"owner of {contract_id}", receiver=UNROUTED, channel="")
     team = contract.team
     name = (team.custom_value("squad") or team.name or team.owner) if team else None
-    by_scope = {(c.scope or "").lower(): c for c in reversed(contract.support)}
-    entry = next((by_scope[s] for s in _OWNER_SCOPES if s in by_scope), None)
-    entry = entry or next(iter(contract.support), None)
+    channel = next(iter(channels_of(contract)), None)
     return Recipient(
         team=name or f"owner of {contract.title}",
-        receiver=(entry.tool or default_receiver).lower() if entry else UNROUTED,
-        channel=entry.channel if entry else "",
+        receiver=(channel.tool or default_receiver).lower() if channel else UNROUTED,
+        channel=channel.address if channel else "",
+        url=channel.url if channel else "",
         tribe=(team.custom_value("tribe") or "") if team else "",
     )
 
 
-def _team(consumer: Consumer) -> str:
+def team_of(consumer: Consumer) -> str:
+    """The team that a consumer belongs to, as people call it."""
     return consumer.team or consumer.owner or f"owner of {consumer.name}"
 
 
-def _stakeholder(team: str, consumers: Sequence[Consumer], default_receiver: str) -> Recipient:
+def stakeholder_of(team: str, consumers: Sequence[Consumer], default_receiver: str) -> Recipient:
+    """A team downstream, and where it is reached: by the first channel that any of its consumers has."""
     channel = next((c for consumer in consumers for c in consumer.channels), None)
     return Recipient(
         team=team,
         receiver=(channel.tool or default_receiver).lower() if channel else UNROUTED,
         channel=channel.address if channel else "",
+        url=channel.url if channel else "",
         tribe=next((c.tribe for c in consumers if c.tribe), ""),
     )
 

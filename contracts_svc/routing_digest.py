@@ -29,13 +29,15 @@ def digests(
     since: datetime,
     now: datetime,
     notes: Mapping[str, Sequence[str]] = {},
+    read: Iterable[tuple[Recipient, str]] = (),
     default_receiver: str = "slack",
 ) -> tuple[Notification, ...]:
     """One message to each team that owns something worth a line, by team.
 
     ``incidents`` are those that are open, and those resolved after ``since``. ``notes`` are sentences by
-    contract id: changes of contracts, deprecations that come. ``contracts`` is by id. A team about whose
-    data there is nothing to say gets nothing.
+    contract id: changes of contracts, deprecations that come; ``read`` are sentences for teams about what
+    they read of others. ``contracts`` is by id. A team about whose data there is nothing to say gets
+    nothing.
     """
     owners: dict[_Place, Recipient] = {}
     theirs: defaultdict[_Place, list[Incident]] = defaultdict(list)
@@ -58,14 +60,23 @@ def digests(
         contract = contracts.get(contract_id)
         name = contract.title if contract else contract_id
         said[place_of(contract_id)] += [f"{name}: {line}" for line in lines]
+    upstream: defaultdict[_Place, list[str]] = defaultdict(list)
+    for reader, line in read:
+        place = (reader.team, reader.receiver, reader.channel)
+        # A team that owns something is told where it owns it, in one message.
+        place = next((p for p in owners if p[0] == reader.team), place)
+        owners.setdefault(place, reader)
+        upstream[place].append(line)
     found = (
-        _message(owners[place], _sections(theirs[place], said[place], now), since, now)
+        _message(owners[place], _sections(theirs[place], said[place], upstream[place], now), since, now)
         for place in sorted(owners)
     )
     return tuple(message for message in found if message.sections)
 
 
-def _sections(incidents: Sequence[Incident], notes: Sequence[str], now: datetime) -> tuple[Section, ...]:
+def _sections(
+    incidents: Sequence[Incident], notes: Sequence[str], read: Sequence[str], now: datetime
+) -> tuple[Section, ...]:
     ordered = sorted(incidents, key=lambda i: (i.severity.rank, i.opened, i.fingerprint))
     going_on = [i for i in ordered if i.state is not IncidentState.RESOLVED]
     stale = [i for i in going_on if now - i.opened >= STALE_AFTER]
@@ -79,6 +90,7 @@ def _sections(incidents: Sequence[Incident], notes: Sequence[str], now: datetime
         (f"Open for more than {STALE_AFTER.days} days", [_line(i) for i in stale]),
         ("Over", [_over(i) for i in ordered if i.state is IncidentState.RESOLVED]),
         ("Contracts", list(notes)),
+        ("What you read", list(read)),
     )
     return tuple(Section(heading, _cut(lines)) for heading, lines in parts if lines)
 
@@ -93,6 +105,7 @@ def _message(owner: Recipient, sections: tuple[Section, ...], since: datetime, n
         team=owner.team,
         receiver=owner.receiver,
         channel=owner.channel,
+        url=owner.url,
         title=f"{owner.team}: your data from {since:%Y-%m-%d} to {now:%Y-%m-%d}",
         severity=Severity.INFO,
         sections=sections,

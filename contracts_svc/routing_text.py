@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
-from contracts_svc.alerts import Section
+from contracts_svc.alerts import Link, Section
 from contracts_svc.model import Json
 
 LONGEST_LINE = 1_000
@@ -13,6 +13,9 @@ LONGEST_LINE = 1_000
 WIDEST_CELL = 28
 _NARROWEST_CELL = 8
 _GAP = "  "
+
+LONGEST_LINK = 100
+"""Characters of what a link is called."""
 
 _JOINER = "\u200d"
 """Joins the parts of an emoji; every other invisible character could hide or reorder text."""
@@ -59,6 +62,13 @@ def _lines(section: Section, width: int) -> Iterator[str]:
         yield f"- {shortened(visible(line), LONGEST_LINE)}"
     if section.rows:
         yield from table(section.rows, width=width)
+    for link in section.links:
+        yield f"- {linked(link)}"
+
+
+def linked(link: Link) -> str:
+    """A link as plain text."""
+    return f"{shortened(visible(link.text), LONGEST_LINK)}: {visible(link.url)}"
 
 
 def table(
@@ -74,7 +84,7 @@ def table(
     shorten text as the receiver shows it: by characters unless told otherwise.
     """
     names = list(dict.fromkeys(n for row in rows for n in row))
-    cells = [[visible(n) for n in names], *([_value(row.get(n)) for n in names] for row in rows)]
+    cells = [[visible(n) for n in names], *([value_text(row.get(n)) for n in names] for row in rows)]
     natural = [min(max(map(length, column)), WIDEST_CELL) for column in zip(*cells, strict=True)]
     widths = _shrunk(natural, width)
     right = [all(_is_number(row.get(n)) for row in rows) for n in names]
@@ -103,7 +113,8 @@ def _shrunk(widths: Sequence[int], width: int) -> list[int]:
     return fitting
 
 
-def _value(value: Json) -> str:
+def value_text(value: Json) -> str:
+    """A value of a row as people read it."""
     if value is None:
         return "NULL"
     if isinstance(value, dict | list | tuple):

@@ -10,7 +10,7 @@ from datetime import datetime
 from contracts_svc.findings import Finding, Severity
 from contracts_svc.impact import Assessment, Impact, Level
 from contracts_svc.lineage.graph import Consumer
-from contracts_svc.policy import CONSUMERS, Outcome, Policy
+from contracts_svc.policy import CONSUMERS, Deprecated, Outcome, Policy
 from contracts_svc.waivers import Waiver
 
 _AFFECTING = (Level.BREAKS, Level.MAY_BREAK, Level.UNKNOWN)
@@ -49,10 +49,12 @@ class Court:
         old_alive: Iterable[str],
         waivers: Iterable[Waiver],
         now: datetime,
+        deprecated: Deprecated,
     ) -> None:
         self._policy, self._policies = policy, policies
         self._old_alive = frozenset(old_alive)
         self._now = now
+        self._deprecated = deprecated
         self._impacts: defaultdict[str, list[Impact]] = defaultdict(list)
         for impact in assessment.impacts:
             self._impacts[impact.finding.fingerprint].append(impact)
@@ -70,7 +72,7 @@ class Court:
         worst = max(led, key=lambda o: o.rank, default=Outcome.PASS)
         most = policy.most(finding, old_alive=finding.contract in self._old_alive)
         outcome = min(worst, most, key=lambda o: o.rank)
-        early = policy.removed_too_early(finding, self._now.date())
+        early = policy.removed_too_early(finding, self._now.date(), self._deprecated)
         outcome = Outcome.BLOCK if early else outcome
         agreed = tuple(self._waivers[finding.fingerprint])
         missing = _missing(policy, impacts, agreed) if outcome is Outcome.BLOCK else ()

@@ -120,6 +120,10 @@ class Settings(BaseModel):
     slack_token: SecretStr = Field(
         SecretStr(""), description="Bot token (xoxb-...) for the Slack channels that contracts name"
     )
+    email_url: SecretStr = Field(
+        SecretStr(""),
+        description="How e-mail goes to addresses that contracts name: mailtos://USER:PASSWORD@HOST?from=...",
+    )
     slack_signing_secret: SecretStr = Field(
         SecretStr(""),
         description="Signing secret of the Slack app, for buttons; two with a comma while it is changed",
@@ -184,12 +188,26 @@ class Settings(BaseModel):
     github_file: Path | None = Field(
         None, description="YAML file: whose a repository is, and who of GitHub speaks for which team"
     )
-    memory_limit: str = Field("512MB", description="Most memory a check run may use in the engine")
+    allowed_locations: list[str] = Field(
+        [],
+        description="Where the data of contracts may lie, as prefixes (`s3://lake/{tenant}/`, `postgres://`),"
+        " separated by blanks; {tenant} is the contract's; empty: anywhere",
+    )
+    memory_limit: str = Field("512MB", description="Most memory of a check, in a process of its own")
     temp_directory: str = Field("", description="Where the engine spills; empty: the system's folder")
     timeout_seconds: int = Field(600, ge=1, description="Most seconds one query of a check may take")
     states_file: str = Field(
         ".contracts/states.db",
         description="Where checks keep figures of files, to read only new and changed ones; empty: nowhere",
+    )
+    openlineage_url: str = Field(
+        "", description="Endpoint of OpenLineage that is told what each check found; empty: none is"
+    )
+    openlineage_api_key: SecretStr = Field(SecretStr(""), description="Key for it, sent as a bearer token")
+    sources_python: str = Field(
+        "",
+        description="Python that has datacontract-cli with the extras of sources that are not files;"
+        " empty: the one that runs this",
     )
     samples: int = Field(5, ge=0, le=1000, description="Failing rows kept per check")
     checks_directory: Path = Field(
@@ -284,6 +302,8 @@ def _from_environment(environment: Mapping[str, str]) -> tuple[dict[str, Any], l
             continue
         if name == "lineage":
             found[name] = [Path(p) for p in text.split(os.pathsep) if p]
+        elif isinstance(field.get_default(call_default_factory=True), list):
+            found[name] = text.split()
         elif isinstance(field.get_default(call_default_factory=True), dict):
             try:
                 found[name] = json.loads(text or "{}")

@@ -7,12 +7,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import cached_property
+from types import MappingProxyType
 from typing import TypeAlias, TypeVar
 
 from contracts_svc.errors import ExitCode, Location
 from contracts_svc.findings import Finding, ordered
 from contracts_svc.impact import Absorbed, Assessment, Coverage, Impact, Level
-from contracts_svc.policy import Outcome, Policy
+from contracts_svc.policy import Deprecated, Outcome, Policy
 from contracts_svc.ruling import Court, Ruling
 from contracts_svc.waivers import Waiver
 
@@ -129,17 +130,19 @@ def decide(
     now: datetime,
     could_not_check: Sequence[str] = (),
     on_base: Sequence[Finding] = (),
+    deprecated: Deprecated = MappingProxyType({}),
 ) -> Verdict:
     """Judge findings and their impacts. ``now`` (with its zone) tells which waivers are in force.
 
     ``policy`` is the organisation's, ``policies`` those of contracts (by id) that have their own.
-    ``old_alive`` are contracts that come as a new major version beside the old one. What could not be
+    ``old_alive`` are contracts that come as a new major version beside the old one, ``deprecated`` what is
+    registered as deprecated. What could not be
     checked makes the outcome COULD_NOT_CHECK, whatever else was found: half an answer is not shown as
     a whole one.
     """
     policy = policy or Policy()
     shown = _worst_first(findings, assessment)
-    court = Court(assessment, policy, policies or {}, old_alive, waivers, now)
+    court = Court(assessment, policy, policies or {}, old_alive, waivers, now, deprecated)
     rulings = tuple(court.ruling(f) for f in shown)
     outcomes = {r.outcome for r in rulings}
     outcomes |= {Outcome.COULD_NOT_CHECK} if could_not_check else set()

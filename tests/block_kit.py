@@ -87,8 +87,13 @@ def _rich_part(part: dict[str, Any]) -> int:
 
 
 def _rich_text_element(element: dict[str, Any]) -> int:
+    if element["type"] == "link":
+        _only(element, "type", "text", "url")
+        _length(element["url"], 1, 3_000)
+        _must(element["url"].startswith(("https://", "http://")), "where a link leads")
+        return _length(element["text"], 1, MOST_TEXT)
     _only(element, "type", "text", "style")
-    _must(element["type"] == "text", "text is all we write: neither links nor mentions")
+    _must(element["type"] == "text", "text and links are all we write: no mentions")
     style = element.get("style", {})
     _must(set(style) <= {"bold", "italic", "strike", "code"}, "style of text")
     return _length(element["text"], 1, MOST_TEXT)
@@ -144,8 +149,12 @@ def text_of(blocks: list[dict[str, Any]]) -> str:
 
 def _rich_lines(part: dict[str, Any]) -> list[str]:
     if part["type"] == "rich_text_list":
-        return [f"   • {''.join(t['text'] for t in e['elements'])}" for e in part["elements"]]
+        return [f"   • {''.join(map(_shown, e['elements']))}" for e in part["elements"]]
     text = "".join(t["text"] for t in part["elements"])
     if part["type"] == "rich_text_preformatted":
         return [f"   | {line}" for line in text.splitlines()]
     return [text]
+
+
+def _shown(element: dict[str, Any]) -> str:
+    return f"{element['text']} <{element['url']}>" if element["type"] == "link" else str(element["text"])

@@ -155,12 +155,15 @@ class Repository:
         self.reviews[number] = []
         return number
 
-    def review(self, number: int, user: str, state: str, commit: str = "", at: datetime | None = None) -> int:
+    def review(
+        self, number: int, user: str, state: str, commit: str = "", at: datetime | None = None, body: str = ""
+    ) -> int:
         """A submitted review; gives its place in the list."""
         entry = example("pull-request-review")
         entry |= {
             "id": 100 + len(self.reviews[number]),
             "state": state.upper(),
+            "body": body,
             "commit_id": commit or self.pulls[number].head_sha,
         }
         entry["user"]["login"] = user

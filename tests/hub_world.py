@@ -138,7 +138,6 @@ class HubWorld:
             lineage=self.lineage,
             read=read_contract,
             config=self.config,
-            app_id=7,
             link_of=lambda repository, number: f"https://contracts.example/{repository}/{number}",
         )
         self.log: list[tuple[str, Mapping[str, object]]] = []
@@ -306,9 +305,11 @@ class Shop:
             self.tell(number, "synchronize", before=before)
         return before
 
-    def review(self, number: int, user: str, state: str, *, tell: bool = True, commit: str = "") -> int:
+    def review(
+        self, number: int, user: str, state: str, *, tell: bool = True, commit: str = "", body: str = ""
+    ) -> int:
         """Submit a review."""
-        place = self.repository.review(number, user, state, commit, at=self.world.clock.now())
+        place = self.repository.review(number, user, state, commit, at=self.world.clock.now(), body=body)
         if tell:
             self.tell_review(number, place, "submitted")
         return place

@@ -19,11 +19,11 @@ from typing import TYPE_CHECKING, Any
 from contracts_svc.errors import CouldNotCheck
 from contracts_svc.files import DataFile
 from contracts_svc.model import Table
-from contracts_svc.ports import FileOpener
+from contracts_svc.ports import FileOpener, WriteRows
 from contracts_svc.runs import Check, Measurement
 
 if TYPE_CHECKING:
-    from contracts_svc.adapters.pandera_stream import Stream
+    from contracts_svc.adapters.pandera_stream import Stream, Written
 
 CHILD = "contracts_svc.adapters.pandera_child"
 _CREDENTIALS = ("AWS_", "CONTRACTS_")
@@ -48,15 +48,22 @@ class PanderaChecks:
         self._seconds = seconds
         self._megabytes = megabytes
 
-    def run(self, check: Check, table: Table, files: Sequence[DataFile], samples: int) -> Measurement:
-        """Measure one check on these files. See the port."""
+    def run(
+        self,
+        check: Check,
+        table: Table,
+        files: Sequence[DataFile],
+        samples: int,
+        rows: WriteRows | None = None,
+    ) -> Measurement:
+        """Measure one check on these files, or on these rows. See the port."""
         # What reads the files is loaded when there is such a check.
-        from contracts_svc.adapters.pandera_stream import Stream
+        from contracts_svc.adapters.pandera_stream import Stream, Written
 
         with tempfile.TemporaryDirectory(prefix="contracts-", ignore_cleanup_errors=True) as private:
             job = _Job(Path(private))
             try:
-                stream = Stream(files, table, self._opener)
+                stream = Stream(files, table, self._opener) if rows is None else Written(rows)
                 answer = self._ask(job, str(check.arguments["implementation"]), stream, samples)
             except CouldNotCheck as error:
                 return Measurement(check=check.id, error=f"{error.what}: {error.cause}")
@@ -65,10 +72,12 @@ class PanderaChecks:
         if "skipped" in answer:
             return Measurement(check=check.id, skipped=str(answer["skipped"]))
         paths = {c.stored_name: c.path for c in table.columns}
-        rows = [{paths.get(k, k): v for k, v in row.items()} for row in answer["samples"]]
-        return Measurement(check=check.id, values={**answer, "samples": rows})
+        shown = [{paths.get(k, k): v for k, v in row.items()} for row in answer["samples"]]
+        return Measurement(check=check.id, values={**answer, "samples": shown})
 
-    def _ask(self, job: _Job, implementation: str, stream: Stream, samples: int) -> Mapping[str, Any]:
+    def _ask(
+        self, job: _Job, implementation: str, stream: Stream | Written, samples: int
+    ) -> Mapping[str, Any]:
         task = {
             "folder": str(self._folder.absolute()),
             "implementation": implementation,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from typing import IO
 
@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 from contracts_svc.errors import CouldNotCheck
 from contracts_svc.files import DataFile
 from contracts_svc.model import Table
-from contracts_svc.ports import FileOpener
+from contracts_svc.ports import FileOpener, WriteRows
 from contracts_svc.quality import types
 from contracts_svc.quality.types import Family
 
@@ -60,7 +60,13 @@ class Stream:
 
     def feeder(self, pipe: IO[bytes]) -> Feeder:
         """What writes it into a pipe, not yet started."""
-        return Feeder(self, pipe)
+        return Feeder(self.write, pipe)
+
+    def write(self, pipe: IO[bytes]) -> None:
+        """Write it into a pipe. Raises CouldNotCheck, OSError, ArrowException."""
+        with pa.ipc.new_stream(pipe, self.schema) as sink:
+            for batch in self.batches():
+                sink.write_batch(batch)
 
     def batches(self) -> Iterator[pa.RecordBatch]:
         for file in self._files:
@@ -81,12 +87,25 @@ class Stream:
         return pa.record_batch(columns, schema=self.schema)
 
 
+class Written:
+    """Rows that somebody else writes: of text files, and of tables whose log says what is in them."""
+
+    chunk_rows = CHUNK_ROWS
+
+    def __init__(self, rows: WriteRows) -> None:
+        self._rows = rows
+
+    def feeder(self, pipe: IO[bytes]) -> Feeder:
+        """What writes them into a pipe, not yet started."""
+        return Feeder(lambda sink: self._rows(sink, CHUNK_ROWS), pipe)
+
+
 class Feeder(threading.Thread):
     """Writes a stream into a pipe while the other end reads."""
 
-    def __init__(self, stream: Stream, pipe: IO[bytes]) -> None:
+    def __init__(self, write: Callable[[IO[bytes]], None], pipe: IO[bytes]) -> None:
         super().__init__(name="pandera-feeder", daemon=True)
-        self._stream = stream
+        self._write = write
         self._pipe = pipe
         self.failure: CouldNotCheck | None = None
 
@@ -94,9 +113,7 @@ class Feeder(threading.Thread):
         # A child that has ended, or has seen enough, closes its end: that is no failure of the reading.
         with suppress(BrokenPipeError), self._pipe:
             try:
-                with pa.ipc.new_stream(self._pipe, self._stream.schema) as sink:
-                    for batch in self._stream.batches():
-                        sink.write_batch(batch)
+                self._write(self._pipe)
             except CouldNotCheck as error:
                 self.failure = error
             except BrokenPipeError:

@@ -29,10 +29,11 @@ from contracts_svc.api import (
     slack,
 )
 from contracts_svc.api.description import describe
+from contracts_svc.api.hub import watch_work
 from contracts_svc.api.limits import Budget, Limits
 from contracts_svc.api.logs import Logged
 from contracts_svc.api.methods import Methods
-from contracts_svc.api.metrics import Metrics, Watched
+from contracts_svc.api.metrics import Metrics, Watched, watch_warnings
 from contracts_svc.api.problems import PREFIX
 from contracts_svc.api.queries import known_only
 from contracts_svc.api.service import Service
@@ -66,6 +67,9 @@ def create_app(
     app.state.service = service
     app.state.lineage = StoredLineage(service.store, openlineage.take, openlineage.read_parsed, SqlProcess())
     registry = registry or CollectorRegistry()
+    watch_warnings(registry, service.warnings)
+    if service.github is not None:
+        watch_work(registry, service.github.store)
     problems.install(app)
     # The contracts' own router is the last of those under /contracts: an id may hold slashes.
     routers = [

@@ -143,11 +143,16 @@ def retire_contract(
     if_match: Annotated[str, Header()] = "",
 ) -> ContractSummary:
     """Take a contract out of use. Its versions stay readable; a second time changes nothing."""
-    row = visible(service, caller, contract_id)
-    must_own(caller, row.squad, f"contract {contract_id}", row.domain)
-    must_match(if_match, etag_of_hash(row.hash))
-    service.store.retire_contract(contract_id, service.clock.now(), caller.actor(request))
-    return summary(visible(service, caller, contract_id))
+
+    def work() -> ContractSummary:
+        service.store.lock_contract(contract_id)
+        row = visible(service, caller, contract_id)
+        must_own(caller, row.squad, f"contract {contract_id}", row.domain)
+        must_match(if_match, etag_of_hash(row.hash))
+        service.store.retire_contract(contract_id, service.clock.now(), caller.actor(request))
+        return summary(visible(service, caller, contract_id))
+
+    return service.store.atomically(work)
 
 
 @router.get(
@@ -175,7 +180,7 @@ def contract_badge(service: ServiceOf, caller: Reader, contract_id: str) -> Resp
     responses={
         200: {
             "content": {
-                YAML: {"schema": {"type": "string"}},
+                YAML: {"schema": {"description": "The document as it was registered"}},
                 "application/json": {"schema": {"type": "object"}},
             }
         },
@@ -195,7 +200,7 @@ def get_contract(
     text = _text(service, caller, contract_id, version)
     etag = etag_of(text)
     headers = {"ETag": etag, "Cache-Control": "private, no-cache", "Vary": "Accept"}
-    if if_none_match == etag:
+    if is_known(if_none_match, etag):
         return Response(status_code=304, headers=headers)
     if "json" in accept:
         value = parse(text, contract_id).value
@@ -226,6 +231,12 @@ def must_match(if_match: str, etag: str | None) -> None:
     given = [e.strip() for e in if_match.split(",") if e.strip()]
     if given and (etag is None or ("*" not in given and etag not in given)):
         raise Refused(412, "it was changed since you read it: read it again")
+
+
+def is_known(if_none_match: str, etag: str) -> bool:
+    """Whether who asks has it already (RFC 9110, section 13.1.2: compared weakly)."""
+    given = [e.strip().removeprefix("W/") for e in if_none_match.split(",")]
+    return "*" in given or etag in given
 
 
 def not_found(contract_id: str) -> Refused:

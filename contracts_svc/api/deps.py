@@ -6,11 +6,10 @@ from typing import Annotated
 
 from fastapi import Depends, Request
 
-from contracts_svc.alerts import Incident
 from contracts_svc.api.service import Service
 from contracts_svc.flows.acting import Acting
 from contracts_svc.flows.stored_lineage import StoredLineage
-from contracts_svc.flows.surroundings import Surroundings, surroundings
+from contracts_svc.flows.telling import Telling
 
 
 def _service(request: Request) -> Service:
@@ -26,12 +25,14 @@ def _acting(request: Request) -> Acting:
 
 def acting_of(service: Service, lineage: StoredLineage) -> Acting:
     """With what people's decisions are carried out."""
-
-    def around(incident: Incident) -> Surroundings:
-        row = service.store.contract_rows([incident.contract]).get(incident.contract)
-        return surroundings(lineage, incident, row.tenant if row else "")
-
-    return Acting(store=service.store, clock=service.clock, routes=service.routes, around=around)
+    telling = Telling(
+        store=service.store,
+        lineage=lineage,
+        clock=service.clock,
+        routes=service.routes,
+        public_url=service.public_url,
+    )
+    return Acting(telling=telling)
 
 
 ActingOf = Annotated[Acting, Depends(_acting)]

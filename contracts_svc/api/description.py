@@ -8,6 +8,7 @@ from fastapi import FastAPI
 
 from contracts_svc.api.examples import add_examples
 from contracts_svc.api.problems import MEDIA_TYPE
+from contracts_svc.api.sessions import SESSION, cookie_name
 
 
 def describe(app: FastAPI) -> None:
@@ -21,10 +22,28 @@ def describe(app: FastAPI) -> None:
                 for operation in path.values():
                     _correct(operation["responses"])
             add_examples(document)
+            login = app.state.service.login
+            if login is not None:
+                _add_sessions(document, cookie_name(login, SESSION))
             app.openapi_schema = document
         return app.openapi_schema
 
     app.openapi = described  # type: ignore[method-assign]
+
+
+def _add_sessions(document: dict[str, Any], cookie: str) -> None:
+    """People's sessions, beside tokens, wherever one has to say who one is."""
+    scheme = {
+        "type": "apiKey",
+        "in": "cookie",
+        "name": cookie,
+        "description": "A session of `/login`. What changes something must come from a page of this service",
+    }
+    document["components"]["securitySchemes"]["Session"] = scheme
+    for path in document["paths"].values():
+        for operation in path.values():
+            if operation.get("security"):
+                operation["security"] = [*operation["security"], {"Session": []}]
 
 
 def _correct(responses: dict[str, dict[str, Any]]) -> None:

@@ -53,8 +53,6 @@ NAMED: Mapping[str, Any] = {
     "fingerprint": "0123456789abcdef",
     "finished": _LATEST,
     "id": "1f0a5c3e9b7d2468",
-    "if-match": '"9f86d081884c7d659a2feaa0c55ad015"',
-    "if-none-match": '"9f86d081884c7d659a2feaa0c55ad015"',
     "incident_id": _FINGERPRINT,
     "job_id": "71",
     "kept": True,
@@ -104,7 +102,7 @@ NAMED: Mapping[str, Any] = {
     "where": "api 10.1.2.3",
     "who": "ada@example.com",
 }
-"""What a field or a parameter of a name holds."""
+"""What a field or a parameter of a name holds. Conditions (If-Match) have none: it would hold of nothing."""
 
 _VERDICT: dict[str, Any] = {
     "outcome": "BLOCK",
@@ -225,7 +223,7 @@ def _fits(value: Any, schema: Mapping[str, Any], schemas: Mapping[str, Any]) -> 
 
 def _complete(operation: dict[str, Any], key: str, schemas: Mapping[str, Any]) -> None:
     for parameter in operation.get("parameters", []):
-        if "example" not in parameter:
+        if "example" not in parameter and not parameter["name"].startswith("if-"):
             found = example_of(parameter.get("schema", {}), schemas, parameter["name"])
             if found not in (None, ""):
                 parameter["example"] = found
@@ -238,7 +236,7 @@ def _complete(operation: dict[str, Any], key: str, schemas: Mapping[str, Any]) -
 
 
 def _put(content: dict[str, Any], given: Any, schemas: Mapping[str, Any]) -> None:
-    if given is _DOCUMENT and content.get("schema", {}).get("type") == "string":
+    if given is _DOCUMENT and content.get("schema", {}).get("type") != "object":
         given = _TEXT
     if "example" not in content:
         content["example"] = example_of(content.get("schema", {}), schemas) if given is _MISSING else given

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fastapi import APIRouter, Response
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from contracts_svc.api.deps import ServiceOf
 from contracts_svc.errors import CouldNotCheck
@@ -18,6 +18,7 @@ class Ready(BaseModel):
 
     ready: bool
     not_ready: list[str] = []
+    warnings: list[str] = Field([], description="What to put right, though requests are served")
 
 
 @router.get("/health")
@@ -36,7 +37,7 @@ def ready(service: ServiceOf, response: Response) -> Ready:
         missing.append(f"database: {error}")
     missing += service.not_ready()
     response.status_code = 503 if missing else 200
-    return Ready(ready=not missing, not_ready=missing)
+    return Ready(ready=not missing, not_ready=missing, warnings=list(service.warnings()))
 
 
 def metrics_endpoint(registry: CollectorRegistry) -> APIRouter:

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from contracts_svc.alerts import Incident, IncidentState, OnIt
 from contracts_svc.api.access import Caller, Reader, Writer, must_own
+from contracts_svc.api.concern import is_concerned
 from contracts_svc.api.contracts import must_match
 from contracts_svc.api.deps import ActingOf, LineageOf, ServiceOf
 from contracts_svc.api.fields import Maybe, Moment, Text
@@ -17,8 +18,6 @@ from contracts_svc.api.pages import Cursor, Limit, Page, after, cursor_of
 from contracts_svc.api.problems import PREFIX, RESPONSES, Refused, responses
 from contracts_svc.api.service import Service
 from contracts_svc.findings import Severity
-from contracts_svc.flows.concerned import squads_downstream
-from contracts_svc.flows.stored_lineage import StoredLineage
 from contracts_svc.incidents_people import must_be_open
 from contracts_svc.incidents_times import Times, judged, times
 from contracts_svc.ports_store import ContractRow
@@ -165,7 +164,7 @@ def acknowledge_incident(
     Repeats and escalation end, and where it was told it shows who is on it.
     """
     incident, row = _visible(service, caller, incident_id)
-    if not caller.owns(row.squad, row.domain) and not _is_concerned(service, lineage, caller, incident):
+    if not is_concerned(service, lineage, caller, row, table=incident.table, columns=incident.columns):
         raise Refused(403, f"this incident concerns no squad that {caller.name} acts for")
 
     def allowed(there: Incident) -> None:
@@ -216,12 +215,6 @@ def _visible(service: Service, caller: Caller, incident_id: str) -> tuple[Incide
 
 def _unknown(incident_id: str) -> Refused:
     return Refused(404, f"there is no incident {incident_id!r}")
-
-
-def _is_concerned(service: Service, lineage: StoredLineage, caller: Caller, incident: Incident) -> bool:
-    if any(s.team in caller.squads for s in service.store.subscriptions(incident.contract)):
-        return True
-    return bool(caller.squads & squads_downstream(lineage, incident, caller.tenant))
 
 
 def _key(incident: Incident) -> str:

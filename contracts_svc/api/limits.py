@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import math
 import time
@@ -11,6 +12,7 @@ from collections.abc import Mapping
 from threading import Lock
 
 from starlette.datastructures import Headers
+from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from contracts_svc.api.access import hash_of
@@ -30,6 +32,10 @@ MAX_BODY_OF: Mapping[str, int] = {
 """Path -> bytes, where it is more or less."""
 UNCOUNTED = frozenset({"/github/webhook"})
 """Paths without a budget: GitHub sends each webhook once, however many come at a time."""
+BODY_SECONDS = 30.0
+"""How long a body may take to come, besides what its bytes take at :data:`SLOWEST`."""
+SLOWEST = 20_000
+"""Bytes a second."""
 _MOST_CALLERS = 10_000
 """Callers whose budget is kept in mind; who was not seen longest begins with a full one."""
 
@@ -54,6 +60,33 @@ class Budget:
                 self._left.popitem(last=False)
             return waits
 
+    def give_back(self, caller: str) -> None:
+        """Put back one that was taken for somebody else."""
+        with self._lock:
+            if caller in self._left:
+                left, at = self._left[caller]
+                self._left[caller] = (min(float(self._burst), left + 1), at)
+
+
+class _Remembered:
+    """What was said -> whose it is; what was not said for longest is forgotten first."""
+
+    def __init__(self) -> None:
+        self._known: OrderedDict[str, str] = OrderedDict()
+
+    def get(self, said: str) -> str:
+        """Whose it is; empty: not known."""
+        if said not in self._known:
+            return ""
+        self._known.move_to_end(said)
+        return self._known[said]
+
+    def put(self, said: str, whose: str) -> None:
+        """Remember it."""
+        self._known[said] = whose
+        if len(self._known) > _MOST_CALLERS:
+            self._known.popitem(last=False)
+
 
 def new_id() -> str:
     """An id for a request: 64 random bits, hexadecimal."""
@@ -61,11 +94,16 @@ def new_id() -> str:
 
 
 class Limits:
-    """Middleware: sees that a request has an id, refuses what is too large (413) or too much (429)."""
+    """Middleware: sees that a request has an id, refuses what is too large (413) or too much (429).
+
+    A token or a session has a budget of its own once it is known to be good. Until then its requests are
+    taken from that of the address that they come from: else whoever makes up tokens has a new one each time.
+    """
 
     def __init__(self, app: ASGIApp, budget: Budget) -> None:
         self._app = app
         self._budget = budget
+        self._good = _Remembered()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -75,16 +113,27 @@ class Limits:
         state = scope.setdefault("state", {})
         request_id: str = state.setdefault("request_id", new_id())
         started = _Started(send, request_id, scope)
-        refused = self._refused(scope, headers, request_id)
+        said, address = _said(headers), _address(scope)
+        known = self._good.get(said)
+        refused = self._refused(scope, headers, known or address)
         if refused is None:
             refused = await self._served(scope, receive, started, request_id)
+            if not known and "token" in state:
+                self._found_good(said, state["token"], address)
         if refused is not None and not started.begun:
             await refused(scope, receive, started.send)
 
-    def _refused(self, scope: Scope, headers: Headers, request_id: str) -> ASGIApp | None:
+    def _found_good(self, said: str, token: str, address: str) -> None:
+        """What was said is a token's or a session's: it pays itself, as far as it has anything left."""
+        self._good.put(said, token)
+        if self._budget.wait(token, time.monotonic()) == 0:
+            self._budget.give_back(address)
+
+    def _refused(self, scope: Scope, headers: Headers, caller: str) -> ASGIApp | None:
         """The answer to what is not even looked at."""
+        request_id: str = scope["state"]["request_id"]
         counted = scope["path"] not in UNCOUNTED
-        waits = self._budget.wait(_caller(scope, headers), time.monotonic()) if counted else 0.0
+        waits = self._budget.wait(caller, time.monotonic()) if counted else 0.0
         if waits > 0:
             retry = {"Retry-After": str(math.ceil(waits))}
             return answer(scope["path"], request_id, 429, "slow down", headers=retry)
@@ -97,17 +146,24 @@ class Limits:
     ) -> ASGIApp | None:
         """Serve it; the answer that is still to be given when that did not work."""
         body = _Body(receive, _most(scope))
-        started.held_back = lambda: body.too_large
+        started.held_back = lambda: body.too_large or body.too_slow
         try:
             await self._app(scope, body.receive, started.send)
+        except ClientDisconnect:
+            # Nobody is there to read it; it is what logs and figures say.
+            return answer(scope["path"], request_id, 400, "the client went away before its request was whole")
         except Exception as error:
             if body.too_large:
                 return _too_large(scope, request_id, _most(scope))
+            if body.too_slow:
+                return _too_slow(scope, request_id)
             log.exception("a defect", extra={"request_id": request_id, "path": scope["path"]})
             detail = f"{type(error).__name__}; tell us the request id {request_id}"
             return answer(scope["path"], request_id, 500, detail)
         finally:
             started.held_back = _never
+        if body.too_slow:
+            return _too_slow(scope, request_id)
         return _too_large(scope, request_id, _most(scope)) if body.too_large else None
 
 
@@ -119,17 +175,34 @@ class _TooLarge(Exception):
     """More came than the header said, or than there may be."""
 
 
+class _TooSlow(Exception):
+    """A body does not come."""
+
+
 class _Body:
     def __init__(self, receive: Receive, most: int) -> None:
         self._receive = receive
         self._most = most
         self._came = 0
+        self._until = time.monotonic() + BODY_SECONDS
+        self._whole = False
         self.too_large = False
+        self.too_slow = False
 
     async def receive(self) -> Message:
-        message = await self._receive()
+        if self._whole:
+            # What is waited for now is the end of the connection.
+            return await self._receive()
+        try:
+            async with asyncio.timeout(self._until - time.monotonic()):
+                message = await self._receive()
+        except TimeoutError:
+            self.too_slow = True
+            raise _TooSlow from None
         if message["type"] == "http.request":
+            self._whole = not message.get("more_body", False)
             self._came += len(message.get("body", b""))
+            self._until += len(message.get("body", b"")) / SLOWEST
             if self._came > self._most:
                 self.too_large = True
                 raise _TooLarge
@@ -142,8 +215,8 @@ def _never() -> bool:
 
 class _Started:
     def __init__(self, send: Send, request_id: str, scope: Scope) -> None:
-        self._path: str = scope["path"]
-        self._strict = [*_STRICT, *(_TLS if scope.get("scheme") == "https" else ())]
+        policy = _OF_DOCS if scope["path"] == f"{PREFIX}/docs" else _OF_DATA
+        self._strict = [*_STRICT, (_POLICY, policy), *(_TLS if scope.get("scheme") == "https" else ())]
         self._send = send
         self._id = request_id
         self.begun = False
@@ -157,36 +230,46 @@ class _Started:
             self.begun = True
             message.setdefault("headers", [])
             given = {name.lower() for name, _ in message["headers"]}
-            strict = [h for h in self._strict if h[0] not in given and not _may_load(h[0], self._path)]
+            strict = [h for h in self._strict if h[0] not in given]
             message["headers"] = [*message["headers"], (b"x-request-id", self._id.encode()), *strict]
         await self._send(message)
 
 
 _POLICY = b"content-security-policy"
+_OF_DATA = b"default-src 'none'; frame-ancestors 'none'"
+_OF_DOCS = (
+    b"default-src 'none'; script-src 'unsafe-inline' https://cdn.jsdelivr.net; "
+    b"style-src 'unsafe-inline' https://cdn.jsdelivr.net; img-src data: https://fastapi.tiangolo.com; "
+    b"connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
+"""The page of the API's description loads its scripts from where FastAPI says they are."""
 _STRICT = [
     (b"x-content-type-options", b"nosniff"),
     (b"referrer-policy", b"no-referrer"),
     (b"x-frame-options", b"DENY"),
     (b"cross-origin-resource-policy", b"same-origin"),
     (b"cache-control", b"no-store"),
-    (_POLICY, b"default-src 'none'; frame-ancestors 'none'"),
 ]
 """Headers of every answer. See https://owasp.org/www-project-secure-headers/."""
 _TLS = [(b"strict-transport-security", b"max-age=31536000")]
 """Where it came over TLS (RFC 6797: not where it did not)."""
 
 
-def _may_load(header: bytes, path: str) -> bool:
-    """The page of the API's description loads its scripts."""
-    return header == _POLICY and path == f"{PREFIX}/docs"
+def _said(headers: Headers) -> str:
+    """Who one says to be, hashed; empty: nothing is said."""
+    said = headers.get("authorization", "") or headers.get("cookie", "")
+    return hash_of(said) if said else ""
 
 
-def _caller(scope: Scope, headers: Headers) -> str:
-    authorization = headers.get("authorization", "")
-    if authorization:
-        return hash_of(authorization)
+def _address(scope: Scope) -> str:
     client = scope.get("client")
     return str(client[0]) if client else ""
+
+
+def _too_slow(scope: Scope, request_id: str) -> ASGIApp:
+    # The rest of the body may come yet: the connection is of no more use.
+    detail = f"the body did not come within {BODY_SECONDS:.0f} s"
+    return answer(scope["path"], request_id, 408, detail, headers={"Connection": "close"})
 
 
 def _too_large(scope: Scope, request_id: str, most: int) -> ASGIApp:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 
-from prometheus_client import CollectorRegistry, Counter, Histogram
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 
@@ -18,6 +19,12 @@ class Metrics:
         self.seconds = Histogram(
             "contracts_http_request_seconds", "Seconds from request to answer", ["route"], registry=registry
         )
+
+
+def watch_warnings(registry: CollectorRegistry, warnings: Callable[[], tuple[str, ...]]) -> None:
+    """How many files of settings were changed and are not taken, as ``/ready`` lists them."""
+    gauge = Gauge("contracts_config_warnings", "Files of settings not taken as they are", registry=registry)
+    gauge.set_function(lambda: len(warnings()))
 
 
 class Watched:

@@ -10,8 +10,9 @@ from fastapi import APIRouter, Header, Path, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from contracts_svc.api.access import Caller, Reader, Writer, must_own
+from contracts_svc.api.concern import is_concerned
 from contracts_svc.api.contracts import must_match, visible
-from contracts_svc.api.deps import ServiceOf
+from contracts_svc.api.deps import LineageOf, ServiceOf
 from contracts_svc.api.fields import Maybe, Moment, Name, Short, Text
 from contracts_svc.api.github import check_those_who_ask
 from contracts_svc.api.pages import Cursor, Limit, Page, after, cursor_of
@@ -122,11 +123,7 @@ def put_subscription(
     if_match: Annotated[str, Header()] = "",
 ) -> SubscriptionShown:
     """Say that somebody reads a contract: whoever changes it is told, and a break needs their word."""
-    before = _of(service, caller, contract_id, consumer)
     must_own(caller, given.team, f"a subscription of {given.team}")
-    if before is not None:
-        must_own(caller, before.team, f"the subscription {consumer}")
-    must_match(if_match, _etag(before) if before else None)
     subscription = Subscription(
         consumer=consumer,
         contract=contract_id,
@@ -135,8 +132,17 @@ def put_subscription(
         columns=tuple(given.columns),
         channels=tuple(Channel(tool=c.tool, address=c.address) for c in given.channels),
     )
-    service.store.put_subscription(subscription, service.clock.now(), caller.actor(request))
-    response.status_code = 201 if before is None else 200
+
+    def work() -> bool:
+        service.store.lock_contract(contract_id)
+        before = _of(service, caller, contract_id, consumer)
+        if before is not None:
+            must_own(caller, before.team, f"the subscription {consumer}")
+        must_match(if_match, _etag(before) if before else None)
+        service.store.put_subscription(subscription, service.clock.now(), caller.actor(request))
+        return before is None
+
+    response.status_code = 201 if service.store.atomically(work) else 200
     response.headers["ETag"] = _etag(subscription)
     return _shown(subscription)
 
@@ -153,12 +159,17 @@ def end_subscription(
     if_match: Annotated[str, Header()] = "",
 ) -> None:
     """End a subscription. What it was stays in the audit."""
-    before = _of(service, caller, contract_id, consumer)
-    if before is None:
-        raise _nobody(contract_id, consumer)
-    must_own(caller, before.team, f"the subscription {consumer}")
-    must_match(if_match, _etag(before))
-    service.store.end_subscription(consumer, contract_id, service.clock.now(), caller.actor(request))
+
+    def work() -> None:
+        service.store.lock_contract(contract_id)
+        before = _of(service, caller, contract_id, consumer)
+        if before is None:
+            raise _nobody(contract_id, consumer)
+        must_own(caller, before.team, f"the subscription {consumer}")
+        must_match(if_match, _etag(before))
+        service.store.end_subscription(consumer, contract_id, service.clock.now(), caller.actor(request))
+
+    service.store.atomically(work)
 
 
 @router.post(
@@ -167,10 +178,18 @@ def end_subscription(
     responses=also(200, WaiverShown, "It is there already") | responses(404),
 )
 def create_waiver(
-    service: ServiceOf, caller: Writer, given: WaiverGiven, request: Request, response: Response
+    service: ServiceOf,
+    lineage: LineageOf,
+    caller: Writer,
+    given: WaiverGiven,
+    request: Request,
+    response: Response,
 ) -> WaiverShown:
-    """Agree to one change of a contract, until a day. A changed change needs a new waiver."""
-    visible(service, caller, given.contract)
+    """Agree to one change of a contract, until a day. A changed change needs a new waiver.
+
+    For whose contract it is, and for those downstream whom it concerns: the word of nobody else counts.
+    """
+    row = visible(service, caller, given.contract)
     now = service.clock.now()
     most = service.policies.organisation.waiver_days
     if not now < given.expires <= now + timedelta(days=most):
@@ -178,6 +197,8 @@ def create_waiver(
     approver = given.approver or caller.name
     if approver != caller.name and not caller.owns(approver):
         raise Refused(403, f"{caller.name} cannot agree for {approver}")
+    if not is_concerned(service, lineage, caller, row):
+        raise Refused(403, f"contract {row.id} concerns no squad that {caller.name} acts for")
     waiver = Waiver(
         fingerprint=given.fingerprint,
         approver=approver,

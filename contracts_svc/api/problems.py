@@ -59,6 +59,7 @@ TITLES: Mapping[int, tuple[str, str]] = {
     404: ("not-found", "There is no such thing"),
     405: ("method-not-allowed", "This cannot be done here"),
     406: ("not-acceptable", "It cannot be given in that form"),
+    408: ("too-slow", "The request took too long to come"),
     409: ("conflict", "It does not go with what is there"),
     412: ("changed", "It was changed in the meantime"),
     413: ("too-large", "The request is too large"),

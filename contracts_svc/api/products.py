@@ -85,13 +85,19 @@ def put_product(
     if said.tenant != caller.tenant:
         raise Refused(403, f"the data product says tenant {said.tenant!r}, this token {caller.tenant!r}")
     must_own(caller, said.team, f"data product {said.id}")
-    before = _find(service, caller, said.id)
-    if before is not None:
-        must_own(caller, before.team, f"data product {said.id}")
-    must_match(if_match, etag_of(before.text) if before else None)
     product = Product(id=said.id, tenant=caller.tenant, team=said.team, text=text)
-    service.store.put_product(product, service.clock.now(), caller.actor(request))
-    response.status_code = 201 if before is None else 200
+
+    def work() -> bool:
+        # Two who put one at once come one after the other.
+        service.store.lock_lineage(caller.tenant)
+        before = _find(service, caller, said.id)
+        if before is not None:
+            must_own(caller, before.team, f"data product {said.id}")
+        must_match(if_match, etag_of(before.text) if before else None)
+        service.store.put_product(product, service.clock.now(), caller.actor(request))
+        return before is None
+
+    response.status_code = 201 if service.store.atomically(work) else 200
     response.headers["ETag"] = etag_of(text)
     return _shown(service, caller, product)
 
@@ -116,10 +122,15 @@ def retire_product(
     if_match: Annotated[str, Header()] = "",
 ) -> None:
     """Take a data product out of use: it reads nothing any more."""
-    before = _visible(service, caller, product_id)
-    must_own(caller, before.team, f"data product {product_id}")
-    must_match(if_match, etag_of(before.text))
-    service.store.retire_product(caller.tenant, product_id, service.clock.now(), caller.actor(request))
+
+    def work() -> None:
+        service.store.lock_lineage(caller.tenant)
+        before = _visible(service, caller, product_id)
+        must_own(caller, before.team, f"data product {product_id}")
+        must_match(if_match, etag_of(before.text))
+        service.store.retire_product(caller.tenant, product_id, service.clock.now(), caller.actor(request))
+
+    service.store.atomically(work)
 
 
 @router.get(

@@ -17,7 +17,10 @@ _ANY = frozenset({"/auth/callback"})
 
 
 def known_only(request: Request) -> None:
-    """Raises Refused (422) for parameters that the endpoint does not have, or that come twice."""
+    """Raises Refused (422) for parameters that the endpoint does not have, or that come twice, and for
+    U+0000 in an address, which no database of ours can hold or look for."""
+    if "\x00" in request.scope["path"] or any("\x00" in v for v in request.query_params.values()):
+        raise Refused(422, "the address holds the character U+0000")
     route = request.scope.get("route")
     given = Counter(name for name, _ in request.query_params.multi_items())
     if not given or not isinstance(route, APIRoute):

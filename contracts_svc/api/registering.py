@@ -141,6 +141,8 @@ def registry(service: Service, lineage: StoredLineage) -> Registry:
         read=service.read,
         policies=service.policies,
         patterns=service.patterns,
+        outbox=service.store,
+        routes=service.routes,
     )
 
 

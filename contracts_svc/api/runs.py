@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query, Request
 from pydantic import BaseModel, ConfigDict, Field
 
-from contracts_svc.api.access import Publisher, Reader
+from contracts_svc.api.access import Publisher, Reader, must_own
 from contracts_svc.api.contracts import visible
 from contracts_svc.api.deps import ServiceOf
 from contracts_svc.api.fields import Maybe, Moment, Name
@@ -168,11 +168,13 @@ def list_jobs(service: ServiceOf, caller: Reader, cursor: Cursor = "", limit: Li
 
 @router.delete("/jobs/{job_id}", status_code=204, responses=responses(404, 409))
 def cancel(service: ServiceOf, caller: Publisher, job_id: str, request: Request) -> None:
-    """Take back a check that waits. One that runs goes on to its end."""
+    """Take back a check that waits. One that runs goes on to its end. For whose contract it is of."""
     number = _number(job_id)
     run = service.store.scheduled_run(number) if number is not None else None
     if run is None or run.tenant != caller.tenant:
         raise Refused(404, f"there is no job {job_id[:64]!r}")
+    row = visible(service, caller, run.contract)
+    must_own(caller, row.squad, f"a check of contract {row.id}", row.domain)
     now = service.clock.now()
     if not service.store.cancel_run(run.id, now):
         raise Refused(409, "it is under way, or over")

@@ -14,6 +14,7 @@ from contracts_svc.policy import Policies
 from contracts_svc.ports import Clock, PatternInclusion
 from contracts_svc.ports_jobs import JobStore
 from contracts_svc.ports_lineage import ServiceStore
+from contracts_svc.ports_store import HeardStore
 from contracts_svc.routes.timing import DEFAULT_ROUTES
 from contracts_svc.routes.tree import RouteFile
 
@@ -38,7 +39,7 @@ class Buttons(Protocol):
         ...
 
 
-class ApiStore(ServiceStore, JobStore, Protocol):
+class ApiStore(ServiceStore, JobStore, HeardStore, Protocol):
     """What the API needs of the store."""
 
 
@@ -61,6 +62,10 @@ class Service:
     """How people log in; None: there are only tokens."""
     routes: Callable[[], RouteFile] = lambda: DEFAULT_ROUTES
     """The route file of alerts as it is now."""
+    public_url: str = ""
+    """Where people reach this service, for links."""
+    warnings: Callable[[], tuple[str, ...]] = tuple
+    """What those who run it should put right, though it goes on."""
     slack: Buttons | None = None
     """What buttons in Slack are for; None: Slack is not set up."""
     github: HubDesk | None = None

@@ -12,7 +12,7 @@ from contracts_svc.errors import ExitCode, UserMistake
 from contracts_svc.flows.deliver import resend as resend_message
 from contracts_svc.ports_outbox import Kept, MessageState
 from contracts_svc.ports_store import Actor
-from contracts_svc.routes.read import duration
+from contracts_svc.routes.durations import duration
 from contracts_svc.routes.silences import Silence, silence
 
 AT_ONCE = 100
@@ -84,10 +84,10 @@ def silence_add(matchers: Sequence[str], reason: str, lasts: str, author: str, f
     length = duration(lasts)
     if length is None:
         raise UserMistake.of(f"{lasts!r} is no duration", "write for instance 2h, 1d or 1w")
-    who, ends = author or _me(), now + length
+    who, ends = author or me(), now + length
     made = silence(matchers, author=who, reason=reason, begins=now, ends=ends, now=now)
     loaded = settings.load()
-    app_alerts.acting(loaded, app.store(loaded)).silence(made, _actor(author))
+    app_alerts.acting(loaded, app.store(loaded)).silence(made, actor(author))
     if format == "json":
         print_json(ExitCode.OK, _silence_json(made))
     else:
@@ -112,7 +112,7 @@ def silence_list(format: str) -> ExitCode:
 def silence_end(silence_id: str, format: str) -> ExitCode:
     """End a silence."""
     loaded = settings.load()
-    ended = app_alerts.acting(loaded, app.store(loaded)).end_silence(silence_id, _actor(""))
+    ended = app_alerts.acting(loaded, app.store(loaded)).end_silence(silence_id, actor(""))
     if format == "json":
         print_json(ExitCode.OK, {"id": silence_id, "ended": ended})
     else:
@@ -148,12 +148,14 @@ def _silence_json(found: Silence) -> dict[str, Any]:
     }
 
 
-def _me() -> str:
+def me() -> str:
+    """Who runs the command. Raises UserMistake when the system knows no name."""
     try:
         return getpass.getuser()
     except (OSError, KeyError):
-        raise UserMistake.of("nobody is named who silences it", "write --author") from None
+        raise UserMistake.of("nobody is named who does it", "write --author") from None
 
 
-def _actor(author: str) -> Actor:
-    return Actor(who=author or _me(), where="cli")
+def actor(author: str) -> Actor:
+    """Who runs the command, or is named, for the audit."""
+    return Actor(who=author or me(), where="cli")

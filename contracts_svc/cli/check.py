@@ -13,6 +13,8 @@ from contracts_svc.cli.output import count, paint, print_json
 from contracts_svc.cli.workspace import read_file
 from contracts_svc.errors import ExitCode, UserMistake, worst
 from contracts_svc.flows.check import check
+from contracts_svc.flows.check_places import within
+from contracts_svc.flows.check_progress import Step
 from contracts_svc.model import Contract, Server, Table
 from contracts_svc.quality.references import resolver
 from contracts_svc.render import clean
@@ -39,6 +41,7 @@ def run(
     scope: Scope,
     samples: int | None,
     format: str,
+    metrics: Path | None = None,
 ) -> ExitCode:
     """Check every table of a contract on one of its servers."""
     contract = read_file(path)
@@ -64,11 +67,14 @@ def run(
             states=app.states(chosen),
             full=scope.full,
             new_files=scope.new_files,
+            location_of=within(chosen.allowed_locations),
             snapshots=app.snapshots(access),
+            elsewhere=app.other_sources(chosen),
             history=app_history.history(chosen),
         )
         for table in tables
     ]
+    _tell(contract, tables, runs, chosen, metrics)
     code = worst(r.exit_code for r in runs)
     if format == "json":
         print_json(code, {"runs": [run_json(r) for r in runs]})
@@ -78,6 +84,36 @@ def run(
         for done in runs:
             print_run(done)
     return code
+
+
+def _tell(
+    contract: Contract,
+    tables: Sequence[Table],
+    runs: Sequence[Run],
+    chosen: settings.Settings,
+    metrics: Path | None,
+) -> None:
+    """Tell whoever is to hear of it. That it could not be told is said, and changes no verdict."""
+    if not chosen.openlineage_url and metrics is None:
+        return
+    from contracts_svc.app_outcomes import Outcomes
+
+    figures = None
+    if metrics is not None:
+        from prometheus_client import CollectorRegistry
+
+        from contracts_svc.check_metrics import CheckMetrics
+
+        figures = CheckMetrics(CollectorRegistry())
+    outcomes = Outcomes(chosen, figures)
+    for table, done in zip(tables, runs, strict=True):
+        for problem in outcomes.tell(contract, table, done):
+            print(f"warning: {problem}", file=sys.stderr)
+    if figures is not None and metrics is not None:
+        try:
+            figures.write(metrics)
+        except OSError as error:
+            raise UserMistake.of(f"{metrics} cannot be written: {error}", "name another file") from error
 
 
 def pick_server(contract: Contract, name: str | None) -> Server:
@@ -135,14 +171,32 @@ def neighbours(contract: Contract, path: Path) -> dict[str, Contract]:
     return found
 
 
-def _progress() -> Callable[[str, int, int], None] | None:
+_BAR = 20
+
+
+def _progress() -> Callable[[Step], None] | None:
+    """A line on the terminal, written over until it is gone; none where nobody watches."""
     if not sys.stderr.isatty():
         return None
 
-    def show(step: str, done: int, total: int) -> None:
-        print(f"\r\x1b[K{step} {done}/{total}", end="" if done < total else "\r\x1b[K", file=sys.stderr)
+    def show(step: Step) -> None:
+        over = step.done >= step.total
+        print(f"\r\x1b[K{'' if over else progress_line(step)}", end="", file=sys.stderr, flush=True)
 
     return show
+
+
+def progress_line(step: Step) -> str:
+    """How far a check is, in one line."""
+    filled = _BAR * step.done // max(step.total, 1)
+    bar = "#" * filled + "-" * (_BAR - filled)
+    text = f"{step.phase:<8}[{bar}] {step.done:,}/{step.total:,}"
+    if step.all_files:
+        text += f"  {step.files:,} of {count(step.all_files, 'file')}"
+        text += f", {step.bytes / 1e6:,.1f} of {step.all_bytes / 1e6:,.1f} MB"
+    if step.all_rows:
+        text += f", {step.rows or 0:,} of {count(step.all_rows, 'row')}"
+    return text
 
 
 _STYLE: Mapping[Outcome, str] = {

@@ -32,6 +32,18 @@ class NotChecked(StrEnum):
     epilog="Example, in a workflow: contracts github action --fail-on block --token-from GITHUB_TOKEN",
 )
 def action(
+    contracts: Annotated[
+        str,
+        typer.Option(
+            "--contracts", help="Globs of the contract files to judge, one a line ('*' crosses folders)."
+        ),
+    ] = "",
+    server: Annotated[
+        str, typer.Option("--server", help="Address of a running service, whose lineage is used.")
+    ] = "",
+    server_token_from: Annotated[
+        str, typer.Option("--server-token-from", help="Environment variable with a token for it.")
+    ] = "",
     lineage: Annotated[
         str,
         typer.Option(
@@ -79,7 +91,10 @@ def action(
     from contracts_svc.cli import github as command
 
     options = command.Options(
-        lineage=tuple(line.strip() for line in lineage.splitlines() if line.strip()),
+        contracts=_lines(contracts),
+        lineage=_lines(lineage),
+        server=server.strip(),
+        server_token_from=server_token_from,
         dialect=dialect,
         mode=mode or None,
         policy=policy,
@@ -90,6 +105,10 @@ def action(
         report_url=report_url,
     )
     raise typer.Exit(command.run(options))
+
+
+def _lines(text: str) -> tuple[str, ...]:
+    return tuple(line.strip() for line in text.splitlines() if line.strip())
 
 
 @github_app.command("manifest", epilog="Example: contracts github manifest https://contracts.example.com")

@@ -48,3 +48,29 @@ def incidents_show(
     from contracts_svc.cli import incidents as command
 
     raise typer.Exit(command.incidents_show(incident, format))
+
+
+@incidents_app.command("acknowledge", epilog="Example: contracts incidents acknowledge 3f2a91c0 --for 4h")
+def incidents_acknowledge(
+    incident: Annotated[str, typer.Argument(help="Its id, or how that begins.")],
+    lasts: Annotated[str, typer.Option("--for", help="How long, as 4h; default: until it is over.")] = "",
+    author: Annotated[str, typer.Option("--author", help="Who is on it; default: you.")] = "",
+    format: FormatOption = Format.text,
+) -> None:
+    """Say that one is on it. Repeats and escalation end, and those who were told see who it is."""
+    from contracts_svc.cli import incidents_acting as command
+
+    raise typer.Exit(command.acknowledge(incident, lasts, author, format))
+
+
+@incidents_app.command("resolve", epilog="Example: contracts incidents resolve 3f2a91c0 --reason 'restored'")
+def incidents_resolve(
+    incident: Annotated[str, typer.Argument(help="Its id, or how that begins.")],
+    reason: Annotated[str, typer.Option("--reason", help="Why it is over; others will read it.")],
+    author: Annotated[str, typer.Option("--author", help="Who says so; default: you.")] = "",
+    format: FormatOption = Format.text,
+) -> None:
+    """Say that it is over. Who was told hears it; the next run that fails opens it again."""
+    from contracts_svc.cli import incidents_acting as command
+
+    raise typer.Exit(command.resolve(incident, reason, author, format))

@@ -12,6 +12,11 @@ token_app = typer.Typer(
 )
 
 
+session_app = typer.Typer(
+    name="session", help="See and end logins of people.", no_args_is_help=True, rich_markup_mode="rich"
+)
+
+
 class _Format(StrEnum):
     text = "text"
     json = "json"
@@ -29,6 +34,7 @@ FormatOption = Annotated[_Format, typer.Option("--format", "-f", help="How to pr
 def add_to(app: typer.Typer) -> None:
     """Give the program these commands."""
     app.add_typer(token_app)
+    app.add_typer(session_app)
     app.command(epilog="Example: contracts serve --port 8080")(serve)
     app.command(epilog="Example: contracts gate flights --severity error")(gate)
 
@@ -73,6 +79,25 @@ def token_revoke(
     from contracts_svc.cli import token as command
 
     raise typer.Exit(command.revoke(token, format.value))
+
+
+@session_app.command("list", epilog="Example: contracts session list --format json")
+def session_list(format: FormatOption = _Format.text) -> None:
+    """List who is logged in: what they may do, until when."""
+    from contracts_svc.cli import session as command
+
+    raise typer.Exit(command.show(format.value))
+
+
+@session_app.command("end", epilog="Example: contracts session end ada@example.com")
+def session_end(
+    name: Annotated[str, typer.Argument(help="The person, as `contracts session list` shows them.")],
+    format: FormatOption = _Format.text,
+) -> None:
+    """End every session of a person at once: who has left, or whose groups have changed, logs in anew."""
+    from contracts_svc.cli import session as command
+
+    raise typer.Exit(command.end(name, format.value))
 
 
 def serve(

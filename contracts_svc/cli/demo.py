@@ -182,7 +182,7 @@ def print_report(report: DemoReport) -> None:
 
     receiver = ConsoleReceiver(lambda text: print(text))
     part("1. A pull request changes flights: who breaks?")
-    print(verdict_text(report.preflight.verdict))
+    print(verdict_text(report.preflight.verdict, console.width))
     part("2. What is wrong with the real data")
     for run in report.runs:
         if any(r.bad for r in run.results):

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
+from fnmatch import fnmatchcase
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -30,6 +31,7 @@ from contracts_svc.github.events import (
 )
 from contracts_svc.github.manifest import manifest
 from contracts_svc.github.names import RepositoryName
+from contracts_svc.odcs import CONTRACT_SUFFIXES
 from contracts_svc.policy import Outcome
 from contracts_svc.policy_fields import POLICY_FILE, WAIVERS_FILE
 from contracts_svc.ports import CodeHost
@@ -51,9 +53,14 @@ _FAILS = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
-    """The action's inputs. ``policy`` and ``waivers`` are paths on the base branch."""
+    """The action's inputs. ``server`` is a running service whose lineage counts. ``policy`` and ``waivers``
+    are paths on the base branch."""
 
+    contracts: Sequence[str] = ()
+    """Globs of the contract files that are judged; none: all. ``*`` crosses folders."""
     lineage: Sequence[str] = ()
+    server: str = ""
+    server_token_from: str = ""
     dialect: str = "duckdb"
     mode: str | None = None
     policy: str = ""
@@ -130,11 +137,25 @@ class _Action:
             report_url=self._link,
         )
         named = {POLICY_FILE: self._options.policy, WAIVERS_FILE: self._options.waivers}
-        host = _Renamed(self._git, {given: usual for usual, given in named.items() if given}, tip)
-        given = _from_elsewhere(self._git, asked.head, self._options.lineage, self._environment)
-        usual = asking_of(request)
-        asking = Asking(files=tuple(given)) if given else replace(usual, files=())
-        return judge(request, host, self._now, asking=asking, history=self._git)
+        host: CodeHost = _Renamed(self._git, {given: usual for usual, given in named.items() if given}, tip)
+        if self._options.contracts:
+            host = _Only(host, self._options.contracts)
+        return judge(request, host, self._now, asking=self._asking(request), history=self._git)
+
+    def _asking(self, request: Request) -> Asking:
+        """Where lineage comes from: files from elsewhere, a service, else the repository itself."""
+        options = self._options
+        given = _from_elsewhere(self._git, self._asked.head, options.lineage, self._environment)
+        if given and options.server:
+            raise UserMistake.of(
+                "lineage and a server cannot both be given", "give the one that knows who reads"
+            )
+        if given:
+            return Asking(files=tuple(given))
+        if options.server:
+            name = options.server_token_from
+            return Asking(service=options.server, token=self._environment.get(name, "") if name else "")
+        return replace(asking_of(request), files=())
 
     def tell(self, found: Judgement | UserMistake | CouldNotCheck, *, annotate: bool) -> ExitCode:
         """Annotations, summary and outputs; what the step ends with.
@@ -236,6 +257,26 @@ class _Renamed:
                     f"{given} is not on the base branch", "name a file of it, relative to its top"
                 )
         return found
+
+
+class _Only:
+    """A code host without the contract files that no glob fits."""
+
+    def __init__(self, host: CodeHost, globs: Sequence[str]) -> None:
+        self._host, self._globs = host, globs
+
+    def resolve(self, ref: str) -> str:
+        return self._host.resolve(ref)
+
+    def merge_base(self, one: str, other: str) -> str:
+        return self._host.merge_base(one, other)
+
+    def texts(self, commit: str, suffixes: Sequence[str]) -> Mapping[str, bytes]:
+        found = self._host.texts(commit, suffixes)
+        return {path: text for path, text in found.items() if self._has(path)}
+
+    def _has(self, path: str) -> bool:
+        return not path.endswith(CONTRACT_SUFFIXES) or any(fnmatchcase(path, glob) for glob in self._globs)
 
 
 def _comparison(environment: Mapping[str, str]) -> Comparison | None:

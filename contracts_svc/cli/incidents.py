@@ -15,7 +15,7 @@ from contracts_svc.incidents_times import ServiceTime, Times, judged, times
 from contracts_svc.quality import texts
 from contracts_svc.render import clean
 from contracts_svc.render.run import result_json
-from contracts_svc.routes.read import duration
+from contracts_svc.routes.durations import duration
 
 _LONGEST = timedelta(days=3650)
 Told = Mapping[Audience, datetime]
@@ -43,7 +43,7 @@ def incidents_list(contract: str, resolved_within: str, format: str) -> ExitCode
 def incidents_show(begin: str, format: str) -> ExitCode:
     """One incident, and all that happened to it."""
     store, now = app.store(settings.load()), app.SystemClock().now()
-    incident = _named(store, begin, now)
+    incident = named(store, begin, now)
     taken = times(incident, store.told([incident.fingerprint]).get(incident.fingerprint, {}))
     versions = store.versions(incident.contract)
     promised = judged(incident, taken, versions[-1], now) if versions else ()
@@ -68,7 +68,8 @@ def incidents_show(begin: str, format: str) -> ExitCode:
     return ExitCode.OK
 
 
-def _named(store: DatabaseStore, begin: str, now: datetime) -> Incident:
+def named(store: DatabaseStore, begin: str, now: datetime) -> Incident:
+    """The incident whose id begins so. Raises UserMistake when there is none, or more than one."""
     exact = store.incident(begin)
     if exact is not None:
         return exact

@@ -270,6 +270,10 @@ def check(
     samples: Annotated[
         int | None, typer.Option("--samples", min=0, max=1000, help="Failing rows to show per check.")
     ] = None,
+    metrics: Annotated[
+        Path | None,
+        typer.Option("--metrics", help="Write figures for Prometheus's textfile collector to this file."),
+    ] = None,
     format: Annotated[
         CheckFormat, typer.Option("--format", "-f", help="How to print the result.")
     ] = CheckFormat.text,
@@ -282,7 +286,7 @@ def check(
     from contracts_svc.cli import check as command
 
     scope = command.Scope(partition or [], since, full, new_files_only)
-    raise typer.Exit(command.run(contract, server, table, scope, samples, format))
+    raise typer.Exit(command.run(contract, server, table, scope, samples, format, metrics))
 
 
 @app.command(cls=_WithReference)

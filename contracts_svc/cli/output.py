@@ -58,6 +58,11 @@ def folded(line: str, indent: str) -> str:
     )
 
 
+def width() -> int:
+    """Columns that text is wrapped to: the terminal's, within what reads well; 80 where there is none."""
+    return min(max(shutil.get_terminal_size().columns, 60), 120)
+
+
 def paint(text: str, style: str) -> str:
     """The text in a style where stdout is a terminal, else as it is."""
     if not sys.stdout.isatty():

@@ -13,7 +13,7 @@ from contracts_svc import settings
 from contracts_svc.adapters.git import GitRepository
 from contracts_svc.app import SystemClock, pattern_inclusion, schema_import
 from contracts_svc.cli import sources
-from contracts_svc.cli.output import count, emit
+from contracts_svc.cli.output import count, emit, width
 from contracts_svc.cli.service_lineage import ServiceLineage
 from contracts_svc.cli.workspace import content, read_text
 from contracts_svc.compat.history import pins_of
@@ -86,7 +86,8 @@ class Asking:
 def _judged(request: Request, code_host: GitRepository, now: datetime) -> ExitCode:
     found = judge(request, code_host, now, asking=asking_of(request), history=code_host)
     verdict = found.done.verdict
-    emit(FORMATS[request.format].verdict(verdict, found.about), request.output)
+    about = found.about if request.output else replace(found.about, width=width())
+    emit(FORMATS[request.format].verdict(verdict, about), request.output)
     if request.output:
         print(verdict.headline)
     return verdict.exit_code

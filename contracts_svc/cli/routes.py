@@ -24,10 +24,14 @@ def check(file: Path, format: str) -> ExitCode:
         "receivers": len(routes.receivers) - 1,
         "time_intervals": len(routes.intervals),
         "inhibit_rules": len(routes.inhibit),
+        "channels": len(routes.channels),
     }
     if format == "json":
-        print_json(ExitCode.OK, {"file": str(file), **found})
+        warnings = [{"at": str(w.at), "message": w.message, "hint": w.hint} for w in routes.warnings]
+        print_json(ExitCode.OK, {"file": str(file), **found, "warnings": warnings})
         return ExitCode.OK
+    for warning in routes.warnings:
+        print(f"{paint('warning', 'yellow')}: {warning.at}: {warning.message}; {warning.hint}")
     parts = ", ".join(count(n, name.removesuffix("s").replace("_", " ")) for name, n in found.items())
     print(f"{paint('ok', 'green')}: {file} has {parts}")
     return ExitCode.OK

@@ -10,10 +10,11 @@ from dataclasses import replace
 
 import structlog
 
-from contracts_svc import app, app_work, settings, tracing
+from contracts_svc import app, app_people, app_work, settings, tracing
 from contracts_svc.api.app import create_app
 from contracts_svc.api.limits import Budget
 from contracts_svc.api.logs import log_as_json
+from contracts_svc.api.wire import protocol
 from contracts_svc.app_github import with_github
 from contracts_svc.errors import ExitCode, UserMistake
 
@@ -36,16 +37,19 @@ def run(host: str | None, port: int | None, demo: bool) -> ExitCode:
         )
     end_traces = tracing.configure()
     store, registry = app.store(loaded), CollectorRegistry()
-    service, _github = with_github(loaded, app.service(loaded, everyone_may=demo, opened=store))
-    process = app_work.scheduled(loaded, registry, store) if loaded.embedded else None
+    service, github = with_github(loaded, app.service(loaded, everyone_may=demo, opened=store))
+    process = app_work.scheduled(loaded, registry, store, github) if loaded.embedded else None
     if process is not None:
         service = replace(service, not_ready=process.not_ready)
+    people = app_people.PeoplePart(loaded, service)
+    service = people.service
     listening = _listen(host, port if port is not None else loaded.port)
     log_as_json()
     budget = Budget(loaded.rate_per_second, max(1, round(4 * loaded.rate_per_second)))
     server = uvicorn.Server(
         uvicorn.Config(
             create_app(service, budget, registry),
+            http=protocol(),
             log_config=None,
             access_log=False,
             server_header=False,
@@ -68,9 +72,11 @@ def run(host: str | None, port: int | None, demo: bool) -> ExitCode:
     if process is not None:
         process.start()
     try:
+        people.start()
         server.run(sockets=[listening])
     finally:
         listening.close()
+        people.stop()
         back = process.stop() if process is not None else 0
         store.close()
         end_traces()

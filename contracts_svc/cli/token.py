@@ -34,8 +34,8 @@ def create(owner: str, scopes: Sequence[str], days: int, tenant: str, format: st
         expires=now + timedelta(days=days),
         tenant=tenant,
     )
-    with _store() as store:
-        store.put_token(token, hash_of(secret), _actor())
+    with opened_store() as store:
+        store.put_token(token, hash_of(secret), actor())
     if format == "json":
         print_json(ExitCode.OK, {"token": secret, **_row(token)})
         return ExitCode.OK
@@ -46,7 +46,7 @@ def create(owner: str, scopes: Sequence[str], days: int, tenant: str, format: st
 
 def show(format: str) -> ExitCode:
     """Every token, without its secret."""
-    with _store() as store:
+    with opened_store() as store:
         tokens = store.tokens()
     if format == "json":
         print_json(ExitCode.OK, {"tokens": [_row(t) for t in tokens]})
@@ -60,8 +60,8 @@ def show(format: str) -> ExitCode:
 
 def revoke(token_id: str, format: str) -> ExitCode:
     """Make a token useless."""
-    with _store() as store:
-        done = store.revoke_token(token_id, app.SystemClock().now(), _actor())
+    with opened_store() as store:
+        done = store.revoke_token(token_id, app.SystemClock().now(), actor())
     if format == "json":
         print_json(ExitCode.OK, {"id": token_id, "revoked": True, "changed": done})
     else:
@@ -70,7 +70,8 @@ def revoke(token_id: str, format: str) -> ExitCode:
 
 
 @contextmanager
-def _store() -> Iterator[DatabaseStore]:
+def opened_store() -> Iterator[DatabaseStore]:
+    """The store of the settings, for a while."""
     opened = app.store(settings.load())
     try:
         yield opened
@@ -78,7 +79,8 @@ def _store() -> Iterator[DatabaseStore]:
         opened.close()
 
 
-def _actor() -> Actor:
+def actor() -> Actor:
+    """Who runs this command, for the audit."""
     try:
         who = getpass.getuser()
     except (OSError, KeyError):

@@ -25,6 +25,7 @@ from contracts_svc.flows.notify import notify
 from contracts_svc.flows.preflight import Preflight, preflight, read_sides
 from contracts_svc.flows.register import register
 from contracts_svc.flows.rulebook import base_texts, rulebook
+from contracts_svc.incidents_background import background
 from contracts_svc.lineage.graph import DatasetId
 from contracts_svc.lineage.identity import Identities
 from contracts_svc.model import Contract
@@ -158,7 +159,7 @@ class Demo:
 
     def check(self, contract: Contract, partition: Mapping[str, str] | None = None) -> Run:
         """Check a contract's table on the lake."""
-        return check(
+        run = check(
             contract,
             contract.tables[0],
             contract.servers[0],
@@ -169,6 +170,8 @@ class Demo:
             partition=partition or {},
             custom=self.custom,
         )
+        self.store.put_run(run)
+        return run
 
     def notify(self, run: Run, lineage: Lineage) -> tuple[Notification, ...]:
         """Turn a run into the messages that owner and stakeholders get."""
@@ -190,6 +193,7 @@ class Demo:
             graph=lineage.graph,
             consumers=lineage.consumers,
             clock=self.clock,
+            background=lambda i: background(i, self.store.runs(i.contract, i.table)),
         )
         return tuple(n for n, _ in told.sent)
 

@@ -6,27 +6,18 @@ Each is one transaction: what is changed, its row in the audit, and what receive
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
-from dataclasses import dataclass, field
-from datetime import datetime
-from typing import Protocol
+from dataclasses import dataclass
 
 from contracts_svc.alerts import Incident, IncidentState, OnIt, Transition
 from contracts_svc.errors import UserMistake
-from contracts_svc.flows.notify import acted, show_who_is_on_it
-from contracts_svc.flows.surroundings import Surroundings
-from contracts_svc.incidents import USUAL, Handling
-from contracts_svc.incidents_people import acknowledge, resolve, tick
+from contracts_svc.flows.notify import show_who_is_on_it
+from contracts_svc.flows.telling import Telling, TellingStore
+from contracts_svc.incidents_people import acknowledge, resolve
 from contracts_svc.ports import Clock
-from contracts_svc.ports_outbox import OutboxStore
-from contracts_svc.ports_store import SERVICE, Actor, AuditStore, IncidentStore
+from contracts_svc.ports_store import Actor
 from contracts_svc.routes.silences import Silence
-from contracts_svc.routes.timing import DEFAULT_ROUTES
 from contracts_svc.routes.tree import RouteFile
 from contracts_svc.routes.updates import with_silence, without_silence
-
-
-class ActingStore(IncidentStore, OutboxStore, AuditStore, Protocol):
-    """What is needed of the store."""
 
 
 def _nothing(incident: Incident) -> None:
@@ -37,11 +28,21 @@ def _nothing(incident: Incident) -> None:
 class Acting:
     """With what people's decisions are carried out."""
 
-    store: ActingStore
-    clock: Clock
-    routes: Callable[[], RouteFile] = field(default=lambda: DEFAULT_ROUTES)
-    around: Callable[[Incident], Surroundings] = field(default=lambda incident: Surroundings())
-    """Whom an incident concerns; asked outside transactions."""
+    telling: Telling
+
+    @property
+    def store(self) -> TellingStore:
+        """Where it is kept."""
+        return self.telling.store
+
+    @property
+    def clock(self) -> Clock:
+        """Tells the time."""
+        return self.telling.clock
+
+    def routes(self) -> RouteFile:
+        """The route file as it is now."""
+        return self.telling.routes()
 
     def acknowledge(
         self,
@@ -89,7 +90,6 @@ class Acting:
 
         Raises UserMistake when it is over already, or no reason is given.
         """
-        around = self.around(incident)
 
         def work() -> Transition:
             self.store.lock_outbox()
@@ -98,37 +98,8 @@ class Acting:
                 raise UserMistake.of("the incident is not known any more", "look at those that are open")
             allowed(there)
             moved = resolve(there, by, reason, self.clock.now())
-            self._act(moved, around)
+            self.telling.acted(moved)
             self._note("resolved", moved, actor)
-            return moved
-
-        return self.store.atomically(work)
-
-    def pass_time(self, handling: Handling = USUAL) -> tuple[Transition, ...]:
-        """What the passing of time does: acknowledgements that run out are told, old warnings get worse.
-
-        For a loop of the service. Several processes may do it at once: each incident moves once.
-        """
-        now = self.clock.now()
-        due = [t.incident.fingerprint for t in tick(self.store.incidents(), now, handling)]
-        moved: list[Transition] = []
-        for name in dict.fromkeys(due):
-            moved += self._pass_time(name, now, handling)
-        return tuple(moved)
-
-    def _pass_time(self, name: str, now: datetime, handling: Handling) -> tuple[Transition, ...]:
-        there = self.store.incident(name)
-        if there is None:
-            return ()
-        around = self.around(there)
-
-        def work() -> tuple[Transition, ...]:
-            self.store.lock_outbox()
-            incident = self.store.incident(name, to_change=True)
-            moved = tick([incident], now, handling) if incident is not None else ()
-            for transition in moved:
-                self._act(transition, around)
-                self._note("moved", transition, SERVICE)
             return moved
 
         return self.store.atomically(work)
@@ -162,19 +133,6 @@ class Acting:
             return True
 
         return self.store.atomically(work)
-
-    def _act(self, moved: Transition, around: Surroundings) -> None:
-        acted(
-            moved,
-            store=self.store,
-            outbox=self.store,
-            contracts=around.contracts,
-            dataset_of=around.dataset_of,
-            graph=around.graph,
-            consumers=around.consumers,
-            clock=self.clock,
-            routes=self.routes(),
-        )
 
     def _note(self, action: str, moved: Transition, actor: Actor) -> None:
         incident = moved.incident

@@ -26,7 +26,7 @@ from contracts_svc.flows.preflight import (
 from contracts_svc.flows.register import Reader
 from contracts_svc.flows.rulebook import Rulebook, base_texts
 from contracts_svc.odcs import CONTRACT_SUFFIXES
-from contracts_svc.policy import Policies
+from contracts_svc.policy import Deprecated, Policies
 from contracts_svc.ports import CodeHost, FileHistory, FileVersion, PatternInclusion
 
 Patterns = Callable[[], AbstractContextManager[PatternInclusion | None]]
@@ -69,6 +69,8 @@ class Judge:
     patterns: Patterns = nullcontext
     derive: Derive | None = None
     """Reads schema sources that contracts name; without it, what becomes of them is not looked at."""
+    deprecated: Callable[[Iterable[str]], Deprecated] = lambda contracts: {}
+    """Since when what is deprecated in these contracts (by id) is."""
 
     def judge(self, code: CodeHost, base: str, head: str, now: datetime) -> JudgedBranch:
         """Judge what ``head`` changes from where it left ``base``. Raises UserMistake, CouldNotCheck."""
@@ -100,6 +102,7 @@ class Judge:
                 earlier=earlier,
                 policies=rules.policies,
                 waivers=rules.waivers,
+                deprecated=self.deprecated([c.old.id for c in sides.changed if c.old]),
                 jobs=(*known.jobs, *self._drift(code, sides, head_texts, left, head)),
                 on_base=self._since(code, texts, left, tip, rules.policies, now),
                 inclusion=inclusion,

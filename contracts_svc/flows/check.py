@@ -9,25 +9,20 @@ from datetime import datetime
 from functools import partial
 from typing import TYPE_CHECKING
 
-from contracts_svc.errors import CouldNotCheck, UserMistake
+from sqlglot import exp
+
+from contracts_svc.errors import CouldNotCheck
 from contracts_svc.files import DataFile
-from contracts_svc.flows.check_measure import (
-    Asker,
-    Parts,
-    Progress,
-    errors,
-    failing_files,
-    know,
-    measure,
-    measurements,
-    parts_of,
-    renamed,
-)
+from contracts_svc.flows.check_elsewhere import check_elsewhere
+from contracts_svc.flows.check_keys import narrowed
+from contracts_svc.flows.check_measure import errors, failing_files, measure, measurements
 from contracts_svc.flows.check_memory import Memory
-from contracts_svc.flows.check_past import Compare
+from contracts_svc.flows.check_parts import Asker, Parts, know, parts_of, renamed
+from contracts_svc.flows.check_past import Compare, levels_of_past
+from contracts_svc.flows.check_places import LocationOf, is_elsewhere, location_of
+from contracts_svc.flows.check_progress import Progress, Teller
 from contracts_svc.flows.check_scope import Scope, in_scope, since_of
 from contracts_svc.flows.check_sources import (
-    LocationOf,
     Sources,
     Within,
     changed,
@@ -36,7 +31,7 @@ from contracts_svc.flows.check_sources import (
 )
 from contracts_svc.flows.check_tables import NONE, storage_of
 from contracts_svc.model import Contract, Json, Server, Table
-from contracts_svc.ports import Clock, CustomChecks, Engine, Session, Snapshots, Storage
+from contracts_svc.ports import Clock, CustomChecks, Engine, OtherSources, Session, Snapshots, Storage
 from contracts_svc.ports_history import History
 from contracts_svc.quality import details, fuse, masking
 from contracts_svc.quality.judge import judge
@@ -49,21 +44,6 @@ from contracts_svc.runs import Breakdown, Check, Measurement, Plan, Result, Run
 
 if TYPE_CHECKING:
     from contracts_svc.ports_store import StateStore
-
-
-def location_of(contract: Contract, table: Table, server: Server) -> str:
-    """Where a server keeps a table: its ``location`` (or ``path``), with {model} or {table} filled in.
-
-    Raises UserMistake when the server has neither.
-    """
-    written = server.fields.get("location") or server.fields.get("path")
-    if not isinstance(written, str):
-        raise UserMistake.of(
-            f"the server {server.server} of {contract.title} does not say where the files are",
-            "give it a location, as in s3://bucket/{table}/*.parquet",
-            server.at,
-        )
-    return written.replace("{model}", table.name).replace("{table}", table.name)
 
 
 def check(
@@ -86,6 +66,7 @@ def check(
     full: bool = False,
     new_files: bool = False,
     snapshots: Mapping[str, Snapshots] = NONE,
+    elsewhere: OtherSources | None = None,
     history: History | None = None,
 ) -> Run:
     """Check one table of a contract on one of its servers.
@@ -95,7 +76,8 @@ def check(
     in ``states``; promises about the whole table are then SKIPPED. Up to ``samples`` failing rows are kept
     per check, classified columns masked. What the ``footers`` of the files prove is not read, unless they
     are not to be asked; nor is what earlier runs kept in ``states``, unless the check is to be ``full``.
-    ``snapshots`` read the logs of tables that have one (``delta``, ``iceberg``).
+    ``snapshots`` read the logs of tables that have one (``delta``, ``iceberg``), ``elsewhere`` measures what
+    does not lie in files.
     ``custom`` runs checks that are code of the deployment; without it they are SKIPPED, and without
     a ``history`` so is what compares with earlier runs. What cannot be read, or changes meanwhile, makes
     the checks of it ERRORED, never FAILED. Raises UserMistake for a server that cannot be used, for a
@@ -103,10 +85,14 @@ def check(
     """
     started = clock.now()
     scope = Scope(partition=dict(partition or {}), since=since_of(since), new_files=new_files)
+    place = location_of(contract, table, server)
+    if is_elsewhere(server):
+        return check_elsewhere(
+            contract, table, server, scope, others=elsewhere, clock=clock, target_of=target_of
+        )
     reading = reading_of(server, table)
     planned = plan(contract, table, target_of=target_of, reading=reading)
-    place = location_of(contract, table, server)
-    tell = progress or (lambda phase, done, total: None)
+    tell = Teller(progress)
     memory = Memory(states, _place(contract, table, server, place), started, full)
     try:
         own = storage_of(reading, storage, snapshots)
@@ -122,7 +108,10 @@ def check(
     except CouldNotCheck as error:
         results = judge(planned, errors(_ids(planned), error), started)
         return _run(planned, server, scope, started, clock.now(), results)
-    known = [*_known(planned, found, scope, place), *fuse.skipped(planned, found)]
+    tell.about(files, found.rows_of)
+    known = [*_known(planned, found, scope, place)]
+    known += levels_of_past(contract, table, planned, history, started)
+    known += fuse.skipped(_without(planned, {m.check for m in known if m.skipped is None}), found)
     todo = _without(planned, {m.check for m in known})
     parts = parts_of(todo, found)
     know(parts, memory.recall(parts), prove=footers)
@@ -137,6 +126,7 @@ def check(
         with ExitStack() as stack:
             session = partial(_opened, stack, engine, sources)
             asker = Asker(tell, session, sources.whole, sources.others)
+            tell.read = asker.read
             read = measure(parts, asker)
             measured += measurements(parts)
             measured += _measure_all(scans, todo, found, asker, sources.unreachable)
@@ -180,8 +170,7 @@ def _rows(found: Layout, measured: Iterable[Measurement]) -> int | None:
 
 
 def _published(files: Iterable[DataFile]) -> datetime | None:
-    times = (f.snapshot.published if f.snapshot is not None else f.modified for f in files)
-    return max((t for t in times if t is not None), default=None)
+    return max((t for f in files if (t := f.published) is not None), default=None)
 
 
 def _shown(
@@ -312,8 +301,9 @@ def _measure_custom(
             continue
         if custom is None:
             yield Measurement(check=each.id, skipped="custom checks are not set up here")
-        elif found.reading.text:
-            yield Measurement(check=each.id, skipped="custom checks are run on Parquet files only")
+        elif found.reading.text or found.reading.table:
+            rows = partial(asker.write, details.all_rows(found), each.id)
+            yield custom.run(each, found.table, found.files, samples, rows)
         else:
             asker.uses.append((asker.whole, (each.id,)))
             yield custom.run(each, found.table, found.files, samples)
@@ -330,11 +320,11 @@ def _with_details(
     bad = [r.check for r in results if r.bad and KIND_OF[r.check.kind].failing is not None]
     files = {c.id: n for c in bad if (n := failing_files(c.id, parts)) is not None}
     breakdowns = {check: details.by_file(counts, found) for check, counts in files.items()}
-    breakdowns |= _breakdowns([c for c in bad if c.id not in files], found, asker)
+    breakdowns |= _breakdowns([c for c in bad if c.id not in files], parts, asker)
     shown: dict[str, tuple[Mapping[str, Json], ...]] = {}
     for number, failed in enumerate(bad):
         asker.tell("samples", number, len(bad))
-        shown[failed.id] = _samples(failed, found, asker, samples, files.get(failed.id))
+        shown[failed.id] = _samples(failed, parts, asker, samples, files.get(failed.id))
     asker.tell("samples", len(bad), len(bad))
     return tuple(
         replace(
@@ -358,8 +348,9 @@ def _with_times(results: tuple[Result, ...], found: Layout) -> tuple[Result, ...
 
 
 def _samples(
-    failed: Check, found: Layout, asker: Asker, count: int, files: Mapping[str, int] | None
+    failed: Check, parts: Parts, asker: Asker, count: int, files: Mapping[str, int] | None
 ) -> tuple[Mapping[str, Json], ...]:
+    found = parts.layout
     query = details.sample_query(failed, found, count)
     if query is None:
         return ()
@@ -368,19 +359,27 @@ def _samples(
             # The others have no failing rows.
             part = asker.part([f for f in found.files if f.path in files])
             query = renamed(query, found.table.name, part)
+        query = narrowed(query, failed, parts, asker)
+        if query is None:
+            return ()
         return tuple(masking.masked_row(found.table, row) for row in asker.rows(query))
     except CouldNotCheck:
         return ()
 
 
-def _breakdowns(bad: Sequence[Check], found: Layout, asker: Asker) -> dict[str, tuple[Breakdown, ...]]:
-    parts: dict[str, tuple[Breakdown, ...]] = {}
-    for counts in details.count_queries(bad, found):
+def _breakdowns(bad: Sequence[Check], parts: Parts, asker: Asker) -> dict[str, tuple[Breakdown, ...]]:
+    found: dict[str, tuple[Breakdown, ...]] = {}
+    by_id = {c.id: c for c in bad}
+    for counts in details.count_queries(bad, parts.layout):
+        query: exp.Query | None = counts.query
         try:
-            parts |= details.breakdowns(counts, asker.rows(counts.query), found)
+            if len(counts.outputs) == 1:
+                query = narrowed(counts.query, by_id[next(iter(counts.outputs.values()))], parts, asker)
+            if query is not None:
+                found |= details.breakdowns(counts, asker.rows(query), parts.layout)
         except CouldNotCheck:
             continue
-    return parts
+    return found
 
 
 def _of_footers(result: Result) -> tuple[Breakdown, ...]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from contracts_svc.errors import CouldNotCheck, UserMistake
 from contracts_svc.files import DataFile, Footer, Reading
-from contracts_svc.flows.check_measure import Parts
+from contracts_svc.flows.check_parts import Parts
 from contracts_svc.model import Json
 from contracts_svc.ports import Storage
 from contracts_svc.quality import kept_footers, split

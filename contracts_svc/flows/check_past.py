@@ -12,6 +12,7 @@ from contracts_svc.files import DataFile
 from contracts_svc.flows.check_measure import errors
 from contracts_svc.model import Contract, Table
 from contracts_svc.ports_history import History
+from contracts_svc.quality import service_history
 from contracts_svc.quality.anomalies import Now, against_history, comparable
 from contracts_svc.quality.kinds_anomaly import ANOMALIES
 from contracts_svc.runs import Measurement, Plan
@@ -47,8 +48,22 @@ class Compare:
         return list(against_history(given, checks, past, now))
 
 
+def levels_of_past(
+    contract: Contract, table: Table, plan: Plan, history: History | None, now: datetime
+) -> list[Measurement]:
+    """The service levels that only time tells, where somebody knows of it."""
+    wanted = service_history.levels(plan)
+    if not wanted or history is None:
+        return []
+    try:
+        past = history.service(contract, table, now)
+    except CouldNotCheck as error:
+        return list(errors((c.id for c in wanted), error))
+    return list(service_history.measurements(plan, past, now))
+
+
 def _zone(contract: Contract) -> tzinfo:
-    # Schedules need croniter, which a check without a past has no use for.
+    # Asked for by few, and it knows of calendars and schedules.
     from contracts_svc.schedules import zone_of
 
     try:

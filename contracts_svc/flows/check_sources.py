@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from contracts_svc.errors import CouldNotCheck, UserMistake
 from contracts_svc.files import DataFile, Footer
+from contracts_svc.flows.check_places import LocationOf
 from contracts_svc.flows.check_tables import storage_of
 from contracts_svc.model import Contract, Server, Table
 from contracts_svc.ports import Snapshots, Source, Storage
@@ -15,9 +16,6 @@ from contracts_svc.quality.kind import TargetOf
 from contracts_svc.quality.layout import Layout, layout
 from contracts_svc.quality.reading import reading_of
 from contracts_svc.runs import Check, Plan
-
-LocationOf = Callable[[Contract, Table, Server], str]
-"""Where a server keeps a table."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,23 +1,30 @@
-"""Whom an incident concerns besides its owner: those whose own data is made of what is wrong."""
+"""Whom something about a contract concerns besides its owner: those who read what is made of its data."""
 
 from __future__ import annotations
 
-from contracts_svc.alerts import Incident
+from collections.abc import Iterable
+
 from contracts_svc.flows.stored_lineage import StoredLineage
-from contracts_svc.lineage.graph import ColumnRef
+from contracts_svc.lineage.graph import ColumnRef, Consumer
+from contracts_svc.model import Contract
 
 
-def squads_downstream(lineage: StoredLineage, incident: Incident, tenant: str) -> frozenset[str]:
-    """The squads of the contracts that lineage knows downstream of an incident, near or far."""
-    known = lineage.refresh(tenant)
-    contract = next((c for c in known.contracts if c.id == incident.contract), None)
-    table = contract.table(incident.table) if contract else None
-    if contract is None or table is None:
-        return frozenset()
-    dataset = known.identities.dataset(contract, table)
-    starts = [ColumnRef(dataset, c) for c in incident.columns] or [ColumnRef(dataset, None)]
-    reached = lineage.datasets_from(starts, tenant)
-    identities = known.identities
-    teams = (found[0].team for d in reached if (found := identities.contract_of(d)))
-    squads = ((t.custom_value("squad") or t.name or "") for t in teams if t)
-    return frozenset(s for s in squads if s)
+def readers_downstream(
+    lineage: StoredLineage,
+    contract: Contract,
+    tenant: str,
+    *,
+    table: str | None = None,
+    columns: Iterable[str] = (),
+) -> tuple[Consumer, ...]:
+    """Everybody known downstream of a contract, near or far; of one table, or some columns of it."""
+    identities = lineage.refresh(tenant).identities
+    found: dict[Consumer, None] = {}
+    for one in contract.tables:
+        if table not in (None, one.name):
+            continue
+        dataset = identities.resolve(identities.dataset(contract, one))
+        for ref in [ColumnRef(dataset, c) for c in columns] or [ColumnRef(dataset, None)]:
+            affected, _ = lineage.readers_of(ref, tenant)
+            found |= dict.fromkeys(a.consumer for a in affected)
+    return tuple(found)

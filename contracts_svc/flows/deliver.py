@@ -11,6 +11,7 @@ from contracts_svc.alerts import Notification
 from contracts_svc.errors import UserMistake
 from contracts_svc.ports import Clock, Delivery, Receiver
 from contracts_svc.ports_outbox import Kept, MessageState, OutboxStore
+from contracts_svc.routes.channels import SLACK
 from contracts_svc.routes.dispatch import joined, targets
 from contracts_svc.routes.flush import World, asked_again, failed, flush, given_up, sent
 from contracts_svc.routes.groups import Group, Message, digest
@@ -287,5 +288,8 @@ def resend(store: OutboxStore, key: str, clock: Clock, routes: RouteFile = DEFAU
 
 
 def _breaker(message: Message) -> str:
-    """What fails together: a receiver of the route file, or a kind that contracts name."""
-    return message.notification.receiver if message.receiver == CONTRACT else message.receiver
+    """What fails together: a receiver of the route file, Slack, or a channel that contracts name."""
+    if message.receiver != CONTRACT:
+        return message.receiver
+    kind, channel = message.notification.receiver, message.notification.channel
+    return kind if kind == SLACK else f"{kind} {channel}".strip()

@@ -65,6 +65,8 @@ class _Ahead:
         names: Mapping[DatasetId, Iterable[DatasetId]],
     ) -> Followed:
         queries = tuple(queries)
+        if not queries:
+            return Followed()
         datasets = dict.fromkeys(d for q in queries for d in (*q.inputs, *q.outputs))
         columns = {d: dict(columns_of(d)) for d in datasets}
         other = {d: tuple(names[d]) for d in datasets if d in names}

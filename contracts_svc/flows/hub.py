@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from contracts_svc.compat.history import pinned
-from contracts_svc.errors import Problem, UserMistake
+from contracts_svc.errors import CouldNotCheck, UserMistake
 from contracts_svc.flows.branch import Judge, KnownLineage, Patterns
+from contracts_svc.flows.drift import Derive
 from contracts_svc.flows.jobs import job_findings
 from contracts_svc.flows.lineage import Lineage
 from contracts_svc.flows.preflight import Sides
 from contracts_svc.flows.register import Reader
 from contracts_svc.flows.rulebook import Rulebook, rulebook
 from contracts_svc.flows.stored_lineage import StoredLineage
+from contracts_svc.flows.tenant_lineage import TenantLineage
 from contracts_svc.github.config import HubConfig, PublicNames, RepositoryRule
 from contracts_svc.github.names import RepositoryName
 from contracts_svc.github.public import Visible
@@ -23,16 +25,12 @@ from contracts_svc.lineage.graph import ColumnRef, DatasetId
 from contracts_svc.model import Contract
 from contracts_svc.policy import Policies
 from contracts_svc.policy_fields import POLICY_FILE
-from contracts_svc.ports import CodeHost, FileHistory
+from contracts_svc.ports import CodeHost, FileVersion
 from contracts_svc.ports_github import Hub
 from contracts_svc.ports_hub_store import HubServiceStore
 from contracts_svc.routes.timing import DEFAULT_ROUTES
 from contracts_svc.routes.tree import RouteFile
 from contracts_svc.waivers import Waiver
-
-_CUT = Problem(
-    None, "more is reachable than the service looks at for one question: who else reads is unknown"
-)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,18 +49,19 @@ class HubParts:
     policies: Policies = field(default_factory=Policies)
     """What a repository without a policy of its own is judged by."""
     patterns: Patterns = nullcontext
-    app_id: int | None = None
+    derive: Derive | None = None
+    """Reads schema sources that contracts name; without it, what becomes of them is not looked at."""
     link_of: Callable[[RepositoryName, int], str] = lambda repository, number: ""
     web: str = "https://github.com"
     routes: Callable[[], RouteFile] = lambda: DEFAULT_ROUTES
 
     def judge(
         self,
+        repository: RepositoryName,
         rule: RepositoryRule,
         code: CodeHost,
         now: datetime,
         *,
-        history: FileHistory | None = None,
         signed: Sequence[Waiver] = (),
     ) -> Judge:
         """What judges branches of a repository. ``signed`` are waivers beside those given by hand."""
@@ -70,21 +69,29 @@ class HubParts:
         def lineage(base: str, head: str, sides: Sides) -> KnownLineage:
             before, after = (code.texts(commit, (".sql",)) for commit in (base, head))
             jobs = job_findings(before, after, sides.base.values(), dialect=rule.dialect)
-            read = (
-                (s.contract, s.version, s.consumer)
-                for s in self.store.subscriptions()
-                if s.version and s.contract in {c.id for c in sides.base.values()}
+            parts = _WithWaivers(
+                parts=self,
+                lineage=TenantLineage(
+                    stored=self.lineage,
+                    tenant=rule.tenant,
+                    contracts=tuple(sides.base.values()),
+                    promised=tuple(sides.head.values()),
+                ),
+                now=now,
+                signed=tuple(signed),
             )
-            parts = TenantLineage(parts=self, tenant=rule.tenant, now=now, signed=tuple(signed))
+            read = ((p.contract, p.version, p.consumer) for p in self.lineage.pins(rule.tenant))
             return KnownLineage(lineage=parts, jobs=jobs, pins=pinned(read))
 
         return Judge(
             read=self.reader(rule.tenant),
             lineage=lineage,
             rules=lambda texts: self.rules(texts, now),
-            history=history,
+            history=RegisteredHistory(store=self.store, repository=repository),
             mode=rule.mode,
             patterns=self.patterns,
+            deprecated=self.store.deprecated_since,
+            derive=self.derive,
         )
 
     def reader(self, tenant: str) -> Reader:
@@ -122,11 +129,35 @@ class HubParts:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TenantLineage:
-    """Implements :class:`contracts_svc.flows.preflight.LineageParts` by the lineage of one tenant."""
+class RegisteredHistory:
+    """Implements :class:`contracts_svc.ports.FileHistory` by what was registered from a repository: all that
+    its default branch has promised since the App is installed, and nothing that a branch only tried."""
+
+    store: HubServiceStore
+    repository: RepositoryName
+
+    def history(self, commit: str, path: str) -> Iterator[FileVersion]:
+        """The registered versions of the contract in this file, newest first. Raises CouldNotCheck."""
+        paths = {at: contract for contract, at in self.store.contracts_from(self.repository).items()}
+        if path not in paths:
+            raise CouldNotCheck(
+                f"the earlier versions of {path}",
+                "the contract is not registered from this repository",
+                "it is once its default branch holds it; until then use a mode without _TRANSITIVE",
+                retryable=False,
+            )
+        for version in reversed(self.store.versions(paths[path])):
+            text = self.store.contract_text(paths[path], version.version)
+            if text is not None:
+                yield FileVersion(commit=version.version, path=path, text=text)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _WithWaivers:
+    """The lineage of a tenant, with the waivers of its changes."""
 
     parts: HubParts
-    tenant: str
+    lineage: TenantLineage
     now: datetime
     signed: tuple[Waiver, ...] = ()
 
@@ -134,19 +165,15 @@ class TenantLineage:
         self, starts: Sequence[ColumnRef], names: Iterable[DatasetId], fingerprints: Iterable[str]
     ) -> tuple[Lineage, tuple[Waiver, ...]]:
         """What is downstream of ``starts``, and the waivers of these changes. Raises CouldNotCheck."""
-        found = self.parts.lineage.part(starts, tenant=self.tenant, names=tuple(names))
-        lineage = found.lineage
-        if not found.complete:
-            lineage = replace(lineage, problems=(*lineage.problems, _CUT))
-        return lineage, (*self._given(frozenset(fingerprints)), *self.signed)
+        marks = frozenset(fingerprints)
+        found, _ = self.lineage.part(starts, names, marks)
+        return found, (*self._given(marks), *self.signed)
 
     def _given(self, fingerprints: frozenset[str]) -> tuple[Waiver, ...]:
         """Those in force that people of this tenant gave by the API."""
-        store = self.parts.store
+        store, tenant = self.parts.store, self.lineage.tenant
         found = [w for w in store.waivers(self.now) if w.fingerprint in fingerprints]
         rows = store.contract_rows({w.contract for w in found if w.contract})
         return tuple(
-            w
-            for w in found
-            if not w.contract or (w.contract in rows and rows[w.contract].tenant == self.tenant)
+            w for w in found if not w.contract or (w.contract in rows and rows[w.contract].tenant == tenant)
         )

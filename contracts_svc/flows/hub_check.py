@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -74,13 +74,16 @@ class OneCheck:
             manner=self._manner(number, public=pull.public),
             at=pull.head_sha,
             last_try=self.last_try,
+            keep=lambda checked: self._sign(number, checked, policies),
         )
         if done.end is not End.COMPLETED:
             self._ended(number, pull.head_sha, Conclusion.CANCELLED)
             store.ask([replace(self.work, task=Task.CHECK)], self.now)
             return done
-        days = policies[-1].organisation.waiver_days if policies else 0
-        store.atomically(lambda: self._remember(number, done, days))
+        report = json.dumps(verdict_json(done.verdict)) if done.verdict else ""
+        # Where there is no verdict now, what asked for agreement is as unknown as before.
+        asked = done.asked if done.verdict else None
+        self._ended(number, done.head, done.conclusion or Conclusion.FAILURE, asked, report)
         if done.verdict is not None and done.signed is not None:
             self._tell(site.host, pull, done.verdict, done.signed)
         return done
@@ -100,7 +103,7 @@ class OneCheck:
     def group(self, site: Site, base: str, head: str) -> Checked:
         """Check what a merge queue is about to merge; what was agreed to in its pull requests counts."""
         signed = self.parts.store.signed(self.work.repository, self.now)
-        judge = self.parts.judge(self.rule, site.code, self.now, signed=signed)
+        judge = self.parts.judge(self.work.repository, self.rule, site.code, self.now, signed=signed)
         public = site.host.facts().public
 
         def judged() -> Told:
@@ -112,7 +115,7 @@ class OneCheck:
 
     def _judged(self, site: Site, pull: PullRequest) -> JudgedBranch:
         parting = site.code.parting(pull.base_ref, pull.head_sha)
-        judge = self.parts.judge(self.rule, site.code, self.now)
+        judge = self.parts.judge(self.work.repository, self.rule, site.code, self.now)
         return judge.between(site.code, parting.merge_base, parting.tip, pull.head_sha, self.now)
 
     def _manner(self, number: int, *, public: bool) -> Manner:
@@ -145,16 +148,13 @@ class OneCheck:
             seen={h.head: frozenset(h.asked) for h in store.heads(self.work.repository, number)},
         )
 
-    def _remember(self, number: int, done: Checked, days: int) -> None:
-        """Keep how it ended and what was agreed, so that a merge may count on it."""
-        store, repository = self.parts.store, self.work.repository
-        report = json.dumps(verdict_json(done.verdict)) if done.verdict else ""
-        # Where there is no verdict now, what asked for agreement is as unknown as before.
-        asked = done.asked if done.verdict else None
-        self._ended(number, done.head, done.conclusion or Conclusion.FAILURE, asked, report)
-        if done.verdict is not None:
-            waivers = _named(done.signed, done.verdict, self.now, days) if done.signed else ()
-            store.sign(repository, number, waivers, self.now)
+    def _sign(self, number: int, done: Checked, policies: Sequence[Policies]) -> None:
+        """Keep what was agreed, so that a merge may count on it; without a verdict it stays as it was."""
+        if done.verdict is None:
+            return
+        days = policies[-1].organisation.waiver_days
+        waivers = _named(done.signed, done.verdict, self.now, days) if done.signed else ()
+        self.parts.store.sign(self.work.repository, number, waivers, self.now)
 
     def _ended(
         self,

@@ -7,13 +7,10 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from contracts_svc.errors import Location, Problem, UserMistake
-from contracts_svc.flows.deliver import post
 from contracts_svc.flows.hub import HubParts
-from contracts_svc.flows.preflight import Preflight
 from contracts_svc.flows.register import Reader
-from contracts_svc.flows.registration import Registry
+from contracts_svc.flows.registration import Registration, Registry
 from contracts_svc.flows.rulebook import Rulebook
-from contracts_svc.github.announcing import announcements
 from contracts_svc.github.check_run import check_of_error
 from contracts_svc.github.config import RepositoryRule
 from contracts_svc.github.names import RepositoryName
@@ -82,10 +79,17 @@ class OneRegistration:
         earlier = code.texts(before, CONTRACT_SUFFIXES) if before else {}
         changed = {path: text for path, text in texts.items() if earlier.get(path) != text}
         found = _Found()
-        registry = self._registry(self._rules(code, before or tip, tip))
-        for path, text in changed.items():
-            self._register(registry, path, text, tip, found)
-        self._retire(texts, changed, tip, found)
+        by = Actor(who="github", where=f"github {self.repository}@{tip[:12]}")
+        done, problems = self._registry(self._rules(code, before or tip, tip)).register_all(
+            changed,
+            tenant=self.rule.tenant,
+            now=self.now,
+            by=by,
+            allowed=self._may,
+        )
+        found.kept += [each.contract.id for each in done if each.new]
+        found.problems += [*problems, *(_refusal(each) for each in done if not each.kept)]
+        self._retire(texts, changed, by, found)
         return found
 
     def _rules(self, code: HostedCode, before: str, tip: str) -> Rulebook:
@@ -107,31 +111,11 @@ class OneRegistration:
             policies=rules.policies,
             patterns=self.parts.patterns,
             waivers=(*rules.waivers, *self.parts.store.signed(self.repository, self.now)),
-            on_kept=self._announce,
+            outbox=self.parts.store,
+            routes=self.parts.routes,
         )
 
-    def _register(self, registry: Registry, path: str, text: bytes, tip: str, found: _Found) -> None:
-        def allowed(new: Contract, latest: bytes | None) -> None:
-            self._may(new, latest, path)
-
-        by = Actor(who="github", where=f"github {self.repository}@{tip[:12]}")
-        try:
-            done = registry.register(text, path, now=self.now, by=by, allowed=allowed)
-        except UserMistake as error:
-            found.problems += error.problems
-            return
-        if done.new:
-            found.kept.append(done.contract.id)
-        verdict = done.verdict
-        if not done.kept and verdict is not None and verdict.outcome is Outcome.COULD_NOT_CHECK:
-            why = "; ".join(verdict.could_not_check)
-            found.problems.append(Problem(Location(path, 1, 1), f"it was not registered: {why}"))
-        elif not done.kept and verdict is not None:
-            at = verdict.findings[0].at if verdict.findings else Location(path, 1, 1)
-            hint = "have those agree who must, then push again; the version before counts until then"
-            found.problems.append(Problem(at, f"it was not registered: {verdict.headline}", hint))
-
-    def _may(self, new: Contract, latest: bytes | None, path: str) -> None:
+    def _may(self, new: Contract, latest: bytes | None) -> None:
         """Raises UserMistake for the contract of somebody else."""
         if latest is not None:
             old = self.parts.read(latest, new.id)
@@ -142,7 +126,7 @@ class OneRegistration:
                     "give the contract an id of its own",
                     at=new.place("id"),
                 )
-        owner = self.parts.store.claim_contract(new.id, self.repository, path)
+        owner = self.parts.store.claim_contract(new.id, self.repository, new.at.file)
         if not owner.same(self.repository):
             raise UserMistake.of(
                 f"the id {new.id!r} cannot be used: the contract comes from another repository",
@@ -153,11 +137,10 @@ class OneRegistration:
     def _from_here(self, contract_id: str) -> bool:
         return contract_id in self.parts.store.contracts_from(self.repository)
 
-    def _retire(self, texts: Mapping[str, bytes], changed: Iterable[str], tip: str, found: _Found) -> None:
+    def _retire(self, texts: Mapping[str, bytes], changed: Iterable[str], by: Actor, found: _Found) -> None:
         """Contracts that came from here and are in no file any more."""
         store, read = self.parts.store, self.parts.reader(self.rule.tenant)
         moved = set(changed)
-        by = Actor(who="github", where=f"github {self.repository}@{tip[:12]}")
         for contract_id, path in store.contracts_from(self.repository).items():
             if path in texts and (path not in moved or _id(texts[path], path, read) in (None, contract_id)):
                 continue
@@ -166,10 +149,20 @@ class OneRegistration:
             ):
                 found.retired.append(contract_id)
 
-    def _announce(self, contract: Contract, judged: Preflight) -> None:
-        """Tell whom the new version concerns; in the transaction that keeps it."""
-        notices = announcements(contract, judged.verdict, self.now)
-        post(self.parts.store, notices, self.now, self.parts.routes())
+
+def _refusal(done: Registration) -> Problem:
+    """Why a version was not registered, at the first place that stands in the way."""
+    verdict, start = done.verdict, Location(done.contract.at.file, 1, 1)
+    assert verdict is not None
+    if verdict.outcome is Outcome.COULD_NOT_CHECK:
+        return Problem(start, f"it was not registered: {'; '.join(verdict.could_not_check)}")
+    blocking = (r for r in verdict.rulings if r.outcome is Outcome.BLOCK)
+    mine = [r for r in blocking if r.finding.contract == done.contract.id]
+    names = ", ".join(dict.fromkeys(n for r in mine for n in r.missing))
+    hint = f"{names} must agree first" if names else "the policy lets nobody agree to it"
+    hint += "; the version before counts until then"
+    at = mine[0].finding.at if mine[0].finding.at.line else start
+    return Problem(at, f"it was not registered: {mine[0].finding.message}", hint)
 
 
 def _id(text: bytes, path: str, read: Reader) -> str | None:

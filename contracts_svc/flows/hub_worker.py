@@ -13,7 +13,7 @@ from contracts_svc.flows.hub_reconcile import reconcile
 from contracts_svc.flows.hub_register import OneRegistration
 from contracts_svc.github.config import RepositoryRule
 from contracts_svc.github.work import Task
-from contracts_svc.ports_github import NotNow, Site
+from contracts_svc.ports_github import NotInstalled, NotNow, Site
 from contracts_svc.ports_hub_store import WorkRow
 
 LEASE = timedelta(minutes=5)
@@ -52,6 +52,10 @@ class HubWorker:
         facts |= {"number": work.number, "attempt": row.attempts}
         try:
             self._do(row, now)
+        except NotInstalled as error:
+            self.parts.store.remove_repository(work.repository, now)
+            self.parts.store.end_work(row, now)
+            self.log("a repository is not ours to see any more", {**facts, "cause": str(error)})
         except ContractsError as error:
             self._not_done(row, error, now)
             self.log("work for GitHub was not done", {**facts, "cause": str(error)})

@@ -16,11 +16,14 @@ from contracts_svc.ports_outbox import SilenceStore
 from contracts_svc.ports_store import IncidentStore, RunStore
 from contracts_svc.quality.anomalies import Past, PastFigure
 from contracts_svc.quality.kinds_anomaly import AGE, VOLUME
+from contracts_svc.quality.service_history import WINDOW, ServiceHistory, of_levels, seen, taken
 from contracts_svc.routing import owner_of
 from contracts_svc.runs import WHOLE_TABLE
 
 LEARN_FROM = timedelta(weeks=10)
 """How far back is looked: what was usual before says little of now."""
+_MOST_RUNS = 2_000
+"""Runs of a month that are looked at: one each 20 minutes."""
 _LATEST = 50
 """Runs among which the last one over the whole table is looked for."""
 
@@ -51,6 +54,21 @@ class StoredHistory:
             for check, points in learned.items()
         }
         return Past(figures=figures, newest=self._newest(contract, table, checks, since))
+
+    def service(self, contract: Contract, table: Table, now: datetime) -> ServiceHistory:
+        """What earlier runs of a table saw, and how long its incidents took."""
+        since = now - WINDOW
+        runs = self.store.runs(contract.id, table.name, limit=_MOST_RUNS)
+        mine = [
+            i
+            for i in self.store.incidents(resolved_since=since)
+            if (i.contract, i.table) == (contract.id, table.name) and not of_levels(i.check)
+        ]
+        told = self.store.told([i.fingerprint for i in mine])
+        return ServiceHistory(
+            runs=tuple(seen(r) for r in runs if r.started >= since and r.scope == WHOLE_TABLE),
+            taken=tuple(taken(i, told.get(i.fingerprint, {}), now) for i in mine),
+        )
 
     def _newest(
         self, contract: Contract, table: Table, checks: Collection[str], since: datetime

@@ -19,6 +19,7 @@ from threading import Lock
 from contracts_svc.errors import Problem
 from contracts_svc.flows.following import atomically
 from contracts_svc.flows.lineage import Follow, edges_of
+from contracts_svc.flows.together import Together
 from contracts_svc.lineage.column_names import columns_of
 from contracts_svc.lineage.event_facets import Facets
 from contracts_svc.lineage.event_facets import described as described_by
@@ -36,6 +37,9 @@ TakeEvent = Callable[[Json, str, datetime], tuple[Heard, Report | None]]
 """Event, name in problems, now -> what it says, and what is to be kept of it (None: it is no event)."""
 ReadEvents = Callable[[Iterable[Json], str, datetime | None], Heard]
 """Events, name in problems, now -> what they say."""
+
+MOST_TOGETHER = 64
+"""Requests whose events are kept in one transaction."""
 
 _SYMLINKS, _SCHEMA = "symlinks", "schema"
 
@@ -58,6 +62,14 @@ class Known:
     identities: Identities
 
 
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    """What is to be kept of the events of one request."""
+
+    tenant: str
+    kept: Sequence[tuple[Heard, Report]]
+
+
 class LineageIntake:
     """The lineage in a store. Safe for use by many threads, and beside other processes.
 
@@ -73,17 +85,17 @@ class LineageIntake:
         self._follow = follow
         self._cache: dict[str, Known] = {}
         self._lock = Lock()
+        self._together = Together(self._keep_all, most=MOST_TOGETHER)
 
     # --- in ---
 
     def take(self, events: Sequence[Json], *, tenant: str, now: datetime) -> tuple[Taken, ...]:
         """Keep what these events say; one answer each. What is wrong with one stops none of the others."""
         read = [self._take(event, f"event {n}", now) for n, event in enumerate(events, start=1)]
-        reports = [report for _, report in read if report is not None]
+        kept = [(heard, report) for heard, report in read if report is not None]
         unclear: dict[str, tuple[Problem, ...]] = {}
-        if reports:
-            keep = partial(self._keep, tenant, reports)
-            unclear = atomically(self._store, keep, self._follow)
+        if kept:
+            unclear = self._together(_Kept(tenant, kept))
         return tuple(
             Taken(
                 kept=report is not None,
@@ -92,8 +104,22 @@ class LineageIntake:
             for heard, report in read
         )
 
-    def _keep(self, tenant: str, reports: Sequence[Report], follow: Follow) -> dict[str, tuple[Problem, ...]]:
+    def _keep_all(self, given: Sequence[_Kept]) -> list[dict[str, tuple[Problem, ...]]]:
+        """What waits is kept in one transaction for each tenant."""
+        by_tenant: defaultdict[str, list[tuple[Heard, Report]]] = defaultdict(list)
+        for each in given:
+            by_tenant[each.tenant] += each.kept
+        unclear = {
+            tenant: atomically(self._store, partial(self._keep, tenant, kept), self._follow)
+            for tenant, kept in by_tenant.items()
+        }
+        return [unclear[each.tenant] for each in given]
+
+    def _keep(
+        self, tenant: str, kept: Sequence[tuple[Heard, Report]], follow: Follow
+    ) -> dict[str, tuple[Problem, ...]]:
         """In one transaction; job -> what of its SQL was not understood."""
+        reports = [report for _, report in kept]
         state = self._store.lock_lineage(tenant)
         self._store.put_reports(tenant, reports)
         changed = self._store.put_facets(tenant, (f for r in reports for f in r.facets))
@@ -103,22 +129,20 @@ class LineageIntake:
         columns = {dataset for dataset, facet in changed if facet == _SCHEMA}
         again |= self._reading(tenant, columns, known.identities)
         found: dict[str, tuple[Problem, ...]] = {}
-        by_origin: defaultdict[str, list[Report]] = defaultdict(list)
-        for report in reports:
-            by_origin[report.origin].append(report)
+        by_origin: defaultdict[str, list[Heard]] = defaultdict(list)
+        for heard, report in kept:
+            by_origin[report.origin].append(heard)
         with_sql = self._store.origins_with_sql(tenant, by_origin)
         with_readers = self._store.origins_with_readers(tenant, by_origin)
         added: list[Edge] = []
         for origin in sorted(by_origin.keys() | again):
-            if origin in again or origin in with_sql or origin in with_readers:
-                found[origin] = self._make(tenant, origin, known, follow)
-                continue
-            # New reports of a job are enough where it sends no SQL, tells of no reader, and names mean
+            # New events of a job are enough where it sends no SQL, tells of no reader, and names mean
             # what they meant.
-            heard, edges, found[origin] = self._made(tenant, by_origin[origin], known, follow)
-            if heard.consumers:
+            new = by_origin[origin]
+            if {origin} & (again | with_sql | with_readers) or any(heard.consumers for heard in new):
                 found[origin] = self._make(tenant, origin, known, follow)
             else:
+                edges, found[origin] = self._edges(new, known, (), follow)
                 added += scoped_edges(edges, tenant)
         self._store.put_edges(added)
         return found
@@ -212,8 +236,13 @@ class LineageIntake:
         if heard.queries:
             meant = {known.identities.resolve(d) for q in heard.queries for d in (*q.inputs, *q.outputs)}
             told = described_in(self._store.facets(tenant, datasets=meant))
-        edges, problems = edges_of([replace(heard, problems=(), datasets=())], known.identities, told, follow)
-        return heard, edges, problems
+        return heard, *self._edges([heard], known, told, follow)
+
+    def _edges(
+        self, heard: Iterable[Heard], known: Known, told: tuple[Described, ...], follow: Follow
+    ) -> tuple[tuple[Edge, ...], tuple[Problem, ...]]:
+        reported = [replace(h, problems=(), datasets=()) for h in heard]
+        return edges_of(reported, known.identities, told, follow)
 
     def _put_readers(self, tenant: str, origin: str, reports: Sequence[Report], heard: Heard) -> None:
         """Of several words on one reader the last counts, or the greater of one time."""

@@ -7,7 +7,7 @@ it by :mod:`.deliver`; without one (a single command) it is sent at once.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import partial
@@ -21,8 +21,11 @@ from contracts_svc.alerts import (
     Update,
     UpdateKind,
 )
-from contracts_svc.incidents import USUAL, Advance, Handling, step
+from contracts_svc.flows.neighbourhood import around, known_incidents
+from contracts_svc.incidents import COULD_NOT_CHECK, Advance, Handling, step
 from contracts_svc.incidents_cause import Place, causes, grouped
+from contracts_svc.incidents_impact import raised
+from contracts_svc.incidents_people import raise_severity
 from contracts_svc.lineage.graph import Consumer, Graph
 from contracts_svc.model import Contract
 from contracts_svc.ports import Clock, Delivery, Receiver
@@ -33,7 +36,8 @@ from contracts_svc.routes.groups import Group
 from contracts_svc.routes.timing import DEFAULT_ROUTES
 from contracts_svc.routes.tree import RouteFile
 from contracts_svc.routes.updates import updated
-from contracts_svc.routing import DatasetOf, notifications, stored_path
+from contracts_svc.routing import BackgroundOf, DatasetOf, nothing_known, notifications, stored_path
+from contracts_svc.routing_reach import affected
 from contracts_svc.runs import Run
 
 DEFAULT = "default"
@@ -66,9 +70,11 @@ def notify(
     graph: Graph,
     consumers: Sequence[Consumer],
     clock: Clock,
-    handling: Handling = USUAL,
+    handling: Handling | None = None,
     outbox: OutboxStore | None = None,
     routes: RouteFile = DEFAULT_ROUTES,
+    background: BackgroundOf = nothing_known,
+    public_url: str = "",
 ) -> Outcome:
     """Move the incidents on by this run, store them, and see that what has to be said is said.
 
@@ -76,16 +82,30 @@ def notify(
     ``routes``. Without, ``receivers`` is by name, with ``default`` for the messages whose receiver is
     not there; storing comes first: a message is never sent about something that was then forgotten, and
     a send that fails stops no other and is reported. What an open incident upstream explains is not
-    told by itself.
+    told by itself. ``handling`` is by default what the route file says. Only incidents of tables that
+    ``graph`` joins with the run's, among those of ``contracts``, are looked at.
+
+    ``background`` and ``public_url`` as in :func:`contracts_svc.routing.notifications`.
     """
     now = clock.now()
+    handling = handling or routes.handling
 
     def work() -> _Moved:
         if outbox is not None:
             outbox.lock_outbox()
         withhold = outbox is not None
+        told_of = partial(
+            notifications,
+            contracts=contracts,
+            dataset_of=dataset_of,
+            graph=graph,
+            consumers=consumers,
+            now=now,
+            background=background,
+            public_url=public_url,
+        )
         moved = _advance(
-            run, store, contracts, dataset_of, graph, consumers, handling, now, withhold=withhold
+            run, store, contracts, dataset_of, graph, consumers, told_of, handling, now, withhold=withhold
         )
         if outbox is not None:
             _queue(moved, outbox, routes, now)
@@ -118,14 +138,18 @@ def _advance(
     dataset_of: DatasetOf,
     graph: Graph,
     consumers: Sequence[Consumer],
+    notifications_of: Callable[..., tuple[Notification, ...]],
     handling: Handling,
     now: datetime,
     *,
     withhold: bool,
 ) -> _Moved:
     """Move the incidents on and store them."""
-    known = {i.fingerprint: i for i in store.incidents(resolved_since=now - handling.reopen_within)}
+    places = around((run.contract, run.table), contracts, dataset_of, graph)
+    known = known_incidents(store, places, now - handling.reopen_within)
     moved = step(tuple(known.values()), run, now, handling)
+    if handling.raises:
+        moved = _raised(moved, contracts, dataset_of, graph, consumers, handling, now)
     known |= {i.fingerprint: i for i in moved.incidents}
     found = causes(tuple(known.values()), partial(_place, contracts, dataset_of), graph)
     # What waits for its next run, since its own cause is over, is told to nobody: it explains nothing.
@@ -138,12 +162,7 @@ def _advance(
     told = {t.incident.fingerprint for t in transitions}
     open_now = [i for i in after.values() if i.state in (IncidentState.OPEN, IncidentState.ACKNOWLEDGED)]
     told_of = partial(
-        notifications,
-        contracts=contracts,
-        dataset_of=dataset_of,
-        graph=graph,
-        consumers=consumers,
-        now=now,
+        notifications_of,
         still_open=[i for i in open_now if i.fingerprint not in told],
         explained=_explained(open_now),
     )
@@ -166,6 +185,8 @@ def acted(
     consumers: Sequence[Consumer],
     clock: Clock,
     routes: RouteFile = DEFAULT_ROUTES,
+    background: BackgroundOf = nothing_known,
+    public_url: str = "",
 ) -> tuple[Notification, ...]:
     """Keep what a person or the passing of time did to an incident, and see that it is told.
 
@@ -185,6 +206,8 @@ def acted(
             graph=graph,
             consumers=consumers,
             now=clock.now(),
+            background=background,
+            public_url=public_url,
         )
         show_who_is_on_it(outbox, [transition], routes, clock.now())
         _queue(_Moved(transitions=(transition,), messages=messages), outbox, routes, clock.now())
@@ -237,6 +260,34 @@ def _queue(moved: _Moved, outbox: OutboxStore, routes: RouteFile, now: datetime)
             explained=moved.explained,
         )
     )
+
+
+def _raised(
+    moved: Advance,
+    contracts: Mapping[str, Contract],
+    dataset_of: DatasetOf,
+    graph: Graph,
+    consumers: Sequence[Consumer],
+    handling: Handling,
+    now: datetime,
+) -> Advance:
+    """The same, with the severity that incidents have by whom they reach."""
+    incidents = {i.fingerprint: i for i in moved.incidents}
+    transitions = {t.incident.fingerprint: t for t in moved.transitions}
+    for name, incident in incidents.items():
+        dataset, columns = _place(contracts, dataset_of, incident)
+        if incident.check == COULD_NOT_CHECK:
+            continue
+        reached = (a.consumer for a in affected(columns, dataset, graph, consumers))
+        found = raised(incident, reached, handling.raises)
+        change = raise_severity(incident, *found, now) if found is not None else None
+        if change is None:
+            continue
+        incidents[name] = change.incident
+        before = transitions.get(name)
+        why = f"{before.reason}; {change.reason}" if before is not None else change.reason
+        transitions[name] = replace(before or change, incident=change.incident, reason=why)
+    return Advance(incidents=tuple(incidents.values()), transitions=tuple(transitions.values()))
 
 
 def _place(contracts: Mapping[str, Contract], dataset_of: DatasetOf, incident: Incident) -> Place:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
+from types import MappingProxyType
 from typing import Protocol
 
 from contracts_svc.compat.modes import Mode
@@ -18,7 +19,7 @@ from contracts_svc.impact import starts_of
 from contracts_svc.lineage.graph import ColumnRef, DatasetId
 from contracts_svc.lineage.identity import Identities
 from contracts_svc.model import Contract
-from contracts_svc.policy import Policies, old_is_alive
+from contracts_svc.policy import Deprecated, Policies, old_is_alive
 from contracts_svc.ports import PatternInclusion
 from contracts_svc.verdict import Verdict, Waiver, decide
 
@@ -178,6 +179,7 @@ def preflight(
     jobs: Sequence[Finding] = (),
     on_base: Sequence[Finding] = (),
     could_not_check: Sequence[str] = (),
+    deprecated: Deprecated = MappingProxyType({}),
     inclusion: PatternInclusion | None = None,
     progress: Callable[[str], None] = lambda step: None,
 ) -> Preflight:
@@ -189,6 +191,7 @@ def preflight(
     ``mode`` is given. Findings that are among ``on_base``, those of what the base branch has changed
     since, are told and count no more.
     Of a ``lineage`` that comes in parts, only what the findings need is asked for.
+    ``deprecated`` is what is registered as deprecated.
     ``jobs`` are the findings on changed jobs (see :mod:`contracts_svc.flows.jobs`).
     ``earlier`` is where a ``_TRANSITIVE`` mode, or whoever still reads an earlier version, finds it.
     """
@@ -243,6 +246,7 @@ def preflight(
             *(c for found in contracts for c in found.could_not_check),
         ),
         on_base=tuple(f for f in every if f.fingerprint in known),
+        deprecated=deprecated,
     )
     against = {found.contract: found.against for found in contracts}
     return Preflight(verdict=verdict, changed=sides.changed, against=against)

@@ -6,13 +6,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Protocol
 
 from contracts_svc.alerts import Incident, OnIt, Section
 from contracts_svc.errors import UserMistake
-from contracts_svc.flows.acting import Acting, ActingStore
+from contracts_svc.flows.acting import Acting
+from contracts_svc.flows.telling import TellingStore
 from contracts_svc.model import Json
-from contracts_svc.ports_store import Actor, ContractRow, ContractStore, HeardStore
+from contracts_svc.ports_store import Actor, ContractRow, HeardStore
 from contracts_svc.quality.masking import masked_row
 from contracts_svc.responders import Responder
 from contracts_svc.routes.groups import Entry, Group, moment
@@ -57,16 +57,18 @@ class Reply:
     sections: tuple[Section, ...] = ()
 
 
-class PressStore(ActingStore, ContractStore, HeardStore, Protocol):
-    """What is needed of the store."""
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pressing:
     """Carries out what buttons are for."""
 
-    store: PressStore
     acting: Acting
+    heard: HeardStore
+    """Which presses were carried out; over the same database."""
+
+    @property
+    def store(self) -> TellingStore:
+        """Where it is kept."""
+        return self.acting.store
 
     def press(self, press: Press, who: Responder) -> Reply | None:
         """Do it, once for one press; None: there is nothing to say, it shows where it was pressed.
@@ -83,7 +85,7 @@ class Pressing:
     def _once(self, press: Press, who: Responder) -> Reply | None:
         now = self.acting.clock.now()
         self.store.lock_outbox()
-        if not self.store.hear([press.id], now):
+        if not self.heard.hear([press.id], now):
             return None
         group, incidents = self._about(press, who)
         if press.deed is Deed.SILENCE:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
@@ -99,11 +99,13 @@ def check_pull_request(
     before: str | None = None,
     at: str | None = None,
     last_try: bool = True,
+    keep: Callable[[Checked], None] = lambda checked: None,
 ) -> Checked:
     """Check a pull request as it is now; ``before`` is the head that a push has replaced.
 
     With ``at``, only if that is still its head. ``heard`` may be found out by the verdict. Without it,
-    nobody signs off on GitHub: the waivers file alone lifts a block.
+    nobody signs off on GitHub: the waivers file alone lifts a block. ``keep`` is given what it came to
+    before GitHub is, which may merge at once.
 
     May be done again at any point, or twice at once, and ends in the same state. What could not be
     checked for a passing reason is raised, the run left under way, unless this is the ``last_try``.
@@ -123,10 +125,7 @@ def check_pull_request(
     if now.head_sha != pull.head_sha:
         host.complete_check(check, superseded(now.head_sha))
         return Checked(end=End.SUPERSEDED, head=pull.head_sha, conclusion=Conclusion.CANCELLED)
-    host.complete_check(check, found.report)
-    if manner.comments and found.speaks:
-        host.comment(number, found.body)
-    return Checked(
+    checked = Checked(
         end=End.COMPLETED,
         head=pull.head_sha,
         conclusion=found.report.conclusion,
@@ -135,6 +134,11 @@ def check_pull_request(
         verdict=found.verdict,
         report=found.report,
     )
+    keep(checked)
+    host.complete_check(check, found.report)
+    if manner.comments and found.speaks:
+        host.comment(number, found.body)
+    return checked
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -209,13 +213,15 @@ def _signed(
 ) -> SignOff:
     heard = heard_of(verdict) if callable(heard_of) else heard_of
     seen = {**heard.seen, pull.head_sha: asked(verdict)}
-    reviews = [o for r in host.reviews(pull.number) if (o := _opinion(r, seen))]
+    reviews = host.reviews(pull.number)
+    opinions = [o for r in reviews if (o := _opinion(r, seen))]
+    overrides = [found for r in _last_words(reviews) if (found := _override(r, seen))]
     return sign_off(
         verdict,
-        [*reviews, *heard.presses],
+        [*opinions, *heard.presses],
         heard.people,
         author=pull.author,
-        overrides=heard.overrides,
+        overrides=[*heard.overrides, *overrides],
         could_not_check=manner.could_not_check,
     )
 
@@ -229,6 +235,25 @@ def _opinion(review: Review, seen: Mapping[str, frozenset[str]]) -> Opinion | No
         number=order_of(review.submitted, review.id),
         seen=seen.get(review.commit or "", frozenset()),
     )
+
+
+def _last_words(reviews: Sequence[Review]) -> Iterable[Review]:
+    """Of each person, the last review that says yes or no."""
+    said = [r for r in reviews if r.state in (Stance.APPROVED, Stance.CHANGES_REQUESTED, Stance.DISMISSED)]
+    return {r.user.casefold(): r for r in sorted(said, key=lambda r: order_of(r.submitted, r.id))}.values()
+
+
+_OVERRIDE = "/override "
+"""How the review begins by which an administrator lets a break through; the reason follows."""
+
+
+def _override(review: Review, seen: Mapping[str, frozenset[str]]) -> Override | None:
+    """What an approving review lets through, if its author turns out to be an administrator."""
+    text = review.body.lstrip()
+    if review.state != Stance.APPROVED.value or not text.lower().startswith(_OVERRIDE):
+        return None
+    reason = " ".join(text[len(_OVERRIDE) :].split())[:1_000]
+    return Override(user=review.user, reason=reason, seen=seen.get(review.commit or "", frozenset()))
 
 
 def order_of(at: datetime | None, id: int = 0) -> int:

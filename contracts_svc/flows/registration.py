@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from contracts_svc.compat.history import merged, pinned, pins_of
 from contracts_svc.compat.modes import Mode
-from contracts_svc.errors import CouldNotCheck, UserMistake
+from contracts_svc.errors import CouldNotCheck, Problem, UserMistake
+from contracts_svc.flows.deliver import post
 from contracts_svc.flows.history import Earlier
 from contracts_svc.flows.preflight import ContractChange, Preflight, Sides, preflight
 from contracts_svc.flows.register import Reader
 from contracts_svc.flows.stored_lineage import StoredLineage
 from contracts_svc.flows.tenant_lineage import TenantLineage
 from contracts_svc.model import Contract
-from contracts_svc.policy import Policies
+from contracts_svc.policy import Policies, deprecated_in
 from contracts_svc.ports import FileVersion, PatternInclusion
+from contracts_svc.ports_outbox import OutboxStore
 from contracts_svc.ports_store import Actor, Store
+from contracts_svc.routes.timing import DEFAULT_ROUTES
+from contracts_svc.routes.tree import RouteFile
+from contracts_svc.routing_announce import announcements
 from contracts_svc.verdict import Outcome, Verdict, Waiver
 
 _ATTEMPTS = 5
@@ -54,6 +59,15 @@ class Registration:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class _Given:
+    """A version that is not registered yet, and the one before it."""
+
+    new: Contract
+    text: bytes
+    old: Contract | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Registry:
     """Judges versions by what is registered, and keeps those that may be."""
 
@@ -64,8 +78,9 @@ class Registry:
     patterns: Patterns
     waivers: Sequence[Waiver] = ()
     """Beside those that the store keeps."""
-    on_kept: Callable[[Contract, Preflight], None] = lambda contract, judged: None
-    """Called with a version that is new, in the transaction that keeps it."""
+    outbox: OutboxStore | None = None
+    """Over the same database as ``store``: where versions announce themselves. None: they do not."""
+    routes: Callable[[], RouteFile] = lambda: DEFAULT_ROUTES
 
     def register(
         self, text: bytes, file: str, *, now: datetime, by: Actor, allowed: Allowed, dry_run: bool = False
@@ -77,97 +92,154 @@ class Registry:
         """
         new = self.read(text, file)
         for _ in range(_ATTEMPTS):
-            latest = self.store.contract_text(new.id)
-            allowed(new, latest)
-            there = self.store.contract_text(new.id, new.version)
-            if there == text:
+            found = self._new(new, text, allowed)
+            if found is None:
                 return Registration(contract=new, kept=True, new=False)
-            if there is not None:
-                raise Taken.of(
-                    f"version {new.version} of contract {new.id} is registered with another content",
-                    "a version never changes: raise `version` in the contract",
-                    at=new.place("version"),
-                )
-            if latest is not None and self.store.contract_rows([new.id])[new.id].retired is not None:
-                raise Taken.of(
-                    f"contract {new.id} is retired",
-                    "give the contract that follows it an id of its own",
-                    at=new.place("id"),
-                )
-            old = None if latest is None else self.store.versions(new.id)[-1]
-            judged = self.judge(old, new, now=now)
+            judged = self.judge(found.old, new, now=now)
             passes = judged.verdict.outcome in (Outcome.PASS, Outcome.WARN)
             if not passes or dry_run:
                 return Registration(contract=new, kept=False, new=passes, judged=judged)
-            done = self._keep(new, text, old, now, by, judged)
+            done = self._keep(found, now, by, judged)
             if done is not None:
                 return Registration(contract=new, kept=True, new=done, judged=judged)
         raise CouldNotCheck(
             f"contract {new.id}", "other versions of it were registered meanwhile", "try it again"
         )
 
+    def register_all(
+        self, texts: Mapping[str, bytes], *, tenant: str, now: datetime, by: Actor, allowed: Allowed
+    ) -> tuple[tuple[Registration, ...], tuple[Problem, ...]]:
+        """Keep the versions of one change set (path -> text), which are judged together: where both ends of
+        a change were adapted, nobody breaks.
+
+        What is wrong with one stops none of the others. One that breaks somebody is not kept, and comes
+        back with the verdict on all of them. Raises CouldNotCheck, and is then to be done again.
+        """
+        problems: list[Problem] = []
+        given: dict[str, _Given] = {}
+        for path, text in sorted(texts.items()):
+            try:
+                new = self.read(text, path)
+                found = self._new(new, text, allowed)
+                if new.id in given:
+                    raise Taken.of(f"another file has the id {new.id!r}, too", at=new.place("id"))
+            except UserMistake as error:
+                problems += error.problems
+                continue
+            if found is not None:
+                given[new.id] = found
+        if not given:
+            return (), tuple(problems)
+        judged = self._judged([(g.old, g.new) for g in given.values()], tenant=tenant, now=now, mode=None)
+        verdict = judged.verdict
+        blocked = {r.finding.contract for r in verdict.rulings if r.outcome is Outcome.BLOCK}
+        done: list[Registration] = []
+        for contract_id, each in given.items():
+            if verdict.could_not_check or contract_id in blocked:
+                done.append(Registration(contract=each.new, kept=False, new=False, judged=judged))
+                continue
+            kept = self._keep(each, now, by, judged)
+            if kept is None:
+                cause = "another version of it was registered meanwhile"
+                raise CouldNotCheck(f"contract {contract_id}", cause, "try it again")
+            done.append(Registration(contract=each.new, kept=True, new=kept, judged=judged))
+        return tuple(done), tuple(problems)
+
+    def _new(self, new: Contract, text: bytes, allowed: Allowed) -> _Given | None:
+        """The version beside the one before it; None: these same bytes are there. Raises UserMistake."""
+        latest = self.store.contract_text(new.id)
+        allowed(new, latest)
+        there = self.store.contract_text(new.id, new.version)
+        if there == text:
+            return None
+        if there is not None:
+            raise Taken.of(
+                f"version {new.version} of contract {new.id} is registered with another content",
+                "a version never changes: raise `version` in the contract",
+                at=new.place("version"),
+            )
+        if latest is not None and self.store.contract_rows([new.id])[new.id].retired is not None:
+            raise Taken.of(
+                f"contract {new.id} is retired",
+                "give the contract that follows it an id of its own",
+                at=new.place("id"),
+            )
+        old = None if latest is None else self.store.versions(new.id)[-1]
+        return _Given(new=new, text=text, old=old)
+
     def judge(
         self, old: Contract | None, new: Contract, *, now: datetime, mode: Mode | None = None
     ) -> Preflight:
         """What a new version means to whoever reads the old one, by the stored lineage."""
-        path = new.at.file
-        tenant = new.tenant or ""
-        known = [] if old is None else [c for c in self.store.contracts() if (c.tenant or "") == tenant]
-        others = {c.id: c for c in known if c.id != new.id}
-        base = list(others.values()) if old is None else [*others.values(), old]
-        head = [*others.values(), new]
-        # Contracts came in under names of files that may be the same.
+        return self._judged([(old, new)], tenant=new.tenant or "", now=now, mode=mode)
+
+    def _judged(
+        self,
+        pairs: Sequence[tuple[Contract | None, Contract]],
+        *,
+        tenant: str,
+        now: datetime,
+        mode: Mode | None,
+    ) -> Preflight:
+        ids = {new.id for _, new in pairs}
+        # Contracts came in under names of files that may be the same: here, each is called after its id.
+        olds = [replace(old, at=replace(old.at, file=old.id)) for old, _ in pairs if old is not None]
+        known = [c for c in self.store.contracts() if (c.tenant or "") == tenant] if olds else []
+        others = [c for c in known if c.id not in ids]
+        base, head = [*others, *olds], [*others, *(new for _, new in pairs)]
+        by_id = {c.id: c for c in olds}
         sides = Sides(
             base={c.id: c for c in base},
             head={c.id: c for c in head},
-            changed=(ContractChange(path=path, old=old, new=new),),
+            changed=tuple(
+                ContractChange(path=new.at.file, old=by_id.get(new.id), new=new) for _, new in pairs
+            ),
         )
+        waivers = (*self.store.waivers(now), *self.waivers)
         with self.patterns() as inclusion:
             return preflight(
                 sides,
                 TenantLineage(stored=self.lineage, tenant=tenant, contracts=base, promised=head),
                 now=now,
                 mode=mode,
-                earlier=None if old is None else self._earlier(old, head),
+                earlier=self._earlier(tenant, head) if olds else None,
                 policies=self.policies,
-                waivers=[w for w in (*self.store.waivers(now), *self.waivers) if w.contract in ("", new.id)],
+                waivers=[w for w in waivers if w.contract == "" or w.contract in ids],
+                deprecated=self.store.deprecated_since(ids),
                 inclusion=inclusion,
             )
 
-    def _earlier(self, old: Contract, head: Sequence[Contract]) -> Earlier:
-        declared = pinned((p.contract, p.version, p.consumer) for p in self.lineage.pins(old.tenant or ""))
+    def _earlier(self, tenant: str, head: Sequence[Contract]) -> Earlier:
+        declared = pinned((p.contract, p.version, p.consumer) for p in self.lineage.pins(tenant))
         pins, _ = pins_of(head)
 
-        def versions(path: str) -> Iterator[FileVersion]:
-            for contract in reversed(self.store.versions(old.id)):
-                text = self.store.contract_text(old.id, contract.version)
+        def versions(contract_id: str) -> Iterator[FileVersion]:
+            for contract in reversed(self.store.versions(contract_id)):
+                text = self.store.contract_text(contract_id, contract.version)
                 if text is not None:
                     yield FileVersion(commit=contract.version, path=contract.at.file, text=text)
 
         return Earlier(versions=versions, read=self.read, pins=merged(pins, declared))
 
-    def _keep(
-        self,
-        new: Contract,
-        text: bytes,
-        old: Contract | None,
-        now: datetime,
-        by: Actor,
-        judged: Preflight,
-    ) -> bool | None:
-        """Keep the version; whether it is new, or None when it was judged against what is no more."""
+    def _keep(self, given: _Given, now: datetime, by: Actor, judged: Preflight) -> bool | None:
+        """Keep the version, and have it announced to those whom it breaks; whether it is new, or None when
+        it was judged against what is no more."""
+        new, old = given.new, given.old
+        told = announcements(new, old.version, judged.verdict, now) if old is not None else ()
 
         def work() -> bool:
             try:
                 # Whoever registers a version of the same contract waits here until we are done.
-                added = self.store.put_contract(new, text, now, by)
+                added = self.store.put_contract(new, given.text, now, by)
             except UserMistake as error:
                 raise Taken(error.problems) from None
             before = [v for v in self.store.versions(new.id) if v.version != new.version]
-            if added and (before[-1] if before else None) != old:
+            if added and (before[-1] if before else None) != given.old:
                 raise _Moved
-            if added:
-                self.on_kept(new, judged)
+            if added and self.store.versions(new.id)[-1].version == new.version:
+                self.store.put_deprecated(new.id, deprecated_in(new), now)
+            if added and told and self.outbox is not None:
+                post(self.outbox, told, now, self.routes())
             return added
 
         try:

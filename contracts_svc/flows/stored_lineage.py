@@ -83,6 +83,12 @@ class StoredLineage(LineageIntake):
         edges = settled(unscoped_edges(reached.graph.edges))
         return Part(lineage=Lineage(graph=Graph(edges)), complete=reached.complete)
 
+    def made_of(self, datasets: Iterable[DatasetId], tenant: str) -> tuple[Edge, ...]:
+        """The stored edges that these datasets are made along, from wherever they come."""
+        identities = self.refresh(tenant).identities
+        begin = [ColumnRef(scoped(identities.resolve(d), tenant), None) for d in sorted(datasets)]
+        return settled(unscoped_edges(self._store.upstream(begin, limit=LIMIT).graph.edges))
+
     def datasets_from(self, starts: Iterable[ColumnRef], tenant: str) -> frozenset[DatasetId]:
         """The datasets that an effect on these columns (or, column None, datasets) can come to."""
         identities = self.refresh(tenant).identities
@@ -154,10 +160,9 @@ class StoredLineage(LineageIntake):
             if all(r in begin for r in onward):
                 break
             begin |= dict.fromkeys(onward)
-        leaving = tuple(unscoped_edges(self._store.leaving([scoped(d, tenant) for d in sorted(touched)])))
         # What an edge without columns tells is known only with the others out of the same dataset.
         sure = [e for e in found if e.source.column is not None or e.source.dataset in touched]
-        edges = tuple(dict.fromkeys((*sure, *leaving, *extra)))
+        edges = tuple(dict.fromkeys((*sure, *unscoped_edges(reached.leaving), *extra)))
         return settled(edges, self._flows(edges, touched, tenant)), touched, reached.complete
 
     def _flows(self, edges: Iterable[Edge], touched: set[DatasetId], tenant: str) -> tuple[Edge, ...]:

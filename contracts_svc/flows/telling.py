@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, replace
 from typing import Protocol
 
-from contracts_svc.alerts import Audience, Incident, IncidentState, Notification, Transition
+from contracts_svc.alerts import Incident, IncidentState, Notification, Transition
+from contracts_svc.flows.neighbourhood import datasets_near, known_incidents
 from contracts_svc.flows.notify import acted, notify
 from contracts_svc.flows.stored_lineage import StoredLineage
 from contracts_svc.incidents import USUAL, Advance, Handling, step
+from contracts_svc.incidents_background import Background, background
 from contracts_svc.incidents_people import tick
 from contracts_svc.lineage.graph import ColumnRef, Consumer, DatasetId, Graph
 from contracts_svc.lineage.identity import Identities
@@ -19,8 +20,11 @@ from contracts_svc.ports import Clock
 from contracts_svc.ports_lineage import ServiceStore
 from contracts_svc.ports_outbox import OutboxStore
 from contracts_svc.routes.tree import RouteFile
-from contracts_svc.routing import stored_path
+from contracts_svc.routing import BackgroundOf, stored_path
 from contracts_svc.runs import Run
+
+RUNS_LOOKED_AT = 10
+"""Of a table, the latest, for when all was well last and what the cause may be."""
 
 _OPEN = (IncidentState.OPEN, IncidentState.ACKNOWLEDGED)
 
@@ -56,6 +60,8 @@ class Telling:
     clock: Clock
     routes: Callable[[], RouteFile]
     """The route file as it is now."""
+    public_url: str = ""
+    """Where people reach this service, for links."""
 
     def tell(self, run: Run, handling: Handling = USUAL) -> None:
         """What a run found."""
@@ -79,15 +85,18 @@ class Telling:
                 consumers=world.consumers,
                 clock=self.clock,
                 routes=self.routes(),
+                background=self._background(),
+                public_url=self.public_url,
             )
 
         return self.store.atomically(work)
 
-    def pass_time(self, handling: Handling = USUAL) -> int:
-        """What the passing of time does to incidents: acknowledgements run out; how many it changed."""
+    def pass_time(self) -> int:
+        """What the passing of time does to incidents: acknowledgements run out, old warnings get worse; how
+        many it changed."""
 
         def work() -> int:
-            now = self.clock.now()
+            now, handling = self.clock.now(), self.routes().handling
             if not tick(self.store.incidents(), now, handling):
                 return 0
             self.store.lock_outbox()
@@ -99,26 +108,74 @@ class Telling:
         return self.store.atomically(work)
 
     def _tell(self, run: Run, handling: Handling) -> None:
-        tenant = self._tenant(run.contract)
-        mine = _OfTenant(self.store, tenant)
-        if _is_quiet(_moved(mine, run, self.clock.now(), handling), mine, run):
+        handling = self._handled(handling)
+        if self._is_quiet(run, handling):
             return
         self.store.lock_outbox()
-        now = self.clock.now()
-        moved = _moved(mine, run, now, handling)
-        world = self._world(tenant, [*mine.incidents(), *moved.incidents])
+        tenant = self._tenant(run.contract)
+        known, moved = self._step(run, handling)
+        mine = [i for i in (*known, *moved.incidents) if (i.contract, i.table) == (run.contract, run.table)]
+        world = self._world(tenant, mine)
+        start = world.dataset_of(run.contract, run.table)
         notify(
             run,
-            store=mine,
+            store=self.store,
             outbox=self.store,
             contracts=world.contracts,
             dataset_of=world.dataset_of,
-            graph=world.graph,
+            graph=self._with_causes(start, world.graph, tenant),
             consumers=world.consumers,
             clock=self.clock,
             handling=handling,
             routes=self.routes(),
+            background=self._background(),
+            public_url=self.public_url,
         )
+
+    def _background(self) -> BackgroundOf:
+        """What the runs of tables tell; each table's are read once."""
+        kept: dict[tuple[str, str], tuple[Run, ...]] = {}
+
+        def known(incident: Incident) -> Background:
+            place = (incident.contract, incident.table)
+            if place not in kept:
+                kept[place] = self.store.runs(*place, limit=RUNS_LOOKED_AT)
+            return background(incident, kept[place])
+
+        return known
+
+    def _handled(self, given: Handling) -> Handling:
+        """What the route file says; a run that was given up is told at once, whatever it says."""
+        said = self.routes().handling
+        return said if given == USUAL else replace(said, errored_runs=given.errored_runs)
+
+    def _step(self, run: Run, handling: Handling) -> tuple[tuple[Incident, ...], Advance]:
+        """The incidents of the run's table, with the causes of these, and what the run makes of them."""
+        now = self.clock.now()
+        places = [(run.contract, run.table)]
+        known = tuple(known_incidents(self.store, places, now - handling.reopen_within).values())
+        return known, step(known, run, now, handling)
+
+    def _is_quiet(self, run: Run, handling: Handling) -> bool:
+        """Whether there is nothing to be told of a run; what it changed is then kept.
+
+        Most runs are so. They need no lineage, and wait for nobody.
+        """
+        known, moved = self._step(run, handling)
+        if moved.transitions or _open_of(run, (*moved.incidents, *known)):
+            return False
+        self.store.put_incidents(moved.incidents)
+        return True
+
+    def _with_causes(self, start: DatasetId, graph: Graph, tenant: str) -> Graph:
+        """The same lineage, with all that the datasets near ``start`` are made of, where causes may be."""
+        edges = dict.fromkeys(graph.edges)
+        asked: set[DatasetId] = set()
+        while new := datasets_near(start, Graph(tuple(edges))) - asked:
+            found = self.lineage.made_of(new, tenant)
+            edges |= dict.fromkeys(found)
+            asked |= new | {e.source.dataset for e in found}
+        return Graph(tuple(edges))
 
     def _tenant(self, contract_id: str) -> str:
         row = self.store.contract_rows([contract_id]).get(contract_id)
@@ -140,53 +197,6 @@ class Telling:
             graph=part.graph,
             consumers=part.consumers,
         )
-
-
-class _OfTenant:
-    """The incidents of one tenant's contracts."""
-
-    def __init__(self, store: TellingStore, tenant: str) -> None:
-        self._store, self._tenant = store, tenant
-
-    def incidents(self, resolved_since: datetime | None = None) -> tuple[Incident, ...]:
-        found = self._store.incidents(resolved_since)
-        rows = self._store.contract_rows({i.contract for i in found})
-        return tuple(i for i in found if i.contract in rows and rows[i.contract].tenant == self._tenant)
-
-    def put_incidents(self, incidents: Iterable[Incident], transitions: Iterable[Transition] = ()) -> None:
-        self._store.put_incidents(incidents, transitions)
-
-    def incident(self, fingerprint: str, *, to_change: bool = False) -> Incident | None:
-        return self._store.incident(fingerprint, to_change=to_change)
-
-    def transitions(self, fingerprint: str) -> tuple[Transition, ...]:
-        return self._store.transitions(fingerprint)
-
-    def put_told(
-        self, fingerprints: Iterable[str], audience: Audience, at: datetime
-    ) -> Mapping[str, datetime]:
-        return self._store.put_told(fingerprints, audience, at)
-
-    def told(self, fingerprints: Iterable[str]) -> Mapping[str, Mapping[Audience, datetime]]:
-        return self._store.told(fingerprints)
-
-    def table_transitions(self, contract_id: str, table: str, *, since: datetime) -> tuple[Transition, ...]:
-        return self._store.table_transitions(contract_id, table, since=since)
-
-
-def _moved(store: _OfTenant, run: Run, now: datetime, handling: Handling) -> Advance:
-    return step(store.incidents(resolved_since=now - handling.reopen_within), run, now, handling)
-
-
-def _is_quiet(moved: Advance, store: _OfTenant, run: Run) -> bool:
-    """Whether there is nothing to be told of a run; what it changed is then kept.
-
-    Most runs are so. They need no lineage, and wait for nobody.
-    """
-    if moved.transitions or _open_of(run, (*moved.incidents, *store.incidents())):
-        return False
-    store.put_incidents(moved.incidents)
-    return True
 
 
 def _open_of(run: Run, incidents: Collection[Incident]) -> bool:

@@ -78,6 +78,7 @@ class Review:
     state: str
     commit: str | None = None
     submitted: datetime | None = None
+    body: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -215,6 +216,7 @@ def read_review(fields: Fields) -> Review:
         state=fields.needed("state", fields.text("state")).lower(),
         commit=fields.commit("commit_id"),
         submitted=fields.moment("submitted_at"),
+        body=fields.text("body") or "",
     )
 
 

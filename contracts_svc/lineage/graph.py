@@ -113,6 +113,8 @@ class Channel:
 
     tool: str
     address: str
+    url: str = ""
+    """A link to it, for people."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

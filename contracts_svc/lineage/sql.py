@@ -19,6 +19,7 @@ from sqlglot.errors import SqlglotError
 
 from contracts_svc.errors import Location, Problem
 from contracts_svc.lineage.graph import ColumnRef, DatasetId, Edge, EdgeKind, EdgeType
+from contracts_svc.lineage.sql_forms import common_form
 from contracts_svc.lineage.sql_made import DIRECT, Gap, Made, TooLarge, Trace
 from contracts_svc.lineage.sql_query import QueryRelation
 from contracts_svc.lineage.sql_relations import Relation, TableRelation
@@ -153,6 +154,7 @@ class _Reader:
         if isinstance(tree, exp.Command):
             return
         self._fold(tree)
+        common_form(tree)
         for write in writes(tree):
             self._follow(write)
 
@@ -193,11 +195,15 @@ class _Reader:
             self.written.setdefault(dataset)
         if write.unfollowed is not None:
             kind = type(write.unfollowed).__name__.upper()
-            self._unresolved(write.unfollowed, dataset, f"a {kind} that stands alone is not followed")
+            reason = write.reason or f"a {kind} that stands alone is not followed"
+            self._unresolved(write.unfollowed, dataset, reason)
             return
         if write.query is None:
             if dataset is not None and write.defines:
                 self._define(dataset, write.columns)
+            return
+        if write.query.find(exp.MatchRecognize):
+            self._unresolved(write.query, dataset, "MATCH_RECOGNIZE is not followed")
             return
         try:
             self._resolve(write, write.query, dataset)
@@ -238,7 +244,8 @@ class _Reader:
                     star=rows.star(relation),
                 )
             )
-        if relation.open:
+        whole = not (relation.open or relation.may_have(""))
+        if not whole:
             gaps[Gap(relation.open, "which columns `*` stands for is not known")] = None
         if len(self.edges) + sum(len(column.uses) for column in made) > MAX_EDGES:
             raise TooLarge(f"the SQL text makes more than {MAX_EDGES:,} edges")
@@ -250,9 +257,9 @@ class _Reader:
         edges += self._gap_edges(gaps, dataset)
         edges += self._row_edges(resolver.reached(root), edges, dict(zip(names, made, strict=True)), dataset)
         self.edges.update(dict.fromkeys(edges))
-        if not relation.open and (write.defines or not write.target):
+        if whole and (write.defines or not write.target):
             self.made[dataset] = tuple(names)
-        if write.defines and not relation.open:
+        if write.defines and whole:
             self._define(dataset, names)
 
     def _note_standalone(self) -> None:
@@ -357,7 +364,7 @@ class _Reader:
                 continue
             source = self._dataset(name_of(table))
             self.reads.setdefault(source)
-            if dataset is not None:
+            if dataset not in (None, source):
                 self.edges.setdefault(self._table_edge(source, dataset, reason))
 
     def _unparsed(self, statement: Statement) -> None:

@@ -164,7 +164,7 @@ class QueryRelation:
                 else:
                     make = partial(item.relation.at, index)
                 yield Output(renamed.get(name, name), make)
-            if item.relation.open:
+            if item.relation.open or item.relation.may_have(""):
                 yield Output(None, Made, item.relation, excluded, star.sql())
 
     def _starred(self, projection: exp.Expr, qualifier: str) -> Sequence[Item] | None:

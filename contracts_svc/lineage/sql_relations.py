@@ -93,6 +93,8 @@ class FunctionRelation:
     names: Sequence[str]
     complete: bool
     make: Callable[[], Made]
+    struct: bool = False
+    """Whether its one column is a struct, whose fields are written as columns of it are."""
 
     @property
     def open(self) -> frozenset[DatasetId]:
@@ -108,7 +110,8 @@ class FunctionRelation:
     def column(self, name: str) -> Made | None:
         if name in self.names:
             return self.at(list(self.names).index(name))
-        return None if self.complete else replace(self._made, digest=digest(self._made.digest, name))
+        known = self.complete and not self.struct
+        return None if known else replace(self._made, digest=digest(self._made.digest, name))
 
     def at(self, index: int) -> Made:
         return replace(self._made, digest=digest(self._made.digest, str(index)))
@@ -192,7 +195,11 @@ class SetRelation:
         return not issubclass(self.kind, exp.Except)
 
     def may_have(self, name: str) -> bool:
-        return self.left.may_have(name)
+        # A long chain of unions is deep on its left: no recursion there.
+        current: Relation = self
+        while isinstance(current, SetRelation):
+            current = current.left
+        return current.may_have(name)
 
     def column(self, name: str) -> Made | None:
         if self.by_name:
@@ -287,7 +294,9 @@ class Pivoted:
             for aggregate in self._aggregates(before):
                 self.trace_in(trace, aggregate, EdgeType.AGGREGATION)
             for fields in self.pivot.fields:
-                self.trace_in(trace, fields, EdgeType.CONDITIONAL)
+                # What stands in IN (...) are values, however they are quoted.
+                decides = fields.this if isinstance(fields, exp.In) else fields
+                self.trace_in(trace, decides, EdgeType.CONDITIONAL)
         return replace(trace.made(), digest=digest(self.digest, before))
 
     @cached_property

@@ -19,7 +19,12 @@ from contracts_svc.lineage.sql_relations import (
     TableRelation,
 )
 
-_READERS = {"read_parquet", "parquet_scan", "read_csv", "read_csv_auto", "read_json", "read_json_auto"}
+_READERS = {
+    "cloud_files", "delta_scan", "gcs", "hdfs", "iceberg_scan", "parquet_scan", "read_avro", "read_blob",
+    "read_csv", "read_csv_auto", "read_files", "read_json", "read_json_auto", "read_json_objects",
+    "read_kafka", "read_ndjson", "read_parquet", "read_text", "read_xlsx", "s3", "s3cluster", "url",
+}  # fmt: skip
+"""Functions that read the files at an address, which comes first."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,15 +92,17 @@ class Sources:
             names.append(offset.name)
         arguments = [a for a in node.iter_expressions() if not isinstance(a, exp.TableAlias)]
         complete = bool(names) or isinstance(node, exp.Values)
-        return FunctionRelation(names, complete, lambda: self.made_of(arguments, position))
+        alias = node.args.get("alias")
+        # BigQuery's and Redshift's alias of an element, not of a table of them.
+        struct = isinstance(node, exp.Unnest) and isinstance(alias, exp.TableAlias) and alias.this is None
+        return FunctionRelation(names, complete, lambda: self.made_of(arguments, position), struct)
 
     def _table_function(self, node: exp.Table, position: int) -> Relation:
         function = node.this
         name = function.name if isinstance(function, exp.Anonymous) else function.sql_name()
-        files = [a for a in function.iter_expressions() if isinstance(a, exp.Literal) and a.is_string]
-        if name.lower() in _READERS and len(files) == 1:
-            file = exp.Table(this=exp.to_identifier(files[0].name, quoted=True))
-            return self.finder.base_table(file)
+        first = next(function.iter_expressions(), None)
+        if name.lower() in _READERS and isinstance(first, exp.Literal) and first.is_string:
+            return self.finder.base_table(exp.Table(this=exp.to_identifier(first.name, quoted=True)))
         # Named options (``header = true``) are no columns.
         arguments = [a for a in function.iter_expressions() if not isinstance(a, (exp.EQ, exp.PropertyEQ))]
         names = node.alias_column_names

@@ -10,6 +10,9 @@ from sqlglot.dialects.dialect import Dialect
 from sqlglot.errors import ParseError, TokenError
 from sqlglot.tokenizer_core import Token, TokenType
 
+from contracts_svc.lineage.sql_moves import moves_of
+from contracts_svc.lineage.sql_tokens import name_at, opens
+
 MAX_BYTES = 1_000_000
 """Longest text taken, in UTF-8 bytes."""
 MAX_TOKENS = 100_000
@@ -43,16 +46,17 @@ _MOVES_DATA = {
     TokenType.PIVOT,
     TokenType.UNPIVOT,
 }
-_RUNS = {"CALL", "EXEC", "EXECUTE", "EXPORT", "IMPORT", "LOAD", "REPLACE"}
-"""Statements that run others, or move data as a whole."""
-_TAKES_OVER = {"APPEND", "EXCHANGE", "SWAP"}
-_NO_NAMES = {
-    "AND", "AS", "CASE", "CROSS", "DISTINCT", "FROM", "FULL", "GROUP", "HAVING", "INNER", "INSERT",
-    "INTO", "JOIN", "LEFT", "LIMIT", "MERGE", "NATURAL", "ON", "OR", "ORDER", "OUTER", "QUALIFY",
-    "RIGHT", "SELECT", "SET", "THEN", "UNION", "UPDATE", "USING", "VALUES", "WHEN", "WHERE", "WITH",
+_NO_DATA = {
+    "ADD", "ANALYZE", "BEGIN", "CHECKPOINT", "CLUSTER", "COMMENT", "COMMIT", "DEALLOCATE", "DECLARE", "DENY",
+    "DESC", "DESCRIBE", "DETACH", "DISABLE", "DISCARD", "DROP", "ENABLE", "EXPLAIN", "FLUSH", "GRANT",
+    "INSTALL", "KILL", "LIST", "LISTEN", "LOCK", "LS", "MSCK", "NOTIFY", "OPTIMIZE", "PRAGMA", "PRINT",
+    "PURGE", "REFRESH", "REINDEX", "RELEASE", "REMOVE", "RESET", "RESUME", "REVOKE", "ROLLBACK", "SAVEPOINT",
+    "SECURITY", "SET", "SHOW", "START", "STOP", "SUSPEND", "SYSTEM", "TRUNCATE", "UNCACHE", "UNDROP",
+    "UNLOCK", "UNSET", "USE", "VACUUM",
 }  # fmt: skip
-"""Words that name no table unless they are quoted, in any dialect."""
-_BETWEEN = {"IF", "NOT", "EXISTS", "ONLY", "OVERWRITE", "TABLE"}
+"""Statements that move no data, whatever is written after these words."""
+_HOLDS_DATA = {"TABLE", "TABLES", "VIEW", "STREAM", "SNAPSHOT"}
+"""What a statement that changes a schema may be about where data can come with it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +133,7 @@ def _body(tokens: list[Token]) -> list[Token]:
 
 
 def _parsed(tokens: list[Token], sql: str, dialect: Dialect) -> Iterator[Statement]:
+    tokens = _respelt(tokens, dialect)
     try:
         trees = dialect.parser().parse(tokens, sql)
     except ParseError as error:
@@ -149,8 +154,17 @@ def _parsed(tokens: list[Token], sql: str, dialect: Dialect) -> Iterator[Stateme
         yield _named(tokens, Fault(TOO_DEEP, tokens[0].line, tokens[0].col, "split it into steps"))
     else:
         for tree in trees:
-            if isinstance(tree, exp.Command) and tree.name.upper() in ("UNLOAD", "EXECUTE"):
+            if isinstance(tree, exp.Command | exp.Execute) and (moves := moves_of(_spread(tokens, dialect))):
+                yield from map(Statement, moves)
+            elif isinstance(tree, exp.Execute):
+                fault = Fault(
+                    f"what {tree.this.sql(dialect)} does is not known", tokens[0].line, tokens[0].col
+                )
+                yield _named(tokens, fault)
+            elif isinstance(tree, exp.Command) and tree.name.upper() in ("UNLOAD", "EXECUTE"):
                 yield from _inner(tree, tokens, dialect)
+            elif isinstance(tree, exp.Command) and (body := _scheduled(tokens)):
+                yield from _parsed(body, sql, dialect)
             elif isinstance(tree, exp.Command) and _may_move(tree, tokens):
                 reason = f"this kind of statement ({tree.name.upper()}) is not followed"
                 yield _named(tokens, Fault(reason, tokens[0].line, tokens[0].col))
@@ -162,11 +176,48 @@ def _parsed(tokens: list[Token], sql: str, dialect: Dialect) -> Iterator[Stateme
                 yield Statement(tree)
 
 
+def _respelt(tokens: list[Token], dialect: Dialect) -> list[Token]:
+    """A statement as sqlglot knows it: MySQL's REPLACE INTO is an INSERT, Spark's REPLACE TABLE a CREATE,
+    Databricks' LIVE TABLE a TABLE."""
+    words = [t.text.upper() for t in tokens[:5]]
+    if words[0] == "REPLACE":
+        tokens = _spread(tokens, dialect)
+        given = tokens[1].text.upper() if len(tokens) > 1 else ""
+        before = "CREATE OR REPLACE" if given == "TABLE" else "INSERT" if given == "INTO" else "INSERT INTO"
+        return [*dialect.tokenize(before), *tokens[1:]]
+    if words[0] == "CREATE" and "LIVE" in words:
+        return [t for n, t in enumerate(tokens) if n >= len(words) or words[n] != "LIVE"]
+    return tokens
+
+
 def _may_move(command: exp.Command, tokens: Sequence[Token]) -> bool:
-    """Whether a statement that is kept as text may move data."""
-    if command.name.upper() in _RUNS or any(t.token_type in _MOVES_DATA for t in tokens):
+    """Whether a statement that is kept as text may move data: all but those known not to."""
+    name = command.name.upper()
+    if any(t.token_type in _MOVES_DATA for t in tokens):
         return True
-    return command.name.upper() == "ALTER" and any(t.text.upper() in _TAKES_OVER for t in tokens)
+    if name == "ALTER":  # what moves data of these is followed
+        return False
+    if name == "CREATE":
+        return any(t.text.upper() in _HOLDS_DATA for t in tokens)
+    return name.partition(" ")[0] not in _NO_DATA
+
+
+def _scheduled(tokens: list[Token]) -> list[Token]:
+    """The statement that a task runs: ``CREATE TASK name ... AS statement``."""
+    words = [t.text.upper() for t in tokens]
+    if words[0] != "CREATE" or "TASK" not in words[:4] or "AS" not in words:
+        return []
+    return _body(tokens[words.index("AS") + 1 :])
+
+
+def _spread(tokens: list[Token], dialect: Dialect) -> list[Token]:
+    """All tokens of a statement: of some kinds sqlglot keeps what follows the first word as one."""
+    if len(tokens) != 2 or tokens[1].token_type is not TokenType.STRING:
+        return tokens
+    try:
+        return [tokens[0], *dialect.tokenize(tokens[1].text)]
+    except TokenError:
+        return tokens
 
 
 def _inner(command: exp.Command, tokens: list[Token], dialect: Dialect) -> Iterator[Statement]:
@@ -223,7 +274,7 @@ def _named(tokens: Sequence[Token], fault: Fault) -> Statement:
     target: str | None = None
     for at, token in enumerate(tokens):
         if token.token_type in _BEFORE_A_SOURCE or token.token_type in _BEFORE_A_TARGET:
-            name = _name_at(tokens, at + 1)
+            name = name_at(tokens, at + 1)
             if name is None:
                 continue
             if token.token_type in _BEFORE_A_SOURCE:
@@ -232,37 +283,6 @@ def _named(tokens: Sequence[Token], fault: Fault) -> Statement:
                 target = name
             elif name != target:
                 sources.setdefault(name)
-        elif token.token_type is TokenType.ALIAS and _opens(tokens, at + 1):
+        elif token.token_type is TokenType.ALIAS and opens(tokens, at + 1):
             defined.add(tokens[at - 1].text.lower())
     return Statement(None, fault, tuple(s for s in sources if s.lower() not in defined), target)
-
-
-def _opens(tokens: Sequence[Token], at: int) -> bool:
-    return at < len(tokens) and tokens[at].token_type is TokenType.L_PAREN
-
-
-def _name_at(tokens: Sequence[Token], at: int) -> str | None:
-    """The dotted name that begins here, key words such as IF NOT EXISTS passed over; None for a
-    call of a function."""
-    while at < len(tokens) and tokens[at].text.upper() in _BETWEEN:
-        at += 1
-    if at < len(tokens) and _is_key_word(tokens[at]):
-        return None
-    parts: list[str] = []
-    while at < len(tokens) and _is_word(tokens[at]):
-        parts.append(tokens[at].text)
-        if at + 1 >= len(tokens) or tokens[at + 1].token_type is not TokenType.DOT:
-            break
-        at += 2
-    called = _opens(tokens, at + 1) and tokens[at + 1].start == tokens[at].end + 1
-    return None if called else ".".join(parts) or None
-
-
-def _is_key_word(token: Token) -> bool:
-    quoted = token.token_type in (TokenType.IDENTIFIER, TokenType.STRING)
-    return not quoted and token.text.upper() in _NO_NAMES
-
-
-def _is_word(token: Token) -> bool:
-    quoted = token.token_type in (TokenType.IDENTIFIER, TokenType.STRING)
-    return quoted or token.text.replace("_", "a").isalnum()

@@ -19,12 +19,17 @@ _ROW_PICKERS = (exp.Lag, exp.Lead, exp.FirstValue, exp.LastValue, exp.NthValue)
 # Aggregates that sqlglot has no class for, by name.
 _AGGREGATES = frozenset(
     {
-        "arbitrary", "bitstring_agg", "collect_list", "collect_set", "entropy", "favg", "fsum", "geomean",
-        "geometric_mean", "group_concat", "histogram", "kahan_sum", "kurtosis", "kurtosis_pop", "listagg",
-        "mad", "mode", "product", "reservoir_quantile", "skewness", "string_agg", "sumkahan", "wavg",
-        "weighted_avg",
+        "approx_most_frequent", "arbitrary", "array_union_agg", "bitstring_agg", "bitwise_and_agg",
+        "bitwise_or_agg", "checksum", "collect_list", "collect_set", "entropy", "every", "favg", "fsum",
+        "geomean", "geometric_mean", "group_concat", "histogram", "hll", "hll_accumulate", "hll_combine",
+        "json_agg", "json_object_agg", "jsonb_agg", "jsonb_object_agg", "kahan_sum", "kurtosis",
+        "kurtosis_pop", "listagg", "mad", "map_agg", "map_union", "mode", "multimap_agg", "numeric_histogram",
+        "object_agg", "product", "qdigest_agg", "range_agg", "reservoir_quantile", "set_agg", "set_union",
+        "skewness", "string_agg", "sumkahan", "tdigest_agg", "wavg", "weighted_avg", "xmlagg",
     }
 )  # fmt: skip
+# Aggregates whose value is one of those that they sort: ``percentile_cont(0.5) WITHIN GROUP (ORDER BY x)``.
+_OF_SORTED = ("percentile_cont", "percentile_disc", "mode", "approx_percentile", "median")
 
 
 class Surroundings(Protocol):
@@ -82,7 +87,13 @@ def _parts(node: exp.Expr, used: EdgeType, around: Surroundings | None) -> Itera
     elif isinstance(node, exp.Window):
         yield from _window(node, used, around)
     elif isinstance(node, exp.WithinGroup):
-        yield from _present(_raised(used, EdgeType.AGGREGATION), node.this, node.expression)
+        aggregated = _raised(used, EdgeType.AGGREGATION)
+        yield (node.this, aggregated)
+        name = node.this.name if isinstance(node.this, exp.Anonymous) else node.this.sql_name()
+        if name.lower() in _OF_SORTED:
+            yield from ((ordered.this, aggregated) for ordered in node.expression.expressions)
+        else:
+            yield from _present(aggregated, node.expression)
     elif isinstance(node, exp.Order):
         # The order inside of an aggregate (``array_agg(x ORDER BY y)``).
         yield from ((child, used if used not in DIRECT else EdgeType.SORT) for child in node.expressions)

@@ -7,6 +7,9 @@ from dataclasses import dataclass
 
 from sqlglot import exp
 
+from contracts_svc.lineage.sql_forms import single_inserts
+from contracts_svc.lineage.sql_moves import renamed
+
 WRITTEN = "contracts_written"
 """Key in a table node's meta: its name as the statement has it, before names are folded."""
 
@@ -19,6 +22,8 @@ class Write:
     query: exp.Query | None = None
     unfollowed: exp.Expr | None = None
     """What gives the rows where it is no query that can be followed."""
+    reason: str = ""
+    """Why it cannot."""
     columns: tuple[str, ...] = ()
     """Target columns by position, where the statement lists them."""
     by_name: bool = False
@@ -51,6 +56,11 @@ def writes(tree: exp.Expr) -> Iterator[Write]:
         if isinstance(cte.this, exp.DML):
             yield from writes(cte.this.copy())
             cte.set("this", _returned(cte.this))
+    returning = tree.args.get("returning")
+    if isinstance(returning, exp.Returning) and isinstance(returning.args.get("into"), exp.Expr):
+        into = returning.args["into"]
+        returning.pop()
+        yield Write(target=_put_into(into), unfollowed=tree, reason=_OUTPUT)
     if isinstance(tree, exp.Query):
         into = tree.args.get("into")
         tree.set("into", None)
@@ -67,6 +77,15 @@ def writes(tree: exp.Expr) -> Iterator[Write]:
         yield from _delete(tree)
     elif isinstance(tree, exp.Copy):
         yield from _copy(tree)
+    elif isinstance(tree, exp.MultitableInserts):
+        for single in single_inserts(tree):
+            yield from writes(single)
+    elif isinstance(tree, exp.Cache) and isinstance(tree.expression, exp.Query):
+        yield Write(target=name_of(tree.this), query=tree.expression, defines=True)
+    elif isinstance(tree, exp.Export) and isinstance(tree.this, exp.Query):
+        yield Write(target=_address(tree.args.get("options")), query=tree.this, defines=True)
+    elif isinstance(tree, exp.LoadData) and isinstance(tree.args.get("inpath"), exp.Expr):
+        yield Write(target=name_of(tree.this), query=_everything(_file(tree.args["inpath"].name)))
     elif isinstance(tree, exp.Pivot):
         yield Write(target=None, unfollowed=tree)
     elif isinstance(tree, (exp.Drop, exp.TruncateTable, exp.Alter)):
@@ -81,6 +100,8 @@ def _create(tree: exp.Create) -> Iterator[Write]:
     clone = tree.args.get("clone")
     if isinstance(query, exp.Query):
         yield Write(target=target, query=_with(tree, query), columns=columns, defines=True)
+        if (to := tree.find(exp.ToTableProperty)) is not None:  # ClickHouse: the view only feeds this table
+            yield Write(target=name_of(to.this), query=_everything(tree.this), by_name=True)
     elif isinstance(query, exp.Expr):
         yield Write(target=target, unfollowed=query)
     elif isinstance(clone, exp.Clone) and isinstance(clone.this, exp.Table):
@@ -139,6 +160,16 @@ def _delete(tree: exp.Delete) -> Iterator[Write]:
     if where := tree.args.get("where"):
         select.set("where", where.copy())
     yield Write(target=name_of(tree.this), query=_with(tree, select), by_name=True, in_place=True)
+
+
+_OUTPUT = "what OUTPUT puts into a table is not followed"
+
+
+def _put_into(into: exp.Expr) -> str:
+    """The table of ``OUTPUT ... INTO log(id)``, which looks like a call."""
+    if isinstance(into, exp.Func) and not isinstance(into, exp.Anonymous):
+        return into.sql_name().lower()
+    return name_of(into) or into.name
 
 
 def _returned(tree: exp.Expr) -> exp.Expr:
@@ -214,18 +245,34 @@ def _assigned(
 
 def _copy(tree: exp.Copy) -> Iterator[Write]:
     """``COPY (query) TO 'file'`` and ``COPY table FROM 'file'``."""
-    files = [name_of(f) for f in tree.args.get("files") or () if name_of(f)]
+    given = tree.args.get("files") or ()
+    files = [name_of(f) for f in given if name_of(f)]
     inner = tree.this
     into_table = bool(tree.args.get("kind"))
     if into_table:
+        for query in (f.unnest() for f in given if isinstance(f, exp.Subquery)):
+            if isinstance(query, exp.Query):
+                yield Write(target=name_of(inner), query=query, columns=_listed(inner))
         for file in files:
-            source = exp.Table(this=exp.to_identifier(file, quoted=True))
-            source.meta[WRITTEN] = file
-            yield Write(target=name_of(inner), query=_everything(source), columns=_listed(inner))
+            yield Write(target=name_of(inner), query=_everything(_file(file)), columns=_listed(inner))
     elif files:
         query = inner.unnest() if isinstance(inner, exp.Subquery) else _everything(inner)
         if isinstance(query, exp.Query):
             yield Write(target=files[0], query=query, defines=True)
+
+
+def _file(name: str) -> exp.Table:
+    source = exp.Table(this=exp.to_identifier(name, quoted=True))
+    source.meta[WRITTEN] = name
+    return source
+
+
+def _address(options: exp.Expr | None) -> str | None:
+    """``uri`` among the options of BigQuery's EXPORT DATA."""
+    for option in options.expressions if options is not None else ():
+        if isinstance(option, exp.Property) and option.name.lower() == "uri":
+            return str(option.args["value"].name)
+    return None
 
 
 def _changed(tree: exp.Expr) -> Iterator[Write]:
@@ -238,6 +285,9 @@ def _changed(tree: exp.Expr) -> Iterator[Write]:
             yield Write(target=name_of(table))
             if (swap := tree.find(exp.SwapTable)) is not None:
                 yield Write(target=name_of(table), query=_everything(swap.this), by_name=True)
+                yield Write(target=name_of(swap.this), query=_everything(table), by_name=True)
+            if (rename := tree.find(exp.AlterRename)) is not None:
+                yield from writes(renamed(name_of(table), name_of(rename.this)))
 
 
 def _valued(values: exp.Values) -> exp.Query | None:

@@ -114,7 +114,7 @@ def _figure(check: Check, values: Values, past: Past, now: Now) -> Json:
         if past.newest is None:
             return "no earlier run tells which files are new"
         last = past.newest
-        return float(sum(f.size for f in now.files if f.modified and f.modified.timestamp() > last))
+        return float(sum(f.size for f in now.files if f.published and f.published.timestamp() > last))
     if "of" in values:
         return values["part"] / values["of"] if values["of"] else "there are no rows"
     return values.get("value")

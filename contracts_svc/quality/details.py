@@ -114,10 +114,10 @@ def published(parts: Iterable[Breakdown], layout: Layout) -> datetime | None:
     """When the first of these parts was last changed; without parts, when the table was. None: not known."""
     last: dict[str, datetime] = {}
     for file in layout.files:
-        if file.modified is None:
+        if file.published is None:
             return None
         name = where(file)
-        last[name] = max(last.get(name, file.modified), file.modified)
+        last[name] = max(last.get(name, file.published), file.published)
     bad = [last[p.where] for p in parts if p.where in last]
     return min(bad) if bad else max(last.values(), default=None)
 
@@ -126,3 +126,10 @@ def ordered(parts: Mapping[str, int]) -> tuple[Breakdown, ...]:
     """Worst first; equals in natural order."""
     worst = sorted(parts.items(), key=lambda item: (-item[1], natural(item[0])))
     return tuple(Breakdown(where=name, failing=count) for name, count in worst[:MOST_PARTS])
+
+
+def all_rows(layout: Layout) -> exp.Select:
+    """Every row: the columns of the contract, as far as they are there, as values of its types."""
+    columns = [(c.stored_name, layout.columns[c.path].expression) for c in layout.table.columns]
+    there = [exp.alias_(value.copy(), name, quoted=True) for name, value in columns if value is not None]
+    return exp.select(*there).from_(table_named(layout.table.name))

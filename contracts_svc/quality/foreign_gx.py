@@ -11,8 +11,10 @@ from collections.abc import Callable, Mapping
 from decimal import Decimal
 from types import MappingProxyType
 
+from sqlglot import exp
+
 from contracts_svc.model import Json
-from contracts_svc.quality import foreign
+from contracts_svc.quality import foreign, foreign_gx_rows
 from contracts_svc.quality.foreign import NotTranslated, Translated
 from contracts_svc.quality.kind import RuleAt
 from contracts_svc.runs import Operator, Threshold, Unit
@@ -51,7 +53,7 @@ _NAMES = ("type", "expectation_type", "expectation", "kwargs")
 def _snake(name: str) -> str:
     """``ExpectColumnToExist`` and ``minValue`` as the snake_case names."""
     parts = "".join(f"_{c.lower()}" if c.isupper() else c for c in name)
-    return parts.removeprefix("_")
+    return parts.removeprefix("_").replace("__", "_")
 
 
 def _column(at: RuleAt, arguments: Arguments) -> tuple[str, ...]:
@@ -165,6 +167,25 @@ def _figure(name: str) -> Callable[[RuleAt, Arguments], tuple[Translated, ...]]:
     return make
 
 
+def _proportion(at: RuleAt, arguments: Arguments) -> tuple[Translated, ...]:
+    return foreign_gx_rows.proportion(_limits(arguments), at, arguments)
+
+
+def _equal_set(at: RuleAt, arguments: Arguments) -> tuple[Translated, ...]:
+    return *_listed("enum")(at, arguments), *foreign_gx_rows.contains(at, arguments)
+
+
+def _eq(one: exp.Expr, other: exp.Expr) -> exp.Expr:
+    return exp.EQ(this=one, expression=other)
+
+
+def _greater(at: RuleAt, arguments: Arguments) -> tuple[Translated, ...]:
+    operator = exp.GTE if arguments.get("or_equal") else exp.GT
+    return foreign_gx_rows.pair(lambda a, b: operator(this=a, expression=b))(at, arguments)
+
+
+_PAIR = {"column_a", "column_b", "ignore_row_if"}
+_SUM = {"column_list", "sum_total", "ignore_row_if"}
 _RANGE = {"min_value", "max_value", "strict_min", "strict_max"}
 _Row = tuple[Callable[[RuleAt, Arguments], tuple[Translated, ...]], set[str]]
 
@@ -190,6 +211,14 @@ EXPECTATIONS: Mapping[str, _Row] = MappingProxyType(
         "expect_column_median_to_be_between": (_figure("median"), _RANGE),
         "expect_column_stdev_to_be_between": (_figure("stddev"), _RANGE),
         "expect_column_unique_value_count_to_be_between": (_figure("distinct"), _RANGE),
+        "expect_column_proportion_of_unique_values_to_be_between": (_proportion, _RANGE),
+        "expect_column_values_to_be_null": (foreign_gx_rows.null, set()),
+        "expect_column_values_to_not_match_regex": (foreign_gx_rows.not_regex, {"regex"}),
+        "expect_column_distinct_values_to_contain_set": (foreign_gx_rows.contains, {"value_set"}),
+        "expect_column_distinct_values_to_equal_set": (_equal_set, {"value_set"}),
+        "expect_column_pair_values_to_be_equal": (foreign_gx_rows.pair(_eq), _PAIR),
+        "expect_column_pair_values_a_to_be_greater_than_b": (_greater, _PAIR | {"or_equal"}),
+        "expect_multicolumn_sum_to_equal": (foreign_gx_rows.row_sum, _SUM),
     }
 )
 """Expectation -> what makes checks of it, and the arguments that it reads."""

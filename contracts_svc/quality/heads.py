@@ -55,12 +55,26 @@ def _csv(text: str, reading: Reading, *, whole: bool) -> tuple[str, ...]:
     if not reading.header:
         known = reading.names[: len(record)]
         return known + tuple(f"column{i}" for i in range(len(known), len(record)))
+    record = _named(record)
     seen: set[str] = set()
     for name in record:
         if name.casefold() in seen:
             raise NoHead(f"its first line names the column {name} twice")
         seen.add(name.casefold())
     return tuple(record)
+
+
+def _named(record: list[str]) -> list[str]:
+    """The names of a first line; a column without one (pandas leaves that of an index empty) is ``column``
+    and its place, counted from 0."""
+    taken = {name.casefold() for name in record}
+    found = []
+    for place, written in enumerate(record):
+        name = written or f"column{place}"
+        while not written and name in taken:
+            name += "_"
+        found.append(name)
+    return found
 
 
 def _keys(text: str) -> tuple[str, ...]:
@@ -79,5 +93,6 @@ def _keys(text: str) -> tuple[str, ...]:
             at = len(text) if end < 0 else end + 1
             continue
         if isinstance(document, dict):
-            found |= dict.fromkeys(document)
+            # An engine has no columns without a name, and a contract none either.
+            found |= dict.fromkeys(key for key in document if key)
     return tuple(found)

@@ -10,7 +10,7 @@ from hashlib import blake2b
 from contracts_svc.files import PARQUET, Bound, Bounds, DataFile, Footer, Reading, StoredColumn
 from contracts_svc.model import Json
 
-_FORMAT = "3"
+_FORMAT = "4"
 
 
 def key(columns: Collection[str], reading: Reading = PARQUET) -> str:

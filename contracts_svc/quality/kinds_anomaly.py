@@ -121,7 +121,7 @@ def _of_columns(promises: Promises, *, kind: str, title: str) -> Iterator[Check 
 
 
 def _newest(check: Check, layout: Layout) -> Values:
-    times = [f.modified.timestamp() for f in layout.files if f.modified is not None]
+    times = [f.published.timestamp() for f in layout.files if f.published is not None]
     return {"newest": max(times, default=None)}
 
 

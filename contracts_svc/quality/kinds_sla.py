@@ -6,7 +6,7 @@ promises it is told so; a single run skips it and says why.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from functools import partial
 
@@ -57,41 +57,87 @@ def _found_end(check: Check, values: Values, now: datetime) -> str:
     return f"{texts.duration(left)} left" if left > timedelta() else f"over since {texts.duration(-left)}"
 
 
-def _over_time(promises: Promises, *, name: str, kind: str) -> Iterator[Check]:
+def _over_time(promises: Promises, *, name: str, kind: str, make: _Bound) -> Iterator[Check | Unsupported]:
     for level in sla.levels(promises, name):
-        if sla.about(level, promises):
-            written = f"{level.promise.value} {level.promise.unit or ''}".strip()
-            yield Check(
-                id=f"{level.table.name}.{kind}",
-                kind=kind,
-                table=level.table.name,
-                arguments={"value": level.promise.value, "unit": level.promise.unit},
-                title=f"{level.promise.property} of {level.table.name}: {written}",
-                at=level.promise.at,
-            )
+        if not sla.about(level, promises):
+            continue
+        written = f"{level.promise.value} {level.promise.unit or ''}".strip()
+        threshold = make(level)
+        if isinstance(threshold, str):
+            yield level.unsupported(f"{written} {threshold}")
+            continue
+        yield Check(
+            id=f"{level.table.name}.{kind}",
+            kind=kind,
+            table=level.table.name,
+            arguments={"value": level.promise.value, "unit": level.promise.unit},
+            thresholds=(threshold,),
+            title=f"{level.promise.property} of {level.table.name}: {written}",
+            at=level.promise.at,
+        )
 
 
-def _stated(check: Check) -> str:
-    return f"{check.arguments['value']} {check.arguments['unit'] or ''}".strip()
+_Bound = Callable[[sla.Level], Threshold | str]
+"""The bound that a service level states, or why it states none."""
 
 
-def _history(*, key: str, name: str, purpose: str, source: str, judged: str) -> CheckKind:
+def _share(level: sla.Level, *, operator: Operator) -> Threshold | str:
+    """A part of the runs, in percent; a number without a unit is one too, up to 1 a ratio."""
+    found = service_levels.amount(level.promise)
+    if found is None or found[1] not in ("share", "unit "):
+        return "is no part of the time, as 99.5 %"
+    percent = found[0] * 100 if found[1] == "unit " and found[0] <= 1 else found[0]
+    return Threshold(operator, percent) if 0 <= percent <= 100 else "is not between 0 and 100 %"
+
+
+def _at_most(level: sla.Level) -> Threshold | str:
+    length = sla.length(level.promise)
+    if length is None or length <= timedelta():
+        return "is not a length of time"
+    return Threshold(Operator.LESS_OR_EQUAL, length.total_seconds())
+
+
+def _expected_share(check: Check) -> str:
+    (threshold,) = check.thresholds
+    word = "at least" if threshold.operator is Operator.GREATER_OR_EQUAL else "at most"
+    return f"{word} {texts.figure(threshold.value)} % of the runs of 30 days"
+
+
+def _found_share(check: Check, values: Values, now: datetime) -> str:
+    many = f"{values['of']:,} run" + ("s" if values["of"] > 1 else "")
+    return f"{texts.figure(round(values['value'], 3))} % of {many}"
+
+
+def _expected_time(check: Check) -> str:
+    return f"at most {texts.duration(timedelta(seconds=check.thresholds[0].value))}"
+
+
+def _found_time(check: Check, values: Values, now: datetime) -> str:
+    if not values["of"]:
+        return "no incident in 30 days"
+    many = f"{values['of']:,} incident" + ("s" if values["of"] > 1 else "")
+    return f"as long as {texts.duration(timedelta(seconds=values['value']))}, of {many}"
+
+
+def _history(*, key: str, name: str, purpose: str, source: str, judged: str, make: _Bound) -> CheckKind:
+    share = judged == _RUNS
     return CheckKind(
         key=key,
         purpose=purpose,
         source=f"slaProperties {source} with value, unit",
         origin=Origin.HISTORY,
-        promised=partial(_over_time, name=name, kind=key),
-        subject=_stated,
-        expected=_stated,
+        promised=partial(_over_time, name=name, kind=key, make=make),
+        subject=_expected_share if share else _expected_time,
+        expected=_expected_share if share else _expected_time,
+        found=_found_share if share else _found_time,
         judged=judged,
         merge={"value": Merge.NEVER},
         whole_table=lambda check: True,
     )
 
 
-_INCIDENTS = "it is judged from incidents, not from one look at the data"
-_RUNS = "it is judged from many runs, not from one look at the data"
+_INCIDENTS = "it is judged from incidents, and there is no history of them here"
+_RUNS = "it is judged from many runs, and there is no history of them here"
 
 
 def _until(*, key: str, name: str, purpose: str, source: str, severity: Severity) -> CheckKind:
@@ -131,6 +177,7 @@ KINDS: tuple[CheckKind, ...] = (
         purpose="Checks that the data can be read for as large a part of the time as promised.",
         source="availability (av, uptime)",
         judged=_RUNS,
+        make=partial(_share, operator=Operator.GREATER_OR_EQUAL),
     ),
     _history(
         key="error-rate",
@@ -138,6 +185,7 @@ KINDS: tuple[CheckKind, ...] = (
         purpose="Checks that no larger part of the runs fails than promised.",
         source="errorRate (er)",
         judged=_RUNS,
+        make=partial(_share, operator=Operator.LESS_OR_EQUAL),
     ),
     _history(
         key="time-to-detect",
@@ -145,6 +193,7 @@ KINDS: tuple[CheckKind, ...] = (
         purpose="Checks that what goes wrong is noticed within the promised time.",
         source="timeToDetect (td)",
         judged=_INCIDENTS,
+        make=_at_most,
     ),
     _history(
         key="time-to-notify",
@@ -152,6 +201,7 @@ KINDS: tuple[CheckKind, ...] = (
         purpose="Checks that consumers are told within the promised time.",
         source="timeToNotify (tn)",
         judged=_INCIDENTS,
+        make=_at_most,
     ),
     _history(
         key="time-to-repair",
@@ -159,5 +209,6 @@ KINDS: tuple[CheckKind, ...] = (
         purpose="Checks that what went wrong is put right within the promised time.",
         source="timeToRepair (tr)",
         judged=_INCIDENTS,
+        make=_at_most,
     ),
 )

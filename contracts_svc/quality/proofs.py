@@ -42,23 +42,36 @@ def facts(rows: int, bounds: Mapping[str, Bounds]) -> Facts:
 
 def prove(aggregate: exp.Expr, known: Facts) -> Json:
     """The value of an aggregate over the rows of a file, as an engine gives it. Raises Unproved."""
+    return prover(aggregate)(known)
+
+
+def prover(aggregate: exp.Expr) -> Callable[[Facts], Json]:
+    """What proves an aggregate of one file after the other; see :func:`prove`."""
     match aggregate:
-        case exp.Coalesce(this=exp.CountIf() as count):
-            return _count(count.this, known)
+        case exp.Coalesce(this=exp.CountIf(this=exp.Expr() as condition)):
+            names = _names(condition)
+            return lambda known: _count(condition, names, known)
         case exp.Count(this=exp.Star()):
-            return known.rows
+            return lambda known: known.rows
         case exp.AtTimeZone(
             this=exp.Cast(this=exp.Filter() as found), args={"zone": exp.Literal(this="UTC")}
         ):
-            return _extreme(found, known)
+            return lambda known: _extreme(found, known)
         case exp.Filter():
-            return _extreme(aggregate, known)
+            return lambda known: _extreme(aggregate, known)
+    return _unproved
+
+
+def _unproved(known: Facts) -> Json:
     raise Unproved
 
 
-def _count(condition: exp.Expr, known: Facts) -> int:
-    """How many rows meet a condition."""
-    names = {c.name.casefold() for c in condition.find_all(exp.Column)}
+def _names(condition: exp.Expr) -> frozenset[str]:
+    return frozenset(c.name.casefold() for c in condition.find_all(exp.Column))
+
+
+def _count(condition: exp.Expr, names: frozenset[str], known: Facts) -> int:
+    """How many rows meet a condition on columns of these names."""
     if len(names) != 1:
         return _of_all(_truths(condition, known), known.rows)
     # The rows with a value of the only column, and those without one, one after the other.
@@ -234,7 +247,7 @@ def _extreme(filtered: exp.Filter, known: Facts) -> Json:
         return None
     if found is None or found.nulls is None or found.least is None or found.most is None:
         raise Unproved
-    if _count(condition, known) != known.rows - found.nulls:
+    if _count(condition, _names(condition), known) != known.rows - found.nulls:
         raise Unproved
     value = found.least if isinstance(function, exp.Min) else found.most
     if isinstance(value, datetime):

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -23,7 +24,7 @@ from contracts_svc.quality.kind import FEW, Merge, table_named
 from contracts_svc.quality.kinds import KIND_OF, Origin
 from contracts_svc.quality.kinds_files import DOCUMENT
 from contracts_svc.quality.layout import Layout
-from contracts_svc.quality.proofs import Facts, Unproved, facts, prove
+from contracts_svc.quality.proofs import Facts, Unproved, facts, prover
 from contracts_svc.quality.reach import ELEMENT
 from contracts_svc.runs import Check, Plan
 
@@ -164,18 +165,20 @@ def _digest(*parts: str) -> str:
 # --- what is known without reading a file ---------------------------------------------------------
 
 
-def proofs(wanted: Sequence[Figure], layout: Layout) -> dict[tuple[str, str], Json]:
-    """File path and figure key -> its value, where the footer proves it."""
+def proofs(
+    wanted: Sequence[Figure], layout: Layout, known: Container[tuple[str, str]] = ()
+) -> dict[tuple[str, str], Json]:
+    """File path and figure key -> its value, where the footer proves it and it is not ``known``."""
     found: dict[tuple[str, str], Json] = {}
+    provers = [(f.key, prover(f.expression)) for f in wanted]
     for file in layout.files:
-        known = _facts(file, layout)
-        if known is None:
+        missing = [(key, prove) for key, prove in provers if (file.path, key) not in known]
+        told = _facts(file, layout) if missing else None
+        if told is None:
             continue
-        for figure in wanted:
-            try:
-                found[file.path, figure.key] = prove(figure.expression, known)
-            except Unproved:
-                continue
+        for key, prove in missing:
+            with suppress(Unproved):
+                found[file.path, key] = prove(told)
     return found
 
 

@@ -9,7 +9,9 @@ are a second wall, not this one.
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 from dataclasses import dataclass
+from functools import lru_cache
 
 import sqlglot
 from sqlglot import exp
@@ -20,6 +22,8 @@ from contracts_svc.quality.kind import table_named
 
 LONGEST = 20_000
 """Characters of a query."""
+SHORT = 100
+"""Rows of a list that may be joined with every row."""
 DEEPEST = 200
 """Levels of nesting."""
 
@@ -49,6 +53,10 @@ _FORBIDDEN: dict[type[exp.Expr], str] = {
     exp.TableSample: "it samples rows, so its result is not always the same",
     exp.Lateral: "it calls a function as a table",
     exp.Unnest: "it calls a function as a table",
+    exp.Describe: "it is not a SELECT",
+    exp.Summarize: "it is not a SELECT",
+    exp.HistoricalData: "it asks for an old version of a table",
+    exp.Version: "it asks for an old version of a table",
 }
 
 
@@ -107,6 +115,9 @@ def read(text: str, contract: Contract, table: Table, column: Column | None) -> 
     tree = _parsed(_filled(text, table, column))
     _allow_nodes(tree)
     tables = _bind_tables(tree, contract)
+    short = {c.alias.casefold() for c in tree.find_all(exp.CTE) if _is_one_row(c.this)}
+    for select in tree.find_all(exp.Select):
+        _allow_joins(select, short)
     own = tables == (table.name,)
     return Query(tree=tree, tables=tables, counts_rows=own and _counts_rows(tree))
 
@@ -137,6 +148,13 @@ _CLOCK = frozenset(("now", "today", "yesterday", "tomorrow"))
 def condition(query: str) -> exp.Expr | None:
     """What a ``SELECT count(*) FROM table WHERE condition`` counts rows by, its columns by their own
     names; None where the query is not so simple that it says the same inside of another one."""
+    found = _condition(query)
+    return None if found is None else found.copy()
+
+
+@lru_cache(maxsize=4096)
+def _condition(query: str) -> exp.Expr | None:
+    # Asked for several times in a run, of each rule; to parse it takes most of the time.
     tree = sqlglot.parse_one(query, dialect="duckdb")
     if not isinstance(tree, exp.Select) or len(tree.expressions) != 1 or tree.args.get("distinct"):
         return None
@@ -217,8 +235,50 @@ def _allow_nodes(tree: exp.Expr) -> None:
             raise Refused("it is recursive")
         if isinstance(node, exp.Table) and not isinstance(node.this, exp.Identifier):
             raise Refused("it calls a function as a table")
+        if isinstance(node, exp.DataType) and node.this == exp.DType.USERDEFINED:
+            raise Refused(f"it names the type {node.sql(dialect='duckdb')}, which is not known")
         if isinstance(node, exp.Func):
             _allow_function(node)
+
+
+def _allow_joins(select: exp.Select, short: Collection[str]) -> None:
+    """Refuse what joins every row with every row: of a large table, nothing bounds it but time."""
+    joins: list[exp.Join] = select.args.get("joins") or []
+    if any((j.method or "").upper() == "POSITIONAL" for j in joins):
+        raise Refused("it joins rows by their positions, so its result is not always the same")
+    first = select.args.get("from_")
+    together = [*([first.this] if first is not None else []), *(j.this for j in joins if not _is_linked(j))]
+    many = sum(not _is_short(each) and each.name.casefold() not in short for each in together)
+    where = select.args.get("where")
+    # Tables that are listed with commas may be linked by conditions.
+    linked = [] if where is None else [e for e in where.find_all(exp.EQ) if len(_tables_of(e)) > 1]
+    if many - 1 > len(linked):
+        raise Refused("it joins every row of a table with every row of another")
+
+
+def _is_linked(join: exp.Join) -> bool:
+    on = join.args.get("on")
+    natural = (join.method or "").upper() == "NATURAL"
+    return natural or bool(join.args.get("using")) or (on is not None and len(_tables_of(on)) > 1)
+
+
+def _is_short(joined: exp.Expr) -> bool:
+    """Whether it is a query of aggregates only, which gives one row, or a short list of values."""
+    inner = joined.this if isinstance(joined, exp.Subquery) else joined
+    if isinstance(inner, exp.Values):
+        return len(inner.expressions) <= SHORT
+    return _is_one_row(inner)
+
+
+def _is_one_row(query: exp.Expr) -> bool:
+    if not isinstance(query, exp.Select) or query.args.get("group"):
+        return False
+    return all(e.find(exp.AggFunc) and not e.find(exp.Window) for e in query.expressions)
+
+
+def _tables_of(condition: exp.Expr) -> set[str]:
+    """The tables whose columns it names; a column that does not say counts as one of its own."""
+    return {c.table.casefold() or f" {c.name.casefold()}" for c in condition.find_all(exp.Column)}
 
 
 def _allow_function(node: exp.Func) -> None:

@@ -14,18 +14,19 @@ from contracts_svc.render.junit import junit_text
 from contracts_svc.render.markdown import verdict_markdown
 from contracts_svc.render.report import Report, report_of
 from contracts_svc.render.sarif import sarif_text
-from contracts_svc.render.text import verdict_text
+from contracts_svc.render.text import WIDTH, verdict_text, wrapped
 from contracts_svc.verdict import Verdict
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class About:
-    """What belongs to a verdict and is not in it: one line for people, more keys for JSON, and the
-    URL of the whole report for where it must be cut."""
+    """What belongs to a verdict and is not in it: one line for people, more keys for JSON, the URL of the
+    whole report for where it must be cut, and how wide text may be."""
 
     line: str = ""
     json: Mapping[str, Any] = field(default_factory=dict)
     link: str = ""
+    width: int = WIDTH
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,7 +40,7 @@ class Format:
 
 
 def _text(verdict: Verdict, about: About) -> str:
-    return "\n".join(part for part in (about.line, verdict_text(verdict)) if part)
+    return "\n".join((*wrapped(about.width, about.line), verdict_text(verdict, about.width)))
 
 
 def _json(verdict: Verdict, about: About) -> str:

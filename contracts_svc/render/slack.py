@@ -15,7 +15,7 @@ from typing import Any
 from contracts_svc.alerts import Audience, IncidentState, Notification, OnIt, Section
 from contracts_svc.findings import Severity
 from contracts_svc.routes.groups import moment
-from contracts_svc.routing_text import shortened, table, visible
+from contracts_svc.routing_text import LONGEST_LINK, shortened, table, visible
 
 Block = dict[str, Any]
 
@@ -28,6 +28,10 @@ LONGEST_BLOCK = 3_000
 LONGEST_MESSAGE = 12_000
 """Characters in all blocks together. Slack refuses long ones (``msg_blocks_too_long``) and gives no
 figure; this has room to spare."""
+
+LONGEST_URL = 3_000
+
+OVER = "it is over"
 
 _LONGEST_LINE = 600
 _TABLE_WIDTH = 90
@@ -90,6 +94,8 @@ def _stand(notification: Notification, severity: Severity) -> str:
     """How it stands, who is on it, and for whom this is written."""
     audience = "owner" if notification.audience is Audience.OWNER else "stakeholder"
     words = [severity.value, _state(notification), f"to the {audience} {notification.team}"]
+    if words[1] == OVER:
+        del words[0]
     if notification.silenced is not None:
         words.insert(2, f"silenced by {_who(notification.silenced)}")
     return " · ".join(words)
@@ -100,7 +106,9 @@ def _state(notification: Notification) -> str:
     people = dict.fromkeys(_who(on_it) for on_it in notification.on_it.values())
     if state == IncidentState.RESOLVED.value and notification.still_open:
         state = f"{notification.still_open} still open"
-    if state == IncidentState.RESOLVED.value or not people:
+    if state == IncidentState.RESOLVED.value:
+        return OVER
+    if not people:
         return state
     who = ", ".join(list(people)[:3]) + (" and others" if len(people) > 3 else "")
     if state == IncidentState.ACKNOWLEDGED.value:
@@ -157,11 +165,20 @@ def _section(section: Section) -> tuple[Block, int]:
             break
         lines.append(_rich("rich_text_section", shown))
         used += len(shown)
+    for link in section.links:
+        text = shortened(visible(link.text), LONGEST_LINK) or "link"
+        if len(link.url) <= LONGEST_URL and used + len(text) + len(grid) < LONGEST_BLOCK:
+            lines.append(_link(text, link.url))
+            used += len(text)
     if lines:
         parts.append({"type": "rich_text_list", "style": "bullet", "elements": lines})
     if grid:
         parts.append(_rich("rich_text_preformatted", grid))
     return {"type": "rich_text", "elements": parts}, used + len(grid)
+
+
+def _link(text: str, url: str) -> Block:
+    return {"type": "rich_text_section", "elements": [{"type": "link", "url": url, "text": text}]}
 
 
 def _line(text: str) -> str:

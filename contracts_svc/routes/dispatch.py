@@ -11,6 +11,7 @@ from datetime import datetime
 from typing import NamedTuple
 
 from contracts_svc.alerts import IncidentState, Notification, OnIt
+from contracts_svc.routes.channels import workspaces_of
 from contracts_svc.routes.groups import Entry, Group, digest, recipient
 from contracts_svc.routes.read import CONTRACT
 from contracts_svc.routes.timing import DEFAULT_ROUTES, earlier, ready, route_of, timed
@@ -191,6 +192,7 @@ def new_group(key: str, notification: Notification, route: Route, receiver: str)
         team=notification.team,
         kind=notification.receiver,
         channel=notification.channel,
+        url=notification.url,
         labels=route.group_of(notification.labels),
     )
 
@@ -199,6 +201,7 @@ def key_of(notification: Notification, route: Route, receiver: str, routes: Rout
     # Where the contract says where to, a channel that changed there is another group.
     own = routes.receivers[receiver].kind == CONTRACT
     place = [notification.receiver, notification.channel] if own else []
+    place += sorted(workspaces_of(notification.url)) if own else []
     common = route.group_of(notification.labels)
     # Teams of two tenants may have one name.
     place += [tenant] if (tenant := notification.labels.get("tenant", "")) else []

@@ -111,6 +111,10 @@ class Fields:
         else:
             self._note(node or self._node, message, hint)
 
+    def noted(self, message: str, hint: str) -> Problem:
+        """A remark at the mapping that is no mistake."""
+        return Problem(Location(self._file, self._node.line, self._node.column), message, hint)
+
     def unknown(self, key: str, what: str, name: str, known: Mapping[str, object], section: str) -> None:
         """Notes a name that is defined nowhere."""
         close = difflib.get_close_matches(name, known, n=1)

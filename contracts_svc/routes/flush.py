@@ -66,7 +66,8 @@ def flush(group: Group, world: World, now: datetime) -> Flushed:
     if group.updates and group.update_at is not None and group.update_at <= now:
         # Neither quiet times nor silences keep back who is on it: only what was told before is changed.
         if told_before(group):
-            made = update_message(group, now, dict(route.labels))
+            again = (group.told_at or now) + route.repeat_interval
+            made = update_message(group, now, dict(route.labels), again)
             return Flushed(group=_update_on_its_way(group, made), message=made)
         group = replace(group, updates=(), update_at=None)
     group = group.with_entries((e for e in group.entries if _matters(group, e, world, now)), group.texts)
@@ -80,7 +81,7 @@ def flush(group: Group, world: World, now: datetime) -> Flushed:
     group, escalated = _escalate(group, free, route, world, now)
     told = _due(group, free, route, world.routes, now)
     if told:
-        made = message(group, told, now, dict(route.labels))
+        made = message(group, told, now, dict(route.labels), now + route.repeat_interval)
         return Flushed(group=_on_its_way(group, told, made, now), message=made, escalated=escalated)
     waiting = group.ready if group.ready is not None and group.ready > now else None
     group = timed(replace(group, ready=waiting), world.routes)

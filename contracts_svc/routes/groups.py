@@ -22,6 +22,8 @@ from contracts_svc.alerts import (
 MOST_TEXTS = 20
 """Texts that one message is made of; of the others it gives the titles."""
 MOST_TITLES = 50
+WHO_IS_ON_IT, NEXT_UPDATE = "Who is on it", "Next update"
+"""Headings."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,6 +78,7 @@ class Group:
     kind: str
     """Where the contract's own channels decide: the kind of receiver."""
     channel: str
+    url: str = ""
     labels: tuple[tuple[str, str], ...] = ()
     """The labels in common."""
     entries: tuple[Entry, ...] = ()
@@ -145,8 +148,15 @@ def digest(parts: object) -> str:
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
 
-def message(group: Group, told: Sequence[Entry], now: datetime, labels: Mapping[str, str]) -> Message:
-    """The one message about these entries. ``labels`` are added by the route."""
+def message(
+    group: Group,
+    told: Sequence[Entry],
+    now: datetime,
+    labels: Mapping[str, str],
+    again: datetime | None = None,
+) -> Message:
+    """The one message about these entries. ``labels`` are added by the route; ``again`` is when what is
+    not over by then is told anew."""
     said = sorted((e.incident, e.version, e.firing) for e in told)
     # The time of the last message tells a repeat from a retry, which says the same with the same key.
     key = digest([group.key, said, group.told_at.isoformat() if group.told_at else ""])
@@ -159,12 +169,15 @@ def message(group: Group, told: Sequence[Entry], now: datetime, labels: Mapping[
         key=key,
         incidents=tuple(e.incident for e in told),
         resolved=tuple(e.incident for e in told if not e.firing),
-        head=_head(group, told, now),
+        sections=_with_outlook(notification.sections, group, again),
+        head=_head(group, told, now, again),
     )
     return _message(group, notification, now)
 
 
-def update_message(group: Group, now: datetime, labels: Mapping[str, str]) -> Message:
+def update_message(
+    group: Group, now: datetime, labels: Mapping[str, str], again: datetime | None = None
+) -> Message:
     """The message that tells a receiver what people did about what it told before."""
     firing = [e for e in group.entries if e.firing]
     said = [f"{u.kind.value} {u.at.isoformat()} {u.by.who}" for u in group.updates]
@@ -175,6 +188,7 @@ def update_message(group: Group, now: datetime, labels: Mapping[str, str]) -> Me
         notification,
         key=digest([group.key, "update", said]),
         incidents=tuple(e.incident for e in firing),
+        sections=_with_outlook(notification.sections, group, again),
         update="; ".join(dict.fromkeys(sentence(u) for u in group.updates)),
     )
     return _message(group, notification, now)
@@ -217,6 +231,7 @@ def _notification(
         first,
         receiver=group.kind,
         channel=group.channel,
+        url=group.url,
         title=_title(texts),
         sections=_sections(texts),
         labels={**first.labels, **labels},
@@ -224,18 +239,43 @@ def _notification(
         group=group.key,
         thread=group.thread,
         still_open=sum(e.firing for e in group.entries),
+        labels_of={
+            e.incident: {**own, **labels}
+            for e in group.entries
+            if (own := group.labels_of(e)) != first.labels
+        },
         on_it={e.incident: e.on_it for e in group.entries if e.firing and e.on_it is not None},
         silenced=silenced,
     )
 
 
-def _head(group: Group, told: Sequence[Entry], now: datetime) -> Head | None:
+def _with_outlook(sections: tuple[Section, ...], group: Group, again: datetime | None) -> tuple[Section, ...]:
+    """With who is on what is wrong, and when the next message comes."""
+    firing = [e for e in group.entries if e.firing]
+    if not firing:
+        return sections
+    people = dict.fromkeys(e.on_it for e in firing if e.on_it is not None)
+    who = tuple(f"{p.who}{f', until {moment(p.until)}' if p.until else ''}" for p in people)
+    if who:
+        there = [s.heading for s in sections]
+        at = there.index(WHO_IS_ON_IT) if WHO_IS_ON_IT in there else len(sections)
+        lines = sections[at].lines if at < len(sections) else ()
+        sections = (*sections[:at], Section(WHO_IS_ON_IT, (*who, *lines)), *sections[at + 1 :])
+    if state_of(firing) is IncidentState.ACKNOWLEDGED or again is None:
+        line = "When something changes, and when it is over"
+    else:
+        line = f"By {moment(again)}, or earlier when something changes"
+    return (*sections, Section(NEXT_UPDATE, (line,)))
+
+
+def _head(group: Group, told: Sequence[Entry], now: datetime, again: datetime | None) -> Head | None:
     """How the group stands, where that is more than what is told now."""
     firing = [e for e in group.entries if e.firing]
     if not group.thread or not firing or {e.incident for e in firing} == {e.incident for e in told}:
         return None
     texts = _texts(group, firing, now)
-    return Head(title=_title(texts), severity=texts[0].severity, sections=_sections(texts))
+    sections = _with_outlook(_sections(texts), group, again)
+    return Head(title=_title(texts), severity=texts[0].severity, sections=sections)
 
 
 def _lasts(on_it: OnIt | None, now: datetime) -> bool:

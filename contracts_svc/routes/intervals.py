@@ -155,9 +155,9 @@ def day_range(text: str) -> Range:
             raise IntervalError(f"{day} is not a valid day of the month: out of range")
     if begin < 0 < end:
         raise IntervalError("end day must be negative if start day is negative")
-    # A month has at most 31 days: a day from the end is on this day of the month at the latest.
-    latest = end if end > 0 else 31 + end + 1
-    if (begin > 0 and latest < begin) or (begin < 0 and end < begin):
+    # Alertmanager refuses what is no range in a month of 28 days, counted so; files mean the same here.
+    first, last = (day if day > 0 else 28 + day for day in (begin, end))
+    if first > last:
         raise IntervalError(f"end day {end} is always before start day {begin}")
     return begin, end
 

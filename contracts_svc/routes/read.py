@@ -1,24 +1,27 @@
 """The text of a route file -> a RouteFile, or every mistake in it with its place.
 
 The file is written as Alertmanager's: ``route``, ``receivers``, ``inhibit_rules``, ``time_intervals``.
-Its ``global`` and ``templates`` are for Alertmanager alone, and are passed over.
+Sections of its own are ``channels`` (see :mod:`.channels`), ``incidents`` and ``digest`` (see
+:mod:`.read_sections`). Its ``global`` and ``templates`` are for Alertmanager alone, and are passed over.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import timedelta
 
-from contracts_svc.errors import UserMistake
+from contracts_svc.errors import Problem, UserMistake
 from contracts_svc.odcs.yaml_nodes import parse
 from contracts_svc.routes import intervals
+from contracts_svc.routes.channels import SLACK, ChannelSpec, kind_of_tool
+from contracts_svc.routes.durations import duration
 from contracts_svc.routes.fields import Fields
 from contracts_svc.routes.intervals import IntervalError, TimeInterval
 from contracts_svc.routes.matchers import Matcher, MatcherError, Op, matcher
 from contracts_svc.routes.matchers import parse as parse_matchers
 from contracts_svc.routes.options import Kinds, check_options
+from contracts_svc.routes.read_sections import read_digest, read_handling
 from contracts_svc.routes.tree import (
     GROUP_INTERVAL,
     GROUP_WAIT,
@@ -33,10 +36,10 @@ from contracts_svc.routes.tree import (
 CONTRACT = "contract"
 """The receiver that every file has: where the contract's own ``support`` channels say."""
 
-LONGEST = timedelta(days=3_650)
-"""A time that is waited for."""
-
-_FILE_KEYS = ("route", "receivers", "inhibit_rules", "time_intervals", "global", "templates")
+_FILE_KEYS = (
+    "route", "receivers", "channels", "inhibit_rules", "time_intervals", "mute_time_intervals", "incidents",
+    "digest", "global", "templates",
+)  # fmt: skip
 _ROUTE_KEYS = (
     "receiver", "match", "match_re", "matchers", "continue", "group_by", "group_wait", "group_interval",
     "repeat_interval", "mute_time_intervals", "active_time_intervals", "labels", "routes",
@@ -46,30 +49,14 @@ _INHIBIT_KEYS = tuple(
 )
 _INTERVAL_KEYS = ("times", "weekdays", "days_of_month", "months", "years", "location")
 
-_DURATION = re.compile(r"(?:(\d+)w)?(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m(?!s))?(?:(\d+)s)?(?:(\d+)ms)?", re.ASCII)
-_UNITS = ("weeks", "days", "hours", "minutes", "seconds", "milliseconds")
-
 
 def read(text: bytes, file: str, kinds: Kinds) -> RouteFile:
     """The routes in ``text``. ``kinds`` are the kinds of receivers that there are, with their options.
 
     Raises UserMistake with every problem: a name that is not defined, a receiver that escalates to
-    itself in the end, a route that nothing can reach, a matcher that is none.
+    itself in the end, a matcher that is none. A route that nothing can reach is a warning.
     """
     return _Reader(Fields(parse(text, file), file), kinds).read()
-
-
-def duration(text: str) -> timedelta | None:
-    """``30s``, ``5m``, ``1h30m``, ``4h``, ``2d``, ``1w``, as Prometheus writes them; None for others,
-    and for more than :data:`LONGEST`."""
-    found = _DURATION.fullmatch(text)
-    if not found or not text or any(len(part or "") > 9 for part in found.groups()):
-        return None
-    try:
-        span = timedelta(**{u: int(n) for u, n in zip(_UNITS, found.groups(), strict=True) if n})
-    except OverflowError:
-        return None
-    return span if span <= LONGEST else None
 
 
 class _Reader:
@@ -78,15 +65,18 @@ class _Reader:
         self._kinds = kinds
         self._receivers: dict[str, ReceiverSpec] = {}
         self._intervals: dict[str, tuple[TimeInterval, ...]] = {}
+        self._warnings: list[Problem] = []
 
     def read(self) -> RouteFile:
         root = self._root
         root.only(_FILE_KEYS)
         self._read_receivers()
-        for entry in root.mappings("time_intervals"):
-            entry.only(("name", "time_intervals"))
-            self._intervals[entry.text("name", required=True)] = time_intervals(entry)
+        channels = self._channels()
+        for key in ("mute_time_intervals", "time_intervals"):
+            for entry in root.mappings(key):
+                self._read_interval(entry)
         inhibit = tuple(self._inhibit(entry) for entry in root.mappings("inhibit_rules"))
+        handling, digest = read_handling(root.mapping("incidents")), read_digest(root.mapping("digest"))
         route = root.mapping("route")
         if route is None:
             root.problem("route", "a route file needs a 'route'", "write 'route: {receiver: contract}'")
@@ -94,7 +84,23 @@ class _Reader:
         tree = self._route(route, None)
         if root.problems:
             raise UserMistake(root.problems)
-        return RouteFile(root=tree, receivers=self._receivers, intervals=self._intervals, inhibit=inhibit)
+        return RouteFile(
+            root=tree,
+            receivers=self._receivers,
+            intervals=self._intervals,
+            inhibit=inhibit,
+            channels=channels,
+            handling=handling,
+            digest=digest,
+            warnings=tuple(self._warnings),
+        )
+
+    def _read_interval(self, entry: Fields) -> None:
+        entry.only(("name", "time_intervals"))
+        name = entry.text("name", required=True)
+        if name in self._intervals:
+            entry.problem("name", f"a second time interval is called {name!r}", "give each its own name")
+        self._intervals[name] = time_intervals(entry)
 
     # --- receivers ------------------------------------------------------------------------------
 
@@ -123,6 +129,29 @@ class _Reader:
             kind=kind,
             options=check_options(entry, self._kinds.get(kind, ()), others) if known_kind else {},
             escalation=self._escalation(escalation) if escalation else None,
+        )
+
+    def _channels(self) -> tuple[ChannelSpec, ...]:
+        found: list[ChannelSpec] = []
+        for entry in self._root.mappings("channels"):
+            spec = self._channel(entry)
+            same = (spec.tool, spec.channel, spec.workspaces)
+            if any(same == (s.tool, s.channel, s.workspaces) for s in found):
+                entry.problem(None, "a second entry is for the same channels", "remove one")
+            found.append(spec)
+        return tuple(found)
+
+    def _channel(self, entry: Fields) -> ChannelSpec:
+        tool = entry.text("tool", required=True).lower()
+        kind = kind_of_tool(tool, self._kinds)
+        others = ("tool", "channel", "workspaces") if tool == SLACK else ("tool", "channel")
+        options = [o for o in self._kinds.get(kind, ()) if o.name not in others]
+        return ChannelSpec(
+            tool=tool,
+            kind=kind,
+            channel=entry.text("channel"),
+            workspaces=entry.texts("workspaces") if tool == SLACK else (),
+            options=check_options(entry, options, others),
         )
 
     def _escalation(self, entry: Fields) -> Escalation:
@@ -198,10 +227,12 @@ class _Reader:
         for child in entry.mappings("routes"):
             taken = next((c for c in children if not c.matchers and not c.carry_on), None)
             if taken is not None:
-                child.problem(
-                    None,
-                    "nothing reaches this route: one above it has no matchers and takes everything",
-                    "give that one matchers, or 'continue: true', or move it to the end",
+                # No mistake in Alertmanager, whose files are to mean the same here.
+                self._warnings.append(
+                    child.noted(
+                        "nothing reaches this route: one above it has no matchers and takes everything",
+                        "give that one matchers, or 'continue: true', or move it to the end",
+                    )
                 )
             children.append(self._route(child, route))
         return tuple(children)

@@ -10,6 +10,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+from contracts_svc.errors import Problem
+from contracts_svc.incidents import USUAL, Handling
+from contracts_svc.routes.channels import ChannelSpec
+from contracts_svc.routes.digests import DEFAULT_PLAN, Plan
 from contracts_svc.routes.intervals import TimeInterval, any_contains
 from contracts_svc.routes.matchers import Matcher, matches_all
 
@@ -125,6 +129,13 @@ class RouteFile:
     receivers: Mapping[str, ReceiverSpec]
     intervals: Mapping[str, tuple[TimeInterval, ...]] = field(default_factory=dict)
     inhibit: tuple[InhibitRule, ...] = ()
+    channels: tuple[ChannelSpec, ...] = ()
+    """What the channels are reached by that contracts name."""
+    handling: Handling = USUAL
+    """When incidents come back, flap, are told that they cannot be checked, or get worse."""
+    digest: Plan = DEFAULT_PLAN
+    warnings: tuple[Problem, ...] = ()
+    """What may not be meant so."""
 
     def routes(self, labels: Labels) -> tuple[Route, ...]:
         """Where an alert with these labels goes; never empty."""

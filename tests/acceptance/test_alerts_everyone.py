@@ -12,7 +12,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from contracts_svc.alerts import Notification
+from contracts_svc.adapters.store.store import DatabaseStore
+from contracts_svc.alerts import Audience, Notification
 from contracts_svc.flows.deliver import Sender
 from contracts_svc.flows.notify import notify
 from contracts_svc.incidents import fingerprint
@@ -40,14 +41,19 @@ class Platform:
     time: datetime = NOON
     handed_over: list[tuple[datetime, Notification]] = field(default_factory=list)
 
+    kept: DatabaseStore | None = None
+    down: bool = False
+
     def __post_init__(self) -> None:
-        self.store = memory_store()
+        self.store = self.kept or memory_store()
         self.sender = Sender(self.store, lambda message: self, self, chance=lambda: 0.5)
 
     def now(self) -> datetime:
         return self.time
 
     def send(self, notification: Notification) -> Delivery:
+        if self.down:
+            return Delivery(sent=False, retry=True, reason="nobody answers")
         self.time += timedelta(seconds=self.seconds_a_send)
         self.handed_over.append((self.time, notification))
         return Delivery(sent=True)
@@ -88,7 +94,9 @@ def fed_by(symptom: int) -> set[int]:
 
 
 @pytest.mark.slow
-def test_ten_thousand_results_at_once_are_one_message_for_each_squad_and_root_cause() -> None:
+def test_ten_thousand_results_at_once_are_one_message_for_each_squad_and_root_cause(
+    store: DatabaseStore,
+) -> None:
     owners = {f"cause{n}": f"squad{n}" for n in range(CAUSES)} | {
         f"symptom{n}": f"squad{n}" for n in range(SYMPTOMS)
     }
@@ -102,6 +110,7 @@ def test_ten_thousand_results_at_once_are_one_message_for_each_squad_and_root_ca
         ),
         consumers=[consumer(f"symptom{n}", f"symptom{n}", f"squad{n}") for n in range(SYMPTOMS)],
         seconds_a_send=0.1,
+        kept=store,
     )
 
     def results(table: str, bad: bool) -> Iterator[Result]:
@@ -227,6 +236,9 @@ def _judge(platform: Platform, lives: Lives, arrows: set[tuple[Place, Place]], t
     told: dict[tuple[str, Place], list[tuple[datetime, bool]]] = defaultdict(list)
     for at, notification in platform.handed_over:
         for incident in notification.incidents:
+            mine = teams[name_of[incident][0]] == notification.team
+            as_owner = notification.audience is Audience.OWNER
+            assert as_owner is mine, "who owns it hears as the owner, and only so"
             told[notification.team, name_of[incident]].append((at, incident not in notification.resolved))
     concerned = {place: {teams[place[0]]} | {teams[t] for t, _ in reached(place, arrows)} for place in PLACES}
     for (team, place), _ in told.items():
@@ -252,5 +264,62 @@ def _judge(platform: Platform, lives: Lives, arrows: set[tuple[Place, Place]], t
                 ]
                 assert heard or through, f"{team} did not hear of {place}"
     for (team, place), messages in told.items():
+        firsts = Counter(at for at, firing in messages if firing)
+        assert max(firsts.values()) == 1, f"{team} heard of {place} twice at once"
         assert messages[0][1], f"{team} heard the end of {place} first"
         assert not messages[-1][1], f"{team} never heard that {place} is over"
+
+
+# --- an hour without receivers --------------------------------------------------------------------
+
+
+@pytest.mark.slow
+@settings(max_examples=6, deadline=None)
+@given(st.integers(0, 2**32))
+def test_an_hour_without_receivers_loses_nothing_and_ends_in_order_without_a_storm(seed: int) -> None:
+    """Whatever fails and is mended meanwhile: then each team hears once of each dataset, of all of it."""
+    chance = random.Random(seed)
+    arrows = {((s, c), (t, d)) for (s, c) in PLACES for (t, d) in PLACES if s != t and chance.random() < 0.08}
+    teams = {t: f"team-{t}" for t in TABLES}
+    platform = _platform(arrows, teams)
+    name_of = {fingerprint(f"urn:{t}", t, check(t, c).id): (t, c) for t, c in PLACES}
+    before = platform.time
+    _some_runs(platform, chance, 4)
+    platform.until(before + timedelta(minutes=20))
+    platform.down = True
+    outage = platform.time
+    while platform.time < outage + timedelta(hours=1):
+        _some_runs(platform, chance, 2)
+        platform.until(platform.time + timedelta(minutes=chance.choice([1, 5, 12])))
+    platform.down = False
+    back = platform.time
+    platform.until(back + timedelta(minutes=20))
+    caught_up = [n for at, n in platform.handed_over if at >= back]
+    again = Counter((n.team, n.labels["dataset"], n.audience) for n in caught_up)
+    assert all(count <= 2 for count in again.values()), "news within the interval are one more message"
+
+    last: dict[tuple[str, str], bool] = {}
+    for _, notification in platform.handed_over:
+        for incident in notification.incidents:
+            ends = incident in notification.resolved
+            first = (notification.team, incident) not in last
+            # What was over before it could be told is told with its end, at once.
+            alone = first and ends and notification.created is not None and notification.created < back
+            assert not alone, f"{notification.team} heard the end of {name_of[incident]} first"
+            last[notification.team, incident] = not ends
+    open_now = {i.fingerprint: i for i in platform.store.incidents()}
+    for incident in open_now.values():
+        if not incident.cause:
+            owner = teams[incident.table]
+            assert last.get((owner, incident.fingerprint)), f"{owner} does not know of {incident.check}"
+    for (team, name), firing in last.items():
+        assert not firing or name in open_now, f"{team} never heard that {name_of[name]} is over"
+
+
+def _some_runs(platform: Platform, chance: random.Random, count: int) -> None:
+    for _ in range(count):
+        table = chance.choice(TABLES)
+        wrong = {c for c in "ab" if chance.random() < 0.5}
+        results = (fails if c in wrong else passes for c in "ab")
+        platform.checks(table, *(of(check(table, c)) for of, c in zip(results, "ab", strict=True)))
+        platform.until(platform.time + timedelta(seconds=6))

@@ -356,7 +356,7 @@ def test_a_bug_gives_a_report_id_and_no_more(world: World, monkeypatch: pytest.M
 
 def test_health_readiness_and_metrics(world: World) -> None:
     assert world.get("/health").json() == {"status": "alive"}
-    assert world.get("/ready").json() == {"ready": True, "not_ready": []}
+    assert world.get("/ready").json() == {"ready": True, "not_ready": [], "warnings": []}
     world.get("/api/v1/contracts/a", world.token("viewer"))
     text = world.get("/metrics").text
     assert (

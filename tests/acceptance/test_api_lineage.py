@@ -29,12 +29,14 @@ from openlineage.client.event_v2 import (
     StaticDataset,
 )
 from openlineage.client.facet_v2 import column_lineage_dataset, schema_dataset, sql_job, symlinks_dataset
+from openlineage.client.serde import Serde
 from openlineage.client.transport.http import ApiKeyTokenProvider, HttpCompression, HttpConfig, HttpTransport
 
 from contracts_svc.adapters.store.store import DatabaseStore
 from contracts_svc.api.lineage import MOST_EVENTS
 from tests.acceptance.test_api import World, is_problem
 from tests.adapters.test_stored_lineage import EVENTS, ORDERS, REVENUE, columns, contract, dataset, event
+from tests.schema_documents import must_be_openlineage
 
 
 @pytest.fixture
@@ -73,10 +75,16 @@ def served(world: World) -> Iterator[str]:
 # --- the public client ------------------------------------------------------------------------------
 
 
-def sent_by_the_client(url: str, token: str, compression: HttpCompression | None) -> None:
+def sent_by_the_client(url: str, token: str, compression: HttpCompression | None) -> list[dict[str, Any]]:
     auth = ApiKeyTokenProvider({"api_key": token})
     transport = HttpTransport(HttpConfig(url=url, auth=auth, compression=compression))
     client = OpenLineageClient(transport=transport)
+    sent: list[dict[str, Any]] = []
+
+    def emit(event: Any) -> None:
+        client.emit(event)
+        sent.append(json.loads(Serde.to_json(event)))
+
     inputs = column_lineage_dataset.InputField(
         namespace="s3://lake",
         name="orders",
@@ -90,15 +98,15 @@ def sent_by_the_client(url: str, token: str, compression: HttpCompression | None
     job, run = Job(namespace="airflow", name="revenue"), Run(runId=str(uuid.UUID(int=1)))
     output = OutputDataset(namespace="s3://lake", name="revenue", facets={"columnLineage": facet})
     source = InputDataset(namespace="s3://lake", name="orders")
-    client.emit(RunEvent(eventType=RunState.START, eventTime=when, run=run, job=job, inputs=[source]))
-    client.emit(
+    emit(RunEvent(eventType=RunState.START, eventTime=when, run=run, job=job, inputs=[source]))
+    emit(
         RunEvent(
             eventType=RunState.COMPLETE, eventTime=when, run=run, job=job, inputs=[source], outputs=[output]
         )
     )
     sql = sql_job.SQLJobFacet(query="INSERT INTO late SELECT total AS t FROM revenue", dialect="spark")
     static = Job(namespace="airflow", name="late", facets={"sql": sql})
-    client.emit(
+    emit(
         JobEvent(
             eventTime=when,
             job=static,
@@ -112,13 +120,15 @@ def sent_by_the_client(url: str, token: str, compression: HttpCompression | None
         "symlinks": symlinks_dataset.SymlinksDatasetFacet(identifiers=names),
         "schema": schema_dataset.SchemaDatasetFacet(fields=fields),
     }
-    client.emit(DatasetEvent(eventTime=when, dataset=StaticDataset("s3://lake", "late", facets=facets)))
+    emit(DatasetEvent(eventTime=when, dataset=StaticDataset("s3://lake", "late", facets=facets)))
+    return sent
 
 
 @pytest.mark.parametrize("compression", [None, HttpCompression.GZIP])
 def test_the_public_client_needs_only_the_address(world: World, compression: HttpCompression | None) -> None:
     with served(world) as url:
-        sent_by_the_client(url, world.token("lineage"), compression)
+        sent = sent_by_the_client(url, world.token("lineage"), compression)
+    assert sum(map(must_be_openlineage, sent)) >= 4
     answer = world.get(
         "/api/v1/lineage/downstream?dataset=orders&column=amount", world.token("viewer")
     ).json()
@@ -272,7 +282,10 @@ def test_many_at_once(world: World) -> None:
 
         def post(body: Any) -> int:
             sent = httpx.post(
-                f"{url}/api/v1/lineage", json=body, headers={"Authorization": f"Bearer {token}"}
+                f"{url}/api/v1/lineage",
+                json=body,
+                headers={"Authorization": f"Bearer {token}"},
+                timeout=60,
             )
             return sent.status_code
 

@@ -270,7 +270,7 @@ def test_routes_check_tells_what_is_there_and_what_is_wrong(
 ) -> None:
     path = write(tmp_path / "routes.yaml", ROUTES)
     assert main(["routes", "check", "--file", path]) == 0
-    assert "2 routes, 2 receivers, 1 time interval, 0 inhibit rules" in capsys.readouterr().out
+    assert "2 routes, 2 receivers, 1 time interval, 0 inhibit rules, 0 channels" in capsys.readouterr().out
     path = write(tmp_path / "bad.yaml", ROUTES.replace("to: head", "to: nobody"))
     assert main(["routes", "check", "--file", path]) == 2
     assert "bad.yaml:6:106: no receiver is called 'nobody'" in capsys.readouterr().err

@@ -81,7 +81,7 @@ def test_a_dead_letter_is_shown_and_sent_again(
     shown = text(capsys, "outbox", "list", "--state", "dead")
     assert "flights is wrong: a" in shown
     assert "to finance by contract (slack #finance)" in shown
-    assert "there is no receiver 'contract' (slack)" in shown
+    assert "no token for Slack is set: see CONTRACTS_SLACK_TOKEN" in shown
     assert "write --all" in text(capsys, "outbox", "resend")
     assert "is no dead letter" in text(capsys, "outbox", "resend", "beef")
     assert "1 message will be sent again" in text(capsys, "outbox", "resend", "--all")

@@ -15,15 +15,21 @@ import pytest
 import yaml
 from dulwich.repo import Repo
 
+from contracts_svc.adapters.openlineage import read_parsed, take
 from contracts_svc.cli.main import main
+from contracts_svc.flows.stored_lineage import StoredLineage
 from contracts_svc.github import events
 from contracts_svc.github.comment import MARKER
 from contracts_svc.github.manifest import EVENTS, PERMISSIONS
+from tests.acceptance.test_api import World
+from tests.acceptance.test_api_lineage import served
 from tests.acceptance.test_preflight import BROKEN, FILES, SOURCE, History, waiver
 from tests.fixtures_github import *  # noqa: F403
 from tests.fixtures_github import SHOP, TOKEN
+from tests.fixtures_store import memory_store, read_contract
 from tests.github_description import description
 from tests.github_stand_in import Grant, Repository, StandIn
+from tests.hub_world import NOW, reads
 from tests.support import ROOT, shared
 
 ACTION = yaml.safe_load((ROOT / "action.yml").read_text())
@@ -227,6 +233,34 @@ class TestTheBranchIsNotItsOwnJudge:
         (workflow.workspace / "artifact.sql").write_text(FILES["revenue.sql"])
         assert workflow("--lineage", "artifact.sql\n") == 1
 
+    def test_lineage_of_a_server(self, workflow: Workflow) -> None:
+        """The job that reads is only known to the service, whose token comes by the environment."""
+        store = memory_store()
+        world = World(store)
+        for name in ("orders.odcs.yaml", "revenue.odcs.yaml"):
+            store.put_contract(read_contract(FILES[name].encode(), name), FILES[name].encode(), NOW)
+        StoredLineage(store, take, read_parsed).take(
+            [reads("revenue", id="orders.id", amount="orders.amount")], tenant="", now=NOW
+        )
+        workflow.pull({"orders.odcs.yaml": SOURCE}, {"orders.odcs.yaml": BROKEN["orders.odcs.yaml"]})
+        assert workflow() == 0
+        workflow.environment["SERVER_TOKEN"] = world.token("viewer")
+        with served(world) as url:
+            assert workflow("--server", url, "--server-token-from", "SERVER_TOKEN") == 1
+            assert workflow.outputs["must-agree"] == "finance"
+            assert workflow("--server", url) == 3
+            assert workflow("--server", url, "--lineage", str(workflow.temp)) == 2
+            assert "cannot both be given" in workflow.summary
+        store.close()
+
+    @pytest.mark.parametrize(
+        ("globs", "code"),
+        [("orders.*", 1), ("*.yaml", 1), ("x/*\n*orders*", 1), ("other/*", 0), ("revenue*", 0)],
+    )
+    def test_only_some_contracts(self, globs: str, code: int, workflow: Workflow) -> None:
+        workflow.pull(FILES, BROKEN)
+        assert workflow("--contracts", globs) == code
+
     def test_a_text_of_the_branch_is_no_command_to_the_runner(
         self, workflow: Workflow, capsys: pytest.CaptureFixture[str]
     ) -> None:
@@ -350,7 +384,8 @@ class TestActionYml:
         workflow.pull(FILES, BROKEN)
         evil = '"; touch "$RUNNER_TEMP/owned"; $(touch "$RUNNER_TEMP/owned") `touch owned`'
         chosen = ("fail-on", "could-not-check")
-        others = ("policy", "waivers", "mode", "lineage", "dialect", "report-url")
+        others = ["policy", "waivers", "mode", "lineage", "dialect", "report-url", "contracts", "server"]
+        others.append("server-token")
         assert {*chosen, *others, "token", "python"} == set(ACTION["inputs"])
         for names in (chosen, others):
             assert self.script(workflow, dict.fromkeys(names, evil)).returncode == 2

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 import pytest
 
 from contracts_svc.adapters.store.store import DatabaseStore
+from contracts_svc.app import schema_import
 from contracts_svc.github.names import RepositoryName
 from contracts_svc.ports_outbox import MessageState
 from tests.fixtures_github import *  # noqa: F403
@@ -89,8 +92,8 @@ def test_from_opened_to_merged_with_two_consumers(repo: Shop, world: HubWorld, s
     assert store.versions("orders")[-1].version == "2.0.0"
     announced = [m.message.notification for m in store.messages()][2:]
     assert {(n.team, n.title) for n in announced} == {
-        ("finance", "orders has version 2.0.0"),
-        ("logistics", "orders has version 2.0.0"),
+        ("finance", "orders 2.0.0 changes what you read"),
+        ("logistics", "orders 2.0.0 changes what you read"),
     }
     assert {m.state for m in store.messages()} == {MessageState.WAITING}
     assert store.open_work() == ()
@@ -259,7 +262,7 @@ class TestEvents:
             "failure",
             {"orders.odcs.yaml", "stock.odcs.yaml"},
         )
-        assert "finance and logistics must agree" in str(run["annotations"])
+        assert "finance, logistics must agree first" in str(run["annotations"])
         assert store.versions("orders")[-1].version == "1.0.0"
         world.reconcile()
         assert len(repo.repository.runs_on(head)) == 1
@@ -386,9 +389,167 @@ class TestSignOff:
         world.settle()
         assert repo.run(number)["conclusion"] == "action_required"
 
+    def test_an_administrator_overrides_by_a_review(
+        self, repo: Shop, world: HubWorld, store: DatabaseStore
+    ) -> None:
+        number = repo.open(AFTER)
+        world.settle()
+        for user, state, body in (
+            ("mallory", "approved", "/override I want this"),
+            ("ada", "commented", "/override I want this"),
+            ("root", "approved", "/override   "),
+            ("root", "commented", "/override not approved"),
+            ("root", "approved", "fine"),
+        ):
+            repo.review(number, user, state, body=body)
+            world.settle()
+            assert repo.run(number)["conclusion"] == "action_required", (user, body)
+        place = repo.review(number, "root", "approved", body="/Override the shop is\ndown <b>now</b>")
+        world.settle()
+        assert repo.run(number)["conclusion"] == "success"
+        assert "override by root: the shop is down \\<b\\>now" in repo.comment(number)
+        assert {w.reason for w in store.signed(NAME, world.clock.now())} == {
+            "override by root: the shop is down <b>now</b>"
+        }
+        titles = {m.message.notification.title.partition(" ")[0] for m in store.messages()}
+        assert titles == {"octo/shop#1", "root"}
+        second = repo.review(number, "root", "changes_requested")
+        world.settle()
+        assert repo.run(number)["conclusion"] == "action_required"
+        repo.repository.reviews[number].pop(second)
+        repo.tell(number, "reopened")
+        world.settle()
+        assert repo.run(number)["conclusion"] == "success"
+        repo.dismiss(number, place)
+        world.settle()
+        assert repo.run(number)["conclusion"] == "action_required"
+
     def test_those_who_cannot_be_asked_stop_nobody_else(self, repo: Shop, world: HubWorld) -> None:
         world.hub.strangers = frozenset({"lin"})
         number = repo.open(AFTER, author="ada")
         world.settle()
         assert repo.repository.pulls[number].asked == ["@finance"]
         assert repo.run(number)["conclusion"] == "action_required"
+
+
+def test_the_time_until_a_deprecated_column_may_go_runs_from_the_merge(
+    repo: Shop, world: HubWorld, store: DatabaseStore
+) -> None:
+    """The contract itself says since when in a custom property that its author writes; the registry knows."""
+    policy = {"contracts-policy.yaml": "version: 1\ndeprecation_days: 30\nbreaks: warn\n"}
+    note = "{name: note, logicalType: integer, physicalType: BIGINT}"
+    marked = ORDERS.replace("version: 1.0.0", "version: 1.1.0").replace("v3.1.0", "v3.2.0")
+    marked = marked.replace(note, note.replace("}", ", deprecated: true}"))
+    gone = marked.replace("version: 1.1.0", "version: 2.0.0").replace(
+        f"      - {note.replace('}', ', deprecated: true}')}\n", ""
+    )
+    assert marked.count("deprecated") == 1
+    assert "note" not in gone
+    repo.push_main({**FILES, **policy, "orders.odcs.yaml": marked})
+    world.settle()
+    begun = world.clock.now().date()
+    assert dict(store.deprecated_since(["orders"])) == {("orders", "orders", "note"): begun}
+    number = repo.open({**FILES, **policy, "orders.odcs.yaml": gone})
+    world.settle()
+    assert repo.run(number)["conclusion"] in ("failure", "action_required")
+    assert f"deprecated since {begun:%Y-%m-%d}" in json.dumps(repo.run(number)["output"])
+    world.wait(31 * 86_400)
+    repo.tell(number, "reopened")
+    world.settle()
+    assert repo.run(number)["conclusion"] in ("success", "neutral")
+    repo.merge(number)
+    world.settle()
+    assert store.versions("orders")[-1].version == "2.0.0"
+    assert dict(store.deprecated_since(["orders"])) == {}
+
+
+def test_a_transitive_mode_judges_by_every_registered_version(
+    repo: Shop, world: HubWorld, store: DatabaseStore
+) -> None:
+    policy = {
+        "contracts-policy.yaml": "version: 1\nmode: BACKWARD_TRANSITIVE\nbreaks: warn\nerror_alone: warn\n"
+    }
+    # The column goes, and comes back as another type: the last version alone has nothing against it.
+    without = ORDERS.replace("version: 1.0.0", "version: 2.0.0").replace(
+        "      - {name: note, logicalType: integer, physicalType: BIGINT}\n", ""
+    )
+    again = ORDERS.replace("version: 1.0.0", "version: 3.0.0").replace(
+        "{name: note, logicalType: integer, physicalType: BIGINT}",
+        "{name: note, logicalType: date, physicalType: DATE}",
+    )
+    repo.push_main({**FILES, **policy})
+    world.settle()
+    repo.push_main({**FILES, **policy, "orders.odcs.yaml": without})
+    world.settle()
+    assert [c.version for c in store.versions("orders")] == ["1.0.0", "2.0.0"]
+    number = repo.open({**FILES, **policy, "orders.odcs.yaml": again})
+    world.settle()
+    found = world.call("GET", f"/github/pulls/octo/shop/{number}", world.token("viewer")).json()["report"]
+    assert any(f["rule"].startswith("type-") and f["against"] for f in found["findings"]), found["findings"]
+
+
+def test_a_repository_that_is_renamed_keeps_its_contracts(
+    repo: Shop, world: HubWorld, store: DatabaseStore, hub: StandIn
+) -> None:
+    shop = repo.repository
+    hub.repositories["octo/store"] = hub.repositories.pop("octo/shop")
+    shop.name = "octo/store"
+    hub.installations[9] = frozenset({"octo/store"})
+    hub.tokens.clear()
+    world.wait(3_600)
+    world.reconcile()
+    assert store.repositories() == ()
+    agreed = {"orders.odcs.yaml": ORDERS.replace("version: 1.0.0", "version: 1.0.1")}
+    repo.push_main({**FILES, **agreed})
+    world.settle()
+    assert [str(r.name) for r in store.repositories()] == ["octo/store"]
+    assert shop.runs == {}
+    assert store.versions("orders")[-1].version == "1.0.1"
+
+
+def test_what_was_agreed_is_kept_before_github_may_merge(
+    repo: Shop, world: HubWorld, store: DatabaseStore
+) -> None:
+    """Auto-merge takes the moment in which the check turns green."""
+    number = repo.open(AFTER)
+    world.settle()
+    kept: list[int] = []
+
+    def merged(call: str) -> None:
+        if call.startswith("PATCH /repos/octo/shop/check-runs/"):
+            kept.append(len(store.signed(NAME, world.clock.now(), number)))
+
+    for user in ("ada", "lin"):
+        repo.review(number, user, "approved")
+    world.hub.on_call = merged
+    world.settle()
+    assert repo.run(number)["conclusion"] == "success"
+    assert kept[-1] == 2
+
+
+def test_a_changed_schema_source_is_told_on_the_lines_of_the_contract(
+    repo: Shop, world: HubWorld, store: DatabaseStore
+) -> None:
+    """The contract stays as it is: the check says what it would have to say, and whom that breaks."""
+    world.worker = replace(world.worker, parts=replace(world.parts, derive=schema_import()))
+    named = ORDERS.replace("version: 1.0.0", "version: 1.0.1").replace(
+        "  - name: orders\n",
+        "  - name: orders\n    customProperties: [{property: schemaSource, value: orders.avsc}]\n",
+    )
+    fields = [{"name": n, "type": "long"} for n in ("id", "amount", "note")]
+    avro = {"type": "record", "name": "orders", "fields": fields}
+    before = {**FILES, "orders.odcs.yaml": named, "orders.avsc": json.dumps(avro)}
+    repo.push_main(before)
+    world.settle()
+    fewer = avro | {"fields": [f for f in fields if f["name"] != "amount"]}
+    number = repo.open({**before, "orders.avsc": json.dumps(fewer)})
+    world.settle()
+    run = repo.run(number)
+    assert run["conclusion"] == "action_required"
+    (note,) = [a for a in run["annotations"] if a["title"].startswith("schema-source-column-removed")]
+    line = named.splitlines()[note["start_line"] - 1]
+    assert (note["path"], "name: amount" in line) == ("orders.odcs.yaml", True)
+    assert "revenue (finance) breaks" in repo.comment(number)
+    repo.merge(number)
+    world.settle()
+    assert store.versions("orders")[-1].version == "1.0.1"

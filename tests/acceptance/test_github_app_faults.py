@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -12,9 +13,11 @@ from typing import Any
 
 import pytest
 
+from contracts_svc.adapters.openlineage import read_parsed, take
 from contracts_svc.adapters.store.database import Database
 from contracts_svc.adapters.store.store import DatabaseStore
 from contracts_svc.flows.hub_worker import LEASE, MOST_ATTEMPTS, HubWorker, pause_after
+from contracts_svc.flows.stored_lineage import StoredLineage
 from contracts_svc.github.events import read_event
 from contracts_svc.github.names import RepositoryName
 from contracts_svc.github.work import work_of
@@ -233,6 +236,7 @@ def test_what_cannot_be_done_for_long_is_visible_and_done_later(hub: StandIn, sh
     repo.push(number, FILES)
     world.settle()
     (failed,) = world.call("GET", "/github/work?state=failed", world.token("admin")).json()
+    assert 'contracts_github_work{state="failed"} 1.0' in world.client.get("/metrics").text
     assert (failed["number"], failed["attempts"], "502" in failed["error"]) == (number, MOST_ATTEMPTS, True)
     hub.faults.clear()
     repo.tell(number, "reopened")
@@ -384,3 +388,49 @@ class TestWebhooks:
         print(f"{rows} payloads taken, {len(waiting)} pieces of work")
         assert (rows, waiting) == (60, keys)
         assert keys
+
+
+def test_several_processes_double_nothing(store_url: str, hub: StandIn, shop: Repository) -> None:
+    """Three workers with stores of their own: each pull request is checked by one of them at a time."""
+    store = DatabaseStore(Database(store_url), read_contract)
+    world, repo = prepared(hub, shop, store)
+    numbers = [repo.open(AFTER) for _ in range(9)]
+    for turn in range(3):
+        for number in numbers:
+            repo.push(number, {**AFTER, "README.md": str(turn)})
+    stores = [DatabaseStore(Database(store_url), read_contract) for _ in range(3)]
+    workers = [
+        HubWorker(
+            parts=replace(world.parts, store=own, lineage=StoredLineage(own, take, read_parsed)), name=f"p{n}"
+        )
+        for n, own in enumerate(stores)
+    ]
+    barrier = threading.Barrier(3)
+    done: list[int] = []
+
+    def process(worker: HubWorker) -> None:
+        barrier.wait()
+        while worker.step(world.clock.now()):
+            done.append(1)
+
+    threads = [threading.Thread(target=process, args=(worker,)) for worker in workers]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(done) == len(numbers)
+    assert {repo.run(n)["conclusion"] for n in numbers} == {"action_required"}
+    assert len(shop.runs) == len(numbers)
+    assert hub.count("POST", "/comments") == len(numbers)
+    assert len(store.messages()) == 2 * len(numbers)
+    # Agreed to and merged, it is registered, and its readers are told.
+    for user in ("ada", "lin"):
+        repo.review(numbers[0], user, "approved")
+    world.settle()
+    assert repo.run(numbers[0])["conclusion"] == "success"
+    repo.merge(numbers[0])
+    world.settle()
+    assert [c.version for c in store.versions("orders")] == ["1.0.0", "2.0.0"]
+    assert len(store.messages(limit=1_000)) == 2 * len(numbers) + 2
+    for own in (store, *stores):
+        own.close()

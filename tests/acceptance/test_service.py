@@ -140,7 +140,7 @@ def test_from_a_published_file_to_everybody_it_concerns(
     assert asked.status_code == 202, asked.text
     wait_for(lambda: len(client.get("/api/v1/contracts/orders/runs").json()["items"]) == 3, "the third run")
     wait_for(lambda: client.get("/api/v1/jobs").json()["items"] == [], "the end of all checks")
-    assert client.get("/ready").json() == {"ready": True, "not_ready": []}
+    assert client.get("/ready").json() == {"ready": True, "not_ready": [], "warnings": []}
     figures = client.get("/metrics").text
     assert 'contracts_loop_done_total{loop="sending",what="sent"} 4.0' in figures
     assert "contracts_scheduler_leader 1.0" in figures

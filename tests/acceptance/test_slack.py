@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import threading
 from collections.abc import Iterator
 from dataclasses import replace
@@ -18,6 +19,8 @@ from websockets.sync.server import Server, ServerConnection, serve
 from contracts_svc.adapters.receivers.slack import SlackConfig, SlackReceiver
 from contracts_svc.adapters.receivers.slack_press import Members
 from contracts_svc.adapters.receivers.slack_socket import SocketMode
+from contracts_svc.adapters.store.database import Database
+from contracts_svc.adapters.store.store import DatabaseStore
 from contracts_svc.alerts import Audience, Incident, IncidentState
 from contracts_svc.api.app import create_app
 from contracts_svc.api.deps import acting_of
@@ -31,7 +34,7 @@ from contracts_svc.responders import Responder, Responders
 from contracts_svc.routes.dispatch import receive
 from tests.acceptance.test_api import NOW, World, is_problem, orders
 from tests.acceptance.test_api_service import put_incident
-from tests.fixtures_store import memory_store
+from tests.fixtures_store import memory_store, read_contract
 from tests.slack_stand_in import APP_TOKEN, EXPIRED, TOKEN, Posted, Slack, form, signed
 from tests.telling import note
 
@@ -56,10 +59,10 @@ def no_proxies(monkeypatch: pytest.MonkeyPatch) -> None:
 class Office:
     """A service, Slack, and a table that is wrong: its owner flight-ops and finance downstream were told."""
 
-    def __init__(self, slack: Slack) -> None:
+    def __init__(self, slack: Slack, url: str) -> None:
         self.slack = slack
         self.time = NOW
-        self.world = World(memory_store())
+        self.world = World(DatabaseStore(Database(url), read_contract))
         self.store = self.world.store
         self.receiver = SlackReceiver(SlackConfig(token=TOKEN, base_url=slack.url))
         self.sender = Sender(self.store, lambda message: self.receiver, self, chance=lambda: 0.5)
@@ -67,7 +70,7 @@ class Office:
         acting = acting_of(service, self.world.app.state.lineage)
         self.broken = False
         self.desk = SlackDesk(
-            Pressing(store=self.store, acting=acting),
+            Pressing(acting=acting, heard=self.store),
             self._people,
             Members(lambda workspace: TOKEN, lambda: self.time.timestamp(), base_url=slack.url),
             secrets=[SECRET, NEXT_SECRET],
@@ -134,8 +137,9 @@ def slack() -> Iterator[Slack]:
 
 
 @pytest.fixture
-def office(slack: Slack) -> Iterator[Office]:
-    found = Office(slack)
+def office(slack: Slack, sqlite_tables: Path, tmp_path: Path) -> Iterator[Office]:
+    shutil.copy(sqlite_tables, tmp_path / "contracts.db")
+    found = Office(slack, f"sqlite:///{tmp_path}/contracts.db")
     found.world.put(orders(squad="flight-ops", extra=SECRETIVE))
     yield found
     found.close()
@@ -190,6 +194,32 @@ def test_the_same_press_twice_does_one_thing(office: Office, slack: Slack) -> No
     assert len(office.store.silences(office.time)) == 1
     assert len(slack.told) == 1
     assert len(slack.thread(office.head("#flight-ops"))) == 1
+
+
+def test_one_press_that_comes_to_two_processes_at_once_does_one_thing(slack: Slack, store_url: str) -> None:
+    offices = [Office(slack, store_url) for _ in range(2)]
+    first = offices[0]
+    first.world.put(orders(squad="flight-ops", extra=SECRETIVE))
+    first.tell(wrong(first))
+    offices[1].time = first.time
+    head = first.head("#flight-ops")
+    try:
+        for label, at in (("Silence 24 h", "1.0"), ("Acknowledge", "2.0"), ("Acknowledge", "3.0")):
+            for _ in range(3):
+                for office in offices:
+                    assert office.desk.take(slack.pressed(head, label, ADA, at))
+        for office in offices:
+            office.wait()
+        assert len(first.store.silences(first.time)) == 1
+        assert [e.action for e in first.store.audit("incident")] == ["acknowledged"]
+        assert sorted(t["text"][:22] for t in slack.told) == [
+            "You are on it already.",
+            "flight-ops hears no mo",
+        ]
+        assert first.store.outbox_counts()[MessageState.DEAD] == 0
+    finally:
+        for office in offices:
+            office.close()
 
 
 def test_a_silence_is_for_the_team_that_pressed(office: Office, slack: Slack) -> None:
@@ -260,7 +290,7 @@ def test_what_is_over_cannot_be_acknowledged(office: Office, slack: Slack) -> No
     ends = [note(over.fingerprint, team=g.team, audience=g.audience, over=True) for g in groups]
     office.store.put_groups(receive(groups, ends, now=office.time, over=[over.fingerprint]))
     office.at(hours=1)
-    assert "resolved" in office.head("#flight-ops").shown
+    assert "it is over" in office.head("#flight-ops").shown
     assert "Acknowledge" not in office.head("#flight-ops").shown
     office.desk.take(payload)
     office.wait()

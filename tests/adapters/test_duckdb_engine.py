@@ -21,7 +21,7 @@ import pytest
 import sqlglot
 from sqlglot import exp
 
-from contracts_svc.adapters.engines.duckdb import DuckDBEngine
+from contracts_svc.adapters.engines.duckdb import DuckDBEngine, share_of
 from contracts_svc.adapters.engines.duckdb import connection as engine_module
 from contracts_svc.adapters.engines.duckdb.connection import httpfs_file
 from contracts_svc.adapters.storage import ArrowStorage
@@ -209,7 +209,7 @@ def test_one_source_that_cannot_be_read_leaves_the_others(
         Source(name="gone_here", files=(DataFile(path=f"{tmp_path}/gone.parquet", size=1),)),
         Source(name="damaged", files=(DataFile(path=damaged, size=1),)),
         Source(name="empty", files=()),
-        Source(name="table_format", files=trips.files, reading=Reading(format="delta")),
+        Source(name="table_format", files=trips.files, reading=Reading(format="orc")),
     ]
     with DuckDBEngine(s3_server.access).open(sources) as session:
         assert session.rows(query("SELECT count(*) AS n FROM trips")) == [{"n": 3}]
@@ -218,7 +218,7 @@ def test_one_source_that_cannot_be_read_leaves_the_others(
             ("gone_here", "not found: .*gone.parquet", True),
             ("damaged", f"not a Parquet file, or a damaged one: .*{damaged}", False),
             ("empty", "there are no files", True),
-            ("table_format", "not used for the format delta", False),
+            ("table_format", "not used for the format orc", False),
         ):
             error = failure(session, f"SELECT * FROM trips WHERE x IN (SELECT x FROM {name})")
             assert error.what == name
@@ -385,3 +385,19 @@ def test_duplicates_among_more_keys_than_fit_into_memory(tmp_path: Path) -> None
     ) as s:
         assert s.rows(query(sql)) == [{"d": 10, "g": 10}]
     assert list((tmp_path / "spill").iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("limit", "share"),
+    [
+        ("512MB", "320MB"),
+        ("1GB", "808MB"),
+        ("1 GiB", "882MB"),
+        ("100mb", "50MB"),
+        ("2000000000", "1808MB"),
+        ("80%", "80%"),
+        ("much", "much"),
+    ],
+)
+def test_the_engine_gets_what_the_process_does_not_need(limit: str, share: str) -> None:
+    assert share_of(limit) == share

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from datetime import timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import httpx
 import pytest
 from joserfc.jwk import RSAKey
 
 from contracts_svc.adapters.github.client import GitHubClient, Uncertain
+from contracts_svc.adapters.github.hub import GitHubHub
 from contracts_svc.adapters.github.pulls import WORKFLOW, login_of
 from contracts_svc.adapters.github.tokens import App, GivenToken
 from contracts_svc.errors import CouldNotCheck, UserMistake
@@ -288,3 +291,62 @@ def test_the_description_tells_wrong_calls_and_answers() -> None:
     assert not wrong_call("POST", "/repos/a/b/issues/1/comments", {}, {"body": "x"})
     assert wrong_answer("GET", "/repos/a/b/git/blobs/x", 200, {"sha": 1})
     assert httpx.URL("http://x/a%2Fb").raw_path == b"/a%2Fb"
+
+
+class TestProxy:
+    """Calls go through the proxy of the settings, those by which an App signs in too."""
+
+    @pytest.fixture
+    def proxied(self, hub: StandIn) -> Iterator[tuple[str, list[str]]]:
+        """A proxy that notes where it was asked to go."""
+        asked: list[str] = []
+
+        class Proxy(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                asked.append(self.path)
+                length = int(self.headers.get("Content-Length", 0))
+                kept = {
+                    k: v for k, v in self.headers.items() if k.lower() not in ("host", "proxy-connection")
+                }
+                answer = httpx.request(
+                    self.command, self.path, headers=kept, content=self.rfile.read(length), trust_env=False
+                )
+                self.send_response(answer.status_code)
+                self.send_header("Content-Type", "application/json")
+                self.send_header("Content-Length", str(len(answer.content)))
+                self.end_headers()
+                self.wfile.write(answer.content)
+
+            do_POST = do_GET
+
+            def log_message(self, format: str, *args: object) -> None:
+                """Says nothing."""
+
+        server = ThreadingHTTPServer(("127.0.0.1", 0), Proxy)
+        thread = threading.Thread(target=server.serve_forever, daemon=True)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}", asked
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+    def test_through_it(self, hub: StandIn, pull: str, proxied: tuple[str, list[str]]) -> None:
+        proxy, asked = proxied
+        key = RSAKey.generate_key(2048)
+        hub.app_key, hub.installations[9] = key, frozenset({SHOP})
+        app = App(id="7", private_key=key.as_pem(private=True).decode())
+        made = GitHubHub(app, hub.base_url, proxy=proxy, clock=lambda: hub.now)
+        with made.open(RepositoryName.parse(SHOP), 9) as site:
+            assert site.host.pull(1).number == 1
+        paths = [path.removeprefix(hub.base_url) for path in asked]
+        assert paths == ["/app", "/app/installations/9/access_tokens", pull]
+
+    def test_one_that_is_away(self, hub: StandIn) -> None:
+        with (
+            GitHubClient(
+                GivenToken(TOKEN), hub.base_url, proxy="http://127.0.0.1:9", sleep=lambda s: None
+            ) as client,
+            pytest.raises(CouldNotCheck, match="not reached"),
+        ):
+            client.get("/user")
+        assert hub.calls == []

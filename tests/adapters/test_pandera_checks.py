@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import json
+from datetime import date
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pytest
 
 from contracts_svc.adapters.pandera_checks import PanderaChecks
 from contracts_svc.adapters.storage import ArrowStorage
+from contracts_svc.adapters.tables_delta import DeltaTables
 from contracts_svc.model import Column, Table
 from contracts_svc.runs import Check, Measurement, Outcome
 from tests.core.quality import contract, results, run, write
@@ -167,3 +171,77 @@ def test_the_example_of_the_project_runs_in_a_check(tmp_path: Path) -> None:
     assert "samples" not in found.values
     skipped = results(run(given, "w"))["w.physics"]
     assert (skipped.outcome, skipped.reason) == (Outcome.SKIPPED, "custom checks are not set up here")
+
+
+ROWS = (
+    "x;n;day;note\n1.5;1;2026-01-01;ok\n-1;2;;ok\n;3;2026-01-03;ok\noops;4;2026-01-04;ok\n500;5;2026-01-05;\n"
+)
+OF_TEXT = """
+import datetime
+import pandera.pandas as pa
+
+schema = pa.DataFrameSchema({
+    "x": pa.Column(float, pa.Check.gt(0), nullable=True),
+    "n": pa.Column("int64", pa.Check.le(4)),
+    "day": pa.Column("datetime64[us]", pa.Check.ge(datetime.datetime(2026, 1, 1)), nullable=True, coerce=True),
+})
+def notes(rows): return rows["note"].notna()
+def fails(rows): raise RuntimeError("no")
+"""
+
+
+@pytest.mark.parametrize("kind", ["csv", "json", "delta"])
+def test_rows_of_text_files_and_of_tables_with_a_log(tmp_path: Path, kind: str) -> None:
+    (tmp_path / "checks").mkdir()
+    (tmp_path / "checks/text.py").write_text(OF_TEXT)
+    columns = [
+        {"name": "x", "logicalType": "number"},
+        {"name": "n", "logicalType": "integer"},
+        {"name": "day", "logicalType": "date"},
+        {"name": "note", "logicalType": "string", "classification": "restricted"},
+    ]
+    rules = [
+        {"id": name, "type": "custom", "engine": "pandera", "implementation": f"text:{name}"}
+        for name in ("schema", "notes", "fails")
+    ]
+    header, *lines = (line.split(";") for line in ROWS.splitlines())
+    rows = [{k: v or None for k, v in zip(header, line, strict=True)} for line in lines]
+    folder = tmp_path / "t"
+    folder.mkdir()
+    if kind == "csv":
+        (folder / "a.csv").write_text(ROWS.replace(";", ","))
+    elif kind == "json":
+        numbers = [r | {"n": int(r["n"] or 0), "x": _number(r["x"])} for r in rows]
+        (folder / "a.json").write_text("\n".join(json.dumps(r) for r in numbers))
+    else:
+        deltalake = pytest.importorskip("deltalake")
+        days = [date.fromisoformat(r["day"]) if r["day"] else None for r in rows]
+        table = pa.table({
+            "x": pa.array([1.5, -1.0, None, None, 500.0]), "n": [1, 2, 3, 4, 5],
+            "day": pa.array(days, pa.date32()), "note": [r["note"] for r in rows],
+        })  # fmt: skip
+        deltalake.write_deltalake(folder, table)
+    server = {
+        "server": "s",
+        "type": "local",
+        "format": kind,
+        "path": f"{folder}/*.*" if kind != "delta" else str(folder),
+    }
+    found = run(
+        contract(tmp_path, {"name": "t", "properties": columns, "quality": rules}, servers=[server]),
+        custom=PanderaChecks(tmp_path / "checks", ArrowStorage()),
+        snapshots={"delta": DeltaTables()},
+    )
+    said = results(found)
+    assert (said["t.schema"].failing, said["t.schema"].rows) == (2, 5)
+    assert (said["t.notes"].failing, said["t.notes"].samples[0]["n"]) == (1, 5)
+    assert said["t.notes"].samples[0]["note"] in (None, "***")
+    assert said["t.fails"].outcome is Outcome.ERRORED
+    assert found.files_read == 1
+
+
+def _number(text: str | None) -> Any:
+    try:
+        return None if text is None else float(text)
+    except ValueError:
+        return text

@@ -333,6 +333,17 @@ def test_a_page_that_was_acknowledged_wakes_again_when_nobody_is_on_it_any_more(
     assert len({e["dedup_key"] for e in said}) == 1
 
 
+def test_what_is_of_no_incident_is_a_change_event_and_wakes_nobody(httpserver: HTTPServer) -> None:
+    asked = answers(httpserver, Response('{"status":"success"}', 202))
+    digest = replace(OPEN, incidents=(), group="", labels={"state": "digest", "severity": "info"})
+    assert MAKERS["pagerduty"](httpserver.url_for("/")).send(digest).sent
+    (request,) = asked
+    event = json.loads(request.get_data())
+    assert request.path == "/v2/change/enqueue"
+    assert event.keys() == {"routing_key", "payload", "links"}
+    assert event["payload"].keys() == {"summary", "source", "timestamp", "custom_details"}
+
+
 @pytest.mark.parametrize("value", HOSTILE)
 def test_events_are_within_the_limits(value: str) -> None:
     event = event_of(hostile(value))
@@ -467,6 +478,17 @@ def test_the_real_alertmanager_takes_whatever_data_holds(alertmanager: str) -> N
         assert delivery.sent, (value, delivery.reason)
 
 
+def test_every_alert_has_the_labels_of_its_own_incident() -> None:
+    other = {**OPEN.labels, "dataset": "weather", "severity": "warning", "dimension": "accuracy"}
+    several = replace(OPEN, incidents=("f1", "f2"), labels_of={"f2": other})
+    found = {a["labels"]["incident"]: a["labels"] for a in alerts(several)}
+    assert {n: (x["dataset"], x["severity"]) for n, x in found.items()} == {
+        "f1": ("flights", "error"),
+        "f2": ("weather", "warning"),
+    }
+    assert "dimension" not in found["f2"]
+
+
 def test_labels_that_alertmanager_cannot_have_are_changed_or_left_out() -> None:
     odd = replace(OPEN, labels={"a-b": "1", "9": "2", "empty": "", "state": "open"})
     (alert,) = alerts(odd)
@@ -510,7 +532,7 @@ def test_what_belongs_together_is_one_thread_whose_head_changes(httpserver: HTTP
     assert (head["channel"], head.get("thread_ts")) == ("#flight-ops", None)
     assert (update["channel"], update["ts"]) == ("C1", "17.2")
     assert (answer["channel"], answer["thread_ts"]) == ("C1", "17.2")
-    assert "resolved" in json.dumps(update["blocks"][1])
+    assert "it is over" in json.dumps(update["blocks"][1])
     buttons = {e["action_id"]: e["value"] for e in head["blocks"][-1]["elements"]}
     assert buttons == {b.action: "g1" for b in slack.BUTTONS}
     assert "actions" not in [b["type"] for b in update["blocks"]]

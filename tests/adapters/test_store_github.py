@@ -136,11 +136,17 @@ def test_repositories_come_and_go(store: DatabaseStore) -> None:
 
 def test_a_contract_comes_from_one_repository(store: DatabaseStore) -> None:
     other = RepositoryName.parse("octo/other")
+    for repository in (SHOP, other):
+        store.put_repository(repository, 9, NOW)
     assert store.claim_contract("orders", SHOP, "a.odcs.yaml") == SHOP
     assert store.claim_contract("orders", other, "b.odcs.yaml") == SHOP
     assert store.claim_contract("orders", SHOP, "c.odcs.yaml") == SHOP
     assert store.contracts_from(SHOP) == {"orders": "c.odcs.yaml"}
     assert store.contracts_from(other) == {}
+    # Its repository was renamed.
+    store.remove_repository(SHOP, NOW)
+    assert store.claim_contract("orders", other, "d.odcs.yaml") == other
+    assert (store.contracts_from(SHOP), store.contracts_from(other)) == ({}, {"orders": "d.odcs.yaml"})
 
 
 def test_heads_of_a_pull_request(store: DatabaseStore) -> None:
@@ -156,6 +162,8 @@ def test_heads_of_a_pull_request(store: DatabaseStore) -> None:
     assert store.pulls_asking(["f1"]) == ()
     store.end_head(SHOP, 1, "c" * 40, NOW, conclusion="action_required", asked=["f1"])
     assert store.pulls_asking(["f1", "x"]) == ((SHOP, 1),)
+    store.end_head(SHOP, 1, "c" * 40, NOW, conclusion="success", asked=["f1"], report="# newer")
+    assert [h.report for h in store.heads(SHOP, 1)] == ["# newer", "", ""]
     # Checked again, it still asked for what it asked for.
     store.begin_head(SHOP, 1, "b" * 40, NOW)
     assert store.heads(SHOP, 1)[0].asked == ("f1", "f2")

@@ -103,3 +103,17 @@ def test_sessions_are_kept_ended_and_forgotten_once_they_ran_out(store: Database
         "tenant": "acme",
         "scopes": ["viewer", "squad:menu"],
     }
+
+
+def test_all_sessions_of_somebody_who_has_left_end_at_once(store: DatabaseStore) -> None:
+    ada = Session(name="ada@example.com", subject="1", scopes=("viewer",), created=NOW, expires=NOW + DAY)
+    bob = replace(ada, name="bob@example.com", subject="2")
+    later = replace(ada, created=NOW + DAY / 2, expires=NOW + 2 * DAY)
+    for number, session in enumerate((bob, later, ada)):
+        store.put_session(session, f"{number:064x}", ADA)
+    assert store.sessions(NOW) == (ada, later, bob)
+    assert store.sessions(NOW + DAY) == (later,)
+    assert store.end_sessions("ada@example.com", NOW, ADA) == 2
+    assert store.end_sessions("ada@example.com", NOW, ADA) == 0
+    assert store.sessions(NOW) == (bob,)
+    assert [e.action for e in store.audit("session")] == ["began"] * 3 + ["ended"] * 2

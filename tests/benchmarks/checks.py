@@ -1,8 +1,8 @@
 """How long it takes to check a table, beside datacontract-cli, Soda and one query written by hand.
 
-Each runs as a process of its own, peers from a venv of their own, one after the other in one call. Wall and
-CPU time and the largest memory are the process's, as the system counts them. Verdicts are compared: the
-checks that fail must be the same ones.
+Each runs as a process of its own, peers from a venv of their own, one after the other in one call, on local
+files and over the S3 protocol. Wall and CPU time and the largest memory are the process's, as the system
+counts them. Verdicts are compared: the checks that fail must be the same ones.
 """
 
 from __future__ import annotations
@@ -17,7 +17,8 @@ import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -26,16 +27,28 @@ from contracts_svc.ports import S3Access
 from tests.benchmarks import checks_data as data
 from tests.fixtures_s3 import put
 
+DUCKDB = version("duckdb")
+"""All use the same one."""
 PEERS = {
     "datacontract-cli": [
         "datacontract-cli[duckdb]==1.2.8",
-        "duckdb==1.5.5",
-        "duckdb-extension-httpfs==1.5.5",
-        "duckdb-extension-aws==1.5.5",
+        f"duckdb=={DUCKDB}",
+        f"duckdb-extension-httpfs=={DUCKDB}",
+        f"duckdb-extension-aws=={DUCKDB}",
     ],
-    "soda": ["soda-duckdb==4.28.0", "duckdb==1.5.5"],
+    "soda": ["soda-duckdb==4.28.0", f"duckdb=={DUCKDB}"],
 }
 BUCKET = "bench"
+AIMS = (
+    ("ours", "soda", "wall", 0.5),
+    ("ours", "datacontract-cli", "wall", 0.2),
+    ("ours", "by hand", "wall", None),
+    ("ours, one new partition", "ours", "wall", 0.1),
+    ("ours, 200 checks", "ours", "wall", 2.0),
+    ("ours, 200 checks", "ours", "cpu", 2.0),
+)
+"""What is compared with what, and how many times as much it may be."""
+MOST_MEMORY = 512
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +59,10 @@ class Measured:
     cpu: float
     memory: float
     failed: frozenset[str]
+    load: float
+    """How many processes wanted a core when it began, on the average of a minute."""
+    told: float | None = None
+    """Seconds that it says itself it took: without the start of the process."""
 
 
 def main(arguments: list[str]) -> None:
@@ -54,18 +71,21 @@ def main(arguments: list[str]) -> None:
     parser.add_argument(
         "--scale", type=float, default=1.0, help="1: 12 million rows, 234 MB; 0.1, 10: as it says"
     )
-    parser.add_argument("--s3", action="store_true", help="read over the S3 protocol instead of local files")
+    parser.add_argument(
+        "--place", choices=("local", "s3"), action="append", help="where the files are; by default both"
+    )
     parser.add_argument(
         "--directory", type=Path, default=None, help="keeps the table and the peers' venvs here"
     )
     parser.add_argument("--only", action="append", default=[], help="run only this one; may be repeated")
-    parser.add_argument("--repeat", type=int, default=1, help="times each; the fastest is shown")
+    parser.add_argument("--repeat", type=int, default=3, help="times each; the one of least CPU time counts")
+    parser.add_argument("--json", type=Path, default=None, help="also write the figures to this file")
     run(parser.parse_args(arguments))
 
 
 def run(options: argparse.Namespace) -> None:
-    """Measure, and print a table with ratios."""
-    base = options.directory or Path(tempfile.mkdtemp(prefix="contracts-bench-"))
+    """Measure, and print tables with ratios."""
+    base = (options.directory or Path(tempfile.mkdtemp(prefix="contracts-bench-"))).absolute()
     base.mkdir(parents=True, exist_ok=True)
     rows = int(data.ROWS * options.scale)
     table = base / f"rows-{rows}" / "lake" / "data" / BUCKET / data.TABLE
@@ -73,14 +93,40 @@ def run(options: argparse.Namespace) -> None:
         print(f"writing {rows:,} rows …", flush=True)
         data.write(table, rows)
     size = sum(f.stat().st_size for f in table.rglob("*.parquet"))
-    print(f"{rows:,} rows, {len(data.COLUMNS)} columns, {data.PARTITIONS} files, {size / 1e6:.0f} MB")
-    with _lake(table.parents[2].parent, options.s3) as access:
-        bench = Bench(base, table, access, rows)
-        for name, measure in bench.contestants():
-            if options.only and name not in options.only:
-                continue
-            best = min((measure() for _ in range(options.repeat)), key=lambda m: m.cpu)
-            bench.show(name, best)
+    shown = f"{rows:,} rows, {len(data.COLUMNS)} columns, {data.PARTITIONS} files, {size / 1e6:.0f} MB"
+    print(f"{shown}; {os.cpu_count()} cores, DuckDB {DUCKDB}")
+    found: dict[str, dict[str, Measured]] = {}
+    for place in options.place or ("local", "s3"):
+        print(f"\n{place}")
+        found[place] = {}
+        with _lake(table.parents[2].parent, place == "s3") as access:
+            bench = Bench(base, table, access, rows)
+            for name, measure in bench.contestants():
+                if not options.only or name in options.only:
+                    best = min((measure() for _ in range(options.repeat)), key=lambda m: m.cpu)
+                    found[place][name] = best
+                    bench.show(name, best)
+        _show_ratios(found[place])
+    if options.json is not None:
+        told = {"table": shown, "cores": os.cpu_count(), "duckdb": DUCKDB, "wrong": sorted(data.wrong(rows))}
+        places = {p: {n: _as_json(m) for n, m in each.items()} for p, each in found.items()}
+        options.json.write_text(json.dumps({**told, "places": places}, indent=2) + "\n")
+
+
+def _show_ratios(found: Mapping[str, Measured]) -> None:
+    for one, other, what, aim in AIMS:
+        if one in found and other in found:
+            ratio = getattr(found[one], what) / getattr(found[other], what)
+            aimed = "" if aim is None else f"   aim: {aim:g}, {'reached' if ratio <= aim else 'missed'}"
+            print(f"{one} / {other:<18} {what:<5} {ratio:6.2f}{aimed}")
+    most = max((m.memory for n, m in found.items() if n.startswith("ours")), default=0)
+    print(
+        f"ours, most memory: {most:.0f} MB   aim: {MOST_MEMORY}, {'reached' if most <= MOST_MEMORY else 'missed'}"
+    )
+
+
+def _as_json(measured: Measured) -> dict[str, Any]:
+    return {**asdict(measured), "failed": sorted(measured.failed)}
 
 
 @contextmanager
@@ -102,7 +148,6 @@ class Bench:
         self._table = table
         self._access = access
         self._rows = rows
-        self._first: Measured | None = None
         self._work = base / "work"
         self._work.mkdir(exist_ok=True)
 
@@ -126,17 +171,16 @@ class Bench:
         ]
 
     def show(self, name: str, measured: Measured) -> None:
-        """One line: figures, and how many times as long as the first that was measured."""
-        self._first = self._first or measured
+        """One line of figures."""
         same = (
             "same verdict"
             if measured.failed == data.wrong(self._rows)
             else f"FAILED {sorted(measured.failed)}"
         )
+        told = "" if measured.told is None else f"   the run itself {measured.told:5.2f} s"
         print(
             f"{name:<24} {measured.wall:7.2f} s wall {measured.cpu:7.2f} s CPU {measured.memory:7.0f} MB   "
-            f"x {measured.cpu / self._first.cpu:5.2f} CPU  x {measured.wall / self._first.wall:5.2f} wall   "
-            f"{same}",
+            f"load {measured.load:4.1f}   {same}{told}",
             flush=True,
         )
 
@@ -152,7 +196,13 @@ class Bench:
         contract.write_text(data.odcs(self.location, "s3" if self._access else "local", scale=scale))
         program = Path(sys.executable).parent / "contracts"
         argv = [str(program), "check", str(contract), "--samples", "0", "--format", "json"]
-        return _measured(argv, folder, self._settings(), _failed_of_ours)
+        # As it is when it was installed: the peers' bytecode is there too.
+        settings = self._settings() | {"PYTHONPYCACHEPREFIX": str(self._base / "bytecode")}
+        if not (self._base / "bytecode").exists():
+            _measured([*argv, "--full"], folder, settings, _failed_of_ours)
+        if kept != "kept":
+            shutil.rmtree(folder / ".contracts", ignore_errors=True)
+        return _measured(argv, folder, settings, _failed_of_ours, _seconds_of_ours)
 
     def ours_with_news(self) -> Measured:
         """As again, after one more partition was published."""
@@ -246,9 +296,12 @@ class Bench:
         )
 
 
-def _measured(argv: Sequence[str], folder: Path, settings: Mapping[str, str], failed: Any) -> Measured:
+def _measured(
+    argv: Sequence[str], folder: Path, settings: Mapping[str, str], failed: Any, told: Any = None
+) -> Measured:
     """Run a process to its end, and ask the system what it took."""
-    kept = {k: v for k, v in os.environ.items() if not k.startswith(("CONTRACTS_", "AWS_"))}
+    kept = {k: v for k, v in os.environ.items() if not k.startswith(("CONTRACTS_", "AWS_", "PYTHON"))}
+    load = os.getloadavg()[0]
     began = time.perf_counter()
     with (folder / "out.txt").open("wb") as out, (folder / "err.txt").open("wb") as err:
         process = subprocess.Popen(argv, cwd=folder, env=kept | dict(settings), stdout=out, stderr=err)
@@ -261,7 +314,8 @@ def _measured(argv: Sequence[str], folder: Path, settings: Mapping[str, str], fa
     except (ValueError, KeyError, OSError) as error:
         print((folder / "err.txt").read_text(errors="replace")[-2_000:], said[-2_000:], file=sys.stderr)
         raise SystemExit(f"{argv[0]} gave no result: {error}") from error
-    return Measured(wall, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024, names)
+    cpu = usage.ru_utime + usage.ru_stime
+    return Measured(wall, cpu, usage.ru_maxrss / 1024, names, load, told(said) if told else None)
 
 
 _OUR_KINDS = {"invalid-values": "enum"}
@@ -272,6 +326,11 @@ def _failed_of_ours(said: str) -> Iterator[str]:
         for result in run_["results"]:
             if result["outcome"] in ("failed", "errored"):
                 yield f"{'.'.join(result['columns'])}.{_OUR_KINDS.get(result['kind'], result['kind'])}"
+
+
+def _seconds_of_ours(said: str) -> float:
+    (run_,) = json.loads(said)["runs"]
+    return float(run_["seconds"])
 
 
 def _failed_by_hand(said: str) -> Iterator[str]:

@@ -15,6 +15,9 @@ import typer
 from contracts_svc import settings
 from contracts_svc.adapters.receivers import KINDS as RECEIVER_KINDS
 from contracts_svc.adapters.receivers import RECEIVERS
+from contracts_svc.api.access import ROLES
+from contracts_svc.api.rules import RULES as ACCESS
+from contracts_svc.api.rules import Rule
 from contracts_svc.cli.main import app
 from contracts_svc.compat.modes import Mode
 from contracts_svc.compat.rules import RULES
@@ -53,7 +56,37 @@ def figures_table() -> str:
     return "".join(f"| `{name}` | {meaning} |\n" for name, meaning in (NAMES | LOOPS).items())
 
 
-BLOCKS = {"settings": settings_table, "modes": modes_table, "figures": figures_table}
+def receivers_table() -> str:
+    rows = ["| type | what it does | options |\n", "| --- | --- | --- |\n"]
+    for name, kind in RECEIVERS.items():
+        options = "; ".join(
+            f"{'**' if o.required else ''}`{o.name}`{'**' if o.required else ''}"
+            f"{' (secret)' if o.secret else ''}: {o.purpose}"
+            for o in kind.options
+        )
+        rows.append(f"| `{name}` | {kind.purpose} | {options} |\n")
+    return "".join(rows)
+
+
+def access_table() -> str:
+    """The endpoints by who may ask them: every endpoint is in one row."""
+    by_rule: defaultdict[Rule, list[str]] = defaultdict(list)
+    for (method, path), rule in ACCESS.items():
+        by_rule[rule].append(f"`{method} {path.replace(':path}', '}').removeprefix('/api/v1')}`")
+
+    def roles(rule: Rule) -> str:
+        return ", ".join(f"`{r}`" for r, may in ROLES.items() if rule.permission in may) or "anybody"
+
+    return "".join(f"| {roles(r)} | {r.whose.value} | {', '.join(e)} |\n" for r, e in by_rule.items())
+
+
+BLOCKS = {
+    "settings": settings_table,
+    "modes": modes_table,
+    "figures": figures_table,
+    "receivers": receivers_table,
+    "access": access_table,
+}
 
 
 def with_tables(text: str) -> str:

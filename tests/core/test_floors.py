@@ -43,7 +43,7 @@ FLOORS = (
     ),
     ("ports", "flows."),
     ("adapters.",),
-    ("settings", "app", "scheduler", "loops", "tracing", "api.", "cli.", "demo."),
+    ("settings", "app", "check_metrics", "scheduler", "loops", "tracing", "api.", "cli.", "demo."),
 )
 ONE_ADAPTER = (
     "adapters.store.",
@@ -51,6 +51,7 @@ ONE_ADAPTER = (
     "adapters.storage.",
     "adapters.engines.duckdb.",
     "adapters.pandera_",
+    "adapters.receivers.slack",
 )
 # Knows no vendor, only HTTP: what several receivers send by.
 SHARED_BY_ADAPTERS = {"adapters.receivers.http"}

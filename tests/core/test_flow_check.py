@@ -18,6 +18,7 @@ from contracts_svc.adapters.engines.duckdb import DuckDBEngine
 from contracts_svc.adapters.storage import ArrowStorage
 from contracts_svc.errors import CouldNotCheck, ExitCode, UserMistake
 from contracts_svc.files import PARQUET, DataFile, Footer, Reading
+from contracts_svc.flows.check_progress import Step
 from contracts_svc.ports import Session, Source
 from contracts_svc.runs import Breakdown, Outcome, Run
 from tests.core.quality import FixedClock, contract, results, run, write
@@ -66,6 +67,9 @@ class SpySession:
         if self.engine.fails and self.engine.fails(text):
             raise CouldNotCheck("t", "the bucket burns", "call somebody", retryable=False)
         return self.session.rows(query)
+
+    def write(self, query: exp.Query, sink: Any, batch: int) -> None:
+        self.session.write(query, sink, batch)
 
     def add(self, source: Source) -> None:
         self.session.add(source)
@@ -253,9 +257,19 @@ def test_what_footers_prove_is_not_scanned(lake: Path) -> None:
     assert run(given, engine=silent, samples=0).files_read == len(silent.queries) == 0
 
 
+def test_progress_says_what_of_the_data_was_read(lake: Path) -> None:
+    told: list[Step] = []
+    found = run(contract(lake, T), progress=told.append, footers=False)
+    last = [s for s in told if s.phase == "scans"][-1]
+    assert (last.done, last.files, last.all_files) == (last.total, 3, 3)
+    assert (last.bytes, last.all_bytes) == (found.bytes, found.bytes)
+    assert (last.rows, last.all_rows) == (6, 6)
+    assert told[0].rows == 0
+
+
 def test_progress_is_told_and_ends(lake: Path) -> None:
     told: list[tuple[str, int, int]] = []
-    run(contract(lake, T), progress=lambda *step: told.append(step))
+    run(contract(lake, T), progress=lambda step: told.append((step.phase, step.done, step.total)))
     assert list(dict.fromkeys(phase for phase, _, _ in told)) == ["footers", "scans", "samples"]
     last = {phase: (done, total) for phase, done, total in told}
     assert all(done == total for done, total in last.values())

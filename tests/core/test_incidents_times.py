@@ -8,12 +8,14 @@ from datetime import datetime, timedelta
 from prometheus_client import CollectorRegistry
 
 from contracts_svc.alerts import Audience, Incident
-from contracts_svc.app_alerts_metrics import AlertMetrics
+from contracts_svc.app_alerts_metrics import AlertMetrics, CountedMoves
 from contracts_svc.incidents import step
 from contracts_svc.incidents_people import resolve
 from contracts_svc.incidents_times import Times, judged, times
 from contracts_svc.model import SlaProperty
-from tests.alerts_world import CONTRACTS, DEP_DELAY, NOON, fails, passes, run
+from contracts_svc.runs import Check
+from tests.alerts_world import CARRIER, CONTRACTS, DEP_DELAY, DEST, NOON, TAILNUM, fails, passes, run
+from tests.fixtures_store import memory_store
 
 MINUTE = timedelta(minutes=1)
 SEEN = NOON + timedelta(seconds=5)
@@ -107,3 +109,24 @@ def test_figures_count_each_incident_once() -> None:
     for name, value in named.items():
         labels = {"severity": "error"} if "opened" in name else {}
         assert registry.get_sample_value(name, labels) == value, name
+
+
+def test_each_move_is_counted_once_from_when_this_process_counts() -> None:
+    registry, store = CollectorRegistry(), memory_store()
+    time = [NOON]
+    counted = CountedMoves(store, AlertMetrics(registry), lambda: time[0])
+
+    def opens(check: Check) -> None:
+        moved = step((), run(NOON, "month=12", fails(check)), NOON)
+        store.put_incidents(moved.incidents, moved.transitions)
+
+    opens(CARRIER)
+    assert counted.step() == 0, "what was before is not of this process"
+    opens(DEP_DELAY)
+    assert (counted.step(), counted.step()) == (1, 0)
+    opens(DEST)
+    time[0] += 60 * MINUTE
+    assert counted.step() == 0, "another process did this for a while"
+    opens(TAILNUM)
+    assert counted.step() == 1
+    assert registry.get_sample_value("contracts_incidents_opened_total", {"severity": "error"}) == 2

@@ -11,6 +11,7 @@ from contracts_svc.flows.lineage import Lineage, gather
 from contracts_svc.lineage.declared import DataProduct, Subscription, read_declarations
 from contracts_svc.lineage.graph import Channel, ConsumerKind, Edge
 from contracts_svc.model import Column, Contract, Relationship, Server, Table, Team, TeamMember
+from tests.schema_documents import fullest
 from tests.support import shared
 
 PRODUCT = """apiVersion: v1.0.0
@@ -136,21 +137,10 @@ def test_whatever_the_standard_allows_can_be_read() -> None:
 
     schema = json.loads(shared("schemas/odps/odps-json-schema-v1.0.0.json").read_text(encoding="utf-8"))
 
-    def full(of: dict[str, Any], name: str) -> Any:
-        if "$ref" in of:
-            return full(schema["$defs"][of["$ref"].rpartition("/")[2]], name)
-        if "oneOf" in of or "anyOf" in of:
-            return full((of.get("oneOf") or of["anyOf"])[-1], name)
-        if "properties" in of:
-            return {key: full(value, key) for key, value in of["properties"].items()}
-        if of.get("type") == "array":
-            return [full(of.get("items", {}), name)]
-        if "enum" in of:
-            return of["enum"][-1]
-        formats = {"date-time": "2026-01-01T00:00:00Z", "date": "2026-01-01"}
-        return formats.get(of.get("format", ""), of.get("examples", ["https://example.com/x"])[0])
+    def resolve(reference: str) -> Any:
+        return schema["$defs"][reference.rpartition("/")[2]]
 
-    whole = full(schema, "") | {"kind": "DataProduct"}
+    whole = fullest(schema, resolve) | {"kind": "DataProduct"}
     for document in (whole, {key: whole[key] for key in schema["required"]}):
         for version in schema["properties"]["apiVersion"]["enum"]:
             document["apiVersion"] = version

@@ -20,7 +20,7 @@ SCHEMAS = {
 }
 CASES = [
     case
-    for name in ("sql_edges", "sql_dialects")
+    for name in ("sql_edges", "sql_dialects", "sql_warehouses")
     for case in yaml.safe_load((DATA / "lineage" / f"{name}.yaml").read_text(encoding="utf-8"))
 ]
 SPELT = {name.lower(): name for name in SCHEMAS}

@@ -13,7 +13,11 @@ from contracts_svc.quality.kinds import KINDS, Origin
 from tests.core.quality import contract, results, run, write
 from tests.support import DATA
 
-CASES = yaml.safe_load((DATA / "quality" / "cases.yaml").read_text(encoding="utf-8"))
+CASES = [
+    case
+    for name in ("cases.yaml", "more_cases.yaml")
+    for case in yaml.safe_load((DATA / "quality" / name).read_text(encoding="utf-8"))
+]
 GIVEN = ("quality", "relationships")
 
 

@@ -185,8 +185,12 @@ def test_with_and_without_footers(tmp_path: Path) -> None:
         assert with_ == without
         count(promised, tmp_path, proved, scanned)
 
-    compare()
     told = {k.key for k in KINDS if k.footer and not k.footer.startswith("never")}
+    # Some proofs are rare among random files.
+    for _ in range(5):
+        compare()
+        if {k for k in proved if proved[k]} == told:
+            break
     assert {k for k in proved if proved[k]} == told
     # Where a kind is proved it is not always: both ways were compared.
     assert told - {"row-count", "unusual-row-count"} <= set(scanned)

@@ -90,7 +90,8 @@ def test_service_levels_that_data_shows(
     ],
 )
 def test_service_levels_that_only_time_tells(tmp_path: Path, name: str, kind: str, reason: str) -> None:
-    result = one(checked(tmp_path, "DATE", DAYS, property=name, value=1, unit="h"), kind)
+    unit = "h" if kind.startswith("time") else "%"
+    result = one(checked(tmp_path, "DATE", DAYS, property=name, value=1, unit=unit), kind)
     assert (result.outcome, reason in result.reason) == (Outcome.SKIPPED, True)
 
 

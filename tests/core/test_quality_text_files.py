@@ -435,3 +435,62 @@ def test_the_same_texts_are_numbers_as_in_plain_python(column: Column, reads: Ca
 
         compare()
     assert min(verdicts[True], verdicts[False]) > 20
+
+
+@pytest.mark.parametrize(
+    ("first_line", "extra"),
+    [
+        (",id,name", "column0"),
+        ("id,name,", "column2"),
+        ("id,name,,", "column2, column3"),
+        ("id,name,column3,", "column3, column3_"),
+    ],
+)
+def test_columns_of_csv_files_without_a_name(tmp_path: Path, first_line: str, extra: str) -> None:
+    """As pandas writes an index, and spreadsheets what is beside the table."""
+    cells = {"id": "1", "name": "x"}
+    row = ",".join(cells.get(name, "9") for name in first_line.split(","))
+    put(tmp_path / "t", {"a.csv": f"{first_line}\n{row}\n".encode()})
+    columns = [{"name": "id", "logicalType": "integer", "required": True}, {"name": "name", "required": True}]
+    found = run(text_contract(tmp_path, "csv", {"name": "t", "properties": columns}))
+    assert figures(found) == {"t.extra-column": ("warned", extra.count(",") + 1)}
+    assert results(found)["t.extra-column"].found == f"extra: {extra}"
+
+
+def test_keys_of_json_documents_without_a_name(tmp_path: Path) -> None:
+    put(tmp_path / "t", {"a.json": b'{"id": 1, "": 2}\n{"id": null, "": {}}\n'})
+    columns = [{"name": "id", "logicalType": "integer", "required": True}]
+    found = run(text_contract(tmp_path, "json", {"name": "t", "properties": columns}))
+    assert figures(found) == {"t.id.required": ("failed", 1)}
+
+
+def test_lines_that_end_in_different_ways_are_told(tmp_path: Path) -> None:
+    put(tmp_path / "t", {"a.csv": b"id,name\r\n1,x\r\n2,y\n3,z\r"})
+    columns = [{"name": "id", "logicalType": "integer", "required": True}]
+    said = results(run(text_contract(tmp_path, "csv", {"name": "t", "properties": columns})))
+    assert said["t.id.required"].outcome is Outcome.ERRORED
+    assert {"line ends" in r.reason for r in said.values() if r.outcome is Outcome.ERRORED} == {True}
+    assert said["t.id.missing-column"].outcome is Outcome.PASSED
+
+
+def test_a_first_line_that_breaks_off(tmp_path: Path) -> None:
+    """Where nobody says that each line is a document, it may be the first of many lines of one."""
+    put(tmp_path / "t", {"a.json": b'{"id": 1,\n{"id": 2}\n{"id": 3}\n'})
+    columns = [{"name": "id", "logicalType": "integer"}]
+    said = results(run(text_contract(tmp_path, "json", {"name": "t", "properties": columns})))
+    assert said["t.readable-documents"].outcome is Outcome.ERRORED
+    assert "JSON that breaks off" in said["t.readable-documents"].reason
+    assert "delimiter: new_line" in said["t.readable-documents"].reason
+
+
+def test_a_first_line_that_breaks_off_is_counted_where_lines_are_documents(
+    tmp_path: Path, s3_server: Lake
+) -> None:
+    put_s3(s3_server, "lines", "t/a.json", b'{"id": 1,\n{"id": 2}\n{"id": 3}\n')
+    server = {"type": "s3", "location": "s3://lines/t/*.json", "delimiter": "new_line"}
+    given = text_contract(
+        tmp_path, "json", {"name": "t", "properties": [{"name": "id", "logicalType": "integer"}]}, **server
+    )
+    access = s3_server.access
+    found = run(given, storage=ArrowStorage(access), engine=DuckDBEngine(access))
+    assert figures(found) == {"t.readable-documents": ("failed", 1)}

@@ -55,7 +55,7 @@ def test_text_of_the_demo() -> None:
     narrowed = replace(DEP_DELAY, why="Values are cut.", fix="Keep DOUBLE.")
     findings = (narrowed, *(f for f in DEMO_FINDINGS if f != DEP_DELAY))
     assert (
-        verdict_text(decided(findings, waivers=[DEST_WAIVER]))
+        verdict_text(decided(findings, waivers=[DEST_WAIVER]), width=100)
         == f"""\
 BLOCK: 1 change breaks 1 consumer; finance must agree
   also: 1 change may break 1 consumer
@@ -105,6 +105,16 @@ to approve, add to contracts-waivers.yaml on the base branch:
     )
 
 
+@pytest.mark.parametrize("width", [60, 80, 120])
+def test_text_keeps_to_the_width_but_for_words_that_are_longer(width: int) -> None:
+    text = verdict_text(decided(DEMO_FINDINGS, waivers=[DEST_WAIVER]), width=width)
+    too_long = [line for line in text.splitlines() if len(line) > width]
+    assert [
+        line for line in too_long if len(line.split()) > 1 and max(map(len, line.split())) < width - 10
+    ] == []
+    assert any(len(line) > width - 15 for line in text.splitlines())
+
+
 def test_text_says_what_is_not_known_and_what_could_not_be_checked() -> None:
     verdict = decided(
         (DEST,), [edge("flights", "b", reason="a script")], could_not_check=["lineage: timeout"]
@@ -129,7 +139,9 @@ def test_text_holds_no_control_characters_and_wraps() -> None:
     nasty = replace(DEST, message="\x1b[31mred\x07\r\n\u202eevil " + "word " * 60)
     text = verdict_text(decided((nasty,)))
     assert not re.search(r"[\x00-\x09\x0b-\x1f\x7f\u202e]", text)
-    assert max(len(line) for line in text.splitlines()) <= 100
+    assert max(len(line) for line in text.splitlines()) <= 80
+    wide = verdict_text(decided((nasty,)), 120)
+    assert 80 < max(len(line) for line in wide.splitlines()) <= 120
 
 
 def test_of_a_long_path_the_middle_is_counted() -> None:

@@ -9,9 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from contracts_svc.errors import UserMistake
+from contracts_svc.routes.durations import duration
 from contracts_svc.routes.matchers import Matcher, MatcherError, Op, parse, parse_one
 from contracts_svc.routes.options import Option, seconds, url
-from contracts_svc.routes.read import duration, read
+from contracts_svc.routes.read import read
 from contracts_svc.routes.tree import RouteFile
 
 KINDS = {
@@ -129,11 +130,6 @@ MISTAKES = [
         "error parsing regexp",
     ),
     ("route: {receiver: contract, routes: [{matchers: ['a b']}]}", "routes.yaml:1:49", "bad matcher format"),
-    (
-        "route: {receiver: contract, routes: [{}, {matchers: [a=b]}]}",
-        "routes.yaml:1:42",
-        "nothing reaches this route",
-    ),
     ("route: {receiver: contract, mute_time_intervals: [nights]}", "routes.yaml:1:50", "no time interval"),
     ("route: {receiver: contract}\nreceivers: [{name: a, type: pager}]", "routes.yaml:2:29", "'pager'"),
     (
@@ -294,3 +290,10 @@ def test_any_text_gives_matchers_or_a_clear_error(text: str) -> None:
         assert str(error)
     else:
         assert all(m.name for m in found)
+
+
+def test_a_route_that_nothing_reaches_is_a_warning_with_its_line() -> None:
+    found = read(b"route: {receiver: contract, routes: [{}, {matchers: [a=b]}]}", "routes.yaml", {})
+    (warning,) = found.warnings
+    assert str(warning.at).startswith("routes.yaml:1:42")
+    assert "nothing reaches this route" in warning.message

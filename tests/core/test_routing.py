@@ -189,8 +189,8 @@ def test_labels_say_what_routes_match_on() -> None:
         "tribe": "operations",
         "dataset": "flights",
         "contract": "urn:flights",
-        "state": "open",
         "dimension": "accuracy",
+        "state": "open",
     }
     assert punctuality.labels["squad"] == "punctuality"
     assert punctuality.labels["audience"] == "stakeholder"

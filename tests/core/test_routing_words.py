@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
 from contracts_svc.alerts import Notification
-from contracts_svc.incidents import advance
+from contracts_svc.incidents import USUAL, advance
+from contracts_svc.incidents_background import Background, LastGood
+from contracts_svc.incidents_people import acknowledge, tick
 from contracts_svc.lineage.graph import EdgeKind, EdgeType, Graph
+from contracts_svc.model import Contract
 from contracts_svc.routing import notifications
 from contracts_svc.runs import Breakdown, Check, Result
 from tests.alerts_world import (
@@ -20,6 +25,7 @@ from tests.alerts_world import (
     NOON,
     ROW_COUNT,
     TAILNUM,
+    WORST,
     dataset_of,
     edge,
     fails,
@@ -28,14 +34,21 @@ from tests.alerts_world import (
 )
 
 
-def messages(*results: Result, scope: str = "month=12", graph: Graph = GRAPH) -> tuple[Notification, ...]:
+def messages(
+    *results: Result,
+    scope: str = "month=12",
+    graph: Graph = GRAPH,
+    contracts: Mapping[str, Contract] = CONTRACTS,
+    **more: Any,
+) -> tuple[Notification, ...]:
     return notifications(
         advance((), run(NOON, scope, *results), NOON),
-        contracts=CONTRACTS,
+        contracts=contracts,
         dataset_of=dataset_of,
         graph=graph,
         consumers=CONSUMERS,
         now=NOON,
+        **more,
     )
 
 
@@ -65,6 +78,134 @@ def test_the_owner_reads_what_is_needed_to_repair_it() -> None:
     )
     first, _ = lines(owner, "What to do next")
     assert first.endswith("contracts check contracts/flights.odcs.yaml --partition month=12")
+
+
+def test_the_owner_reads_when_all_was_well_and_what_the_cause_may_be() -> None:
+    good = LastGood(at=NOON - timedelta(days=1), scope="month=12", version="1.0.0")
+    known = Background(looked=10, last_good=good, causes=("The data is late: x",))
+    owner, *others = messages(fails(DEP_DELAY), background=lambda incident: known)
+    assert "Last good run: 2023-12-31 12:00 UTC on month=12, by version 1.0.0" in owner.sections[0].lines
+    assert lines(owner, "Likely cause") == ("The data is late: x",)
+    assert all("good run" not in str(m.sections) and "late" not in str(m.sections) for m in others)
+    never = messages(fails(DEP_DELAY), background=lambda incident: Background(looked=10))[0]
+    assert "Last good run: none of the last 10" in never.sections[0].lines
+    assert "Likely cause" not in [s.heading for s in never.sections]
+
+
+def test_what_is_wrong_further_up_is_named_as_the_cause() -> None:
+    (above,) = (t.incident for t in advance((), run(NOON, "month=12", fails(DEP_DELAY)), NOON))
+    below = advance((), run(NOON, "month=12", fails(WORST), table="carrier_scorecard"), NOON)
+    told = notifications(
+        [replace(t, incident=replace(t.incident, cause=above.fingerprint)) for t in below],
+        contracts=CONTRACTS,
+        dataset_of=dataset_of,
+        graph=GRAPH,
+        consumers=CONSUMERS,
+        now=NOON,
+        still_open=[above],
+    )
+    assert lines(told[0], "Likely cause") == (
+        "dep_delay lies between -60 and 1800 (since month=12) is wrong in flights, which this is made from",
+    )
+
+
+def test_links_lead_to_this_service_and_to_whom_to_ask() -> None:
+    flights = CONTRACTS["urn:flights"]
+    reached = replace(
+        flights, support=(replace(flights.support[1], url="https://acme.slack.com/archives/C1"),)
+    )
+    contracts = {**CONTRACTS, flights.id: reached}
+    owner, finance, *_ = messages(
+        fails(DEP_DELAY), contracts=contracts, public_url="https://data.example.com/"
+    )
+    base = "https://data.example.com/api/v1"
+    assert [(x.text, x.url) for x in owner.sections[-1].links] == [
+        ("Incident: dep_delay lies between -60 and 1800", f"{base}/incidents/{owner.incidents[0]}"),
+        ("Contract flights", f"{base}/contracts/urn:flights"),
+    ]
+    # Rows stand in the incident, which a stakeholder is not led to.
+    assert [(x.text, x.url) for x in finance.sections[-1].links] == [
+        ("Contract flights", f"{base}/contracts/urn:flights"),
+        ("Ask flight-ops", "https://acme.slack.com/archives/C1"),
+    ]
+    evil = replace(flights, support=(replace(flights.support[1], url="javascript:alert(1)"),))
+    found = messages(fails(DEP_DELAY), contracts={**CONTRACTS, flights.id: evil})
+    assert all(not s.links for m in found for s in m.sections)
+
+
+@pytest.mark.parametrize(
+    ("kind", "dimension", "columns", "words"),
+    [
+        ("required", None, ("dep_delay",), "flights.dep_delay has values missing"),
+        ("minimum", None, ("dep_delay",), "flights.dep_delay has values beyond what is promised"),
+        ("pattern", None, ("dep_delay",), "flights.dep_delay has values that are not of the promised form"),
+        (
+            "primary-key",
+            None,
+            ("carrier", "dep_delay"),
+            "flights.carrier and flights.dep_delay do not tell rows apart",
+        ),
+        ("relationship", None, ("dep_delay",), "flights.dep_delay names what other data does not know"),
+        ("row-count", None, (), "flights does not have as many rows as it should"),
+        ("freshness", None, (), "flights is late"),
+        ("missing-column", None, ("dep_delay",), "flights.dep_delay is not there"),
+        ("sql", None, ("dep_delay",), "flights.dep_delay is not as its contract promises"),
+        ("sql", None, ("carrier", "dep_delay"), "flights.carrier and flights.dep_delay are not as"),
+        ("sql", "uniqueness", ("dep_delay",), "flights.dep_delay has duplicates"),
+    ],
+)
+def test_what_is_wrong_in_plain_words(
+    kind: str, dimension: str | None, columns: tuple[str, ...], words: str
+) -> None:
+    check = Check(id="c", kind=kind, table="flights", columns=columns, dimension=dimension)
+    finance = next(m for m in messages(fails(check)) if m.team == "finance")
+    assert lines(finance, "What is wrong")[0].startswith(words)
+
+
+def test_the_same_said_twice_is_said_once_and_the_worst_of_it() -> None:
+    low, high = (Check(id=k, kind=k, table="flights", columns=("dep_delay",)) for k in ("minimum", "maximum"))
+    finance = next(
+        m for m in messages(fails(low, failing=10), fails(high, failing=1_204)) if m.team == "finance"
+    )
+    assert lines(finance, "What is wrong") == (
+        "flights.dep_delay has values beyond what is promised in some rows, 1,204 of 28,135 (4.3 %);"
+        " since month=12, first seen 2024-01-01 12:00 UTC",
+    )
+
+
+def test_columns_that_do_the_same_are_one_sentence() -> None:
+    graph = Graph.of(
+        [
+            edge(f"flights.{c}", t, EdgeType.GROUP_BY, EdgeKind.INDIRECT)
+            for c in ("carrier", "dep_delay", "month")
+            for t in ("daily_delays", "daily_delays.temp")
+        ]
+    )
+    key = Check(id="k", kind="primary-key", table="flights", columns=("carrier", "dep_delay", "month"))
+    stakeholder = messages(fails(key), graph=graph)[1]
+    assert lines(stakeholder, "What of yours is affected") == (
+        "How the rows of daily_delays are grouped is decided by flights.carrier, flights.dep_delay and"
+        " flights.month",
+        "daily_delays.temp depends on flights.carrier, flights.dep_delay and flights.month",
+    )
+
+
+def test_a_stakeholder_hears_that_nobody_is_on_it_any_more() -> None:
+    (opened,) = advance((), run(NOON, "month=12", fails(DEP_DELAY)), NOON)
+    until = NOON + timedelta(hours=2)
+    taken = acknowledge(opened.incident, "ada", until, NOON)
+    told = notifications(
+        tick([taken.incident], until, USUAL),
+        contracts=CONTRACTS,
+        dataset_of=dataset_of,
+        graph=GRAPH,
+        consumers=CONSUMERS,
+        now=until,
+    )
+    assert any(line.startswith("Changed: acknowledged by ada until") for line in told[0].sections[0].lines)
+    assert lines(told[1], "Who is on it")[1] == (
+        "Nobody of them any more: it was acknowledged by ada until 2024-01-01 14:00 UTC, and not over"
+    )
 
 
 def test_the_breakdown_is_worst_first() -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from contracts_svc.app_login import login
 from contracts_svc.errors import UserMistake
-from contracts_svc.settings import Settings
+from contracts_svc.settings import Settings, load
 
 GOOD: dict[str, Any] = {
     "oidc_issuer": "https://id.example.com",
@@ -59,6 +59,14 @@ def test_what_is_right_is_taken() -> None:
 )
 def test_what_is_wrong_is_told(given: dict[str, Any], told: str) -> None:
     assert any(told in message for message in mistakes(**given))
+
+
+def test_groups_come_from_the_environment_as_json(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CONTRACTS_OIDC_GROUPS", '{"squad-*": ["editor", "squad:*"]}')
+    assert load().oidc_groups == {"squad-*": ["editor", "squad:*"]}
+    monkeypatch.setenv("CONTRACTS_OIDC_GROUPS", "squad-*")
+    with pytest.raises(UserMistake, match="OIDC_GROUPS is no JSON"):
+        load()
 
 
 def test_all_mistakes_are_told_at_once() -> None:

@@ -13,6 +13,7 @@ import httpx
 from contracts_svc.errors import CouldNotCheck, UserMistake
 from contracts_svc.github.fields import Fields
 from contracts_svc.github.names import RepositoryName
+from contracts_svc.ports_github import NotInstalled
 
 Send = Callable[[str, str, str, dict[str, object] | None], httpx.Response]
 """Method, path, authorization and body of a request to the API -> the answer, whatever its status."""
@@ -120,7 +121,9 @@ class InstallationTokens:
         answer = self._send("POST", path, f"Bearer {self._app.jwt(self._clock())}", body)
         what = f"signing in to GitHub as installation {self._installation}"
         if answer.status_code != 201:
-            raise CouldNotCheck(
+            # 404: the installation is gone. 422: it does not hold a repository of this name.
+            kind = NotInstalled if answer.status_code in (404, 422) else CouldNotCheck
+            raise kind(
                 what,
                 f"GitHub answered {answer.status_code}",
                 f"is the App still installed for {self._repository}, and its key still valid?",

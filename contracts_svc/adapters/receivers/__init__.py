@@ -91,7 +91,7 @@ RECEIVERS: Mapping[str, ReceiverKind] = {
         ),
         ReceiverKind(
             name="pagerduty",
-            purpose="Triggers and resolves a PagerDuty incident (Events API v2).",
+            purpose="Triggers, acknowledges and resolves a PagerDuty incident (Events API v2).",
             config=f"{_HERE}.pagerduty:PagerDutyConfig",
             receiver=f"{_HERE}.pagerduty:PagerDutyReceiver",
             options=(
@@ -106,9 +106,7 @@ RECEIVERS: Mapping[str, ReceiverKind] = {
             config=f"{_HERE}.slack:SlackConfig",
             receiver=f"{_HERE}.slack:SlackReceiver",
             options=(
-                Option(
-                    name="token", purpose="a bot token (xoxb-…) with chat:write", required=True, secret=True
-                ),
+                Option(name="token", purpose="a bot token (xoxb-…); else CONTRACTS_SLACK_TOKEN", secret=True),
                 Option(name="channel", purpose="where all of it goes; else where each contract says"),
             ),
         ),

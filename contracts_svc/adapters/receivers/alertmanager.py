@@ -25,6 +25,8 @@ LASTS = timedelta(hours=24)
 LONGEST_SILENCE = timedelta(days=90)
 _LONGEST_LABEL = 1_000
 _LONGEST_TEXT = 8_000
+_CHANGING = ("state", "severity", "dimension")
+"""Labels that an alert cannot be known by; ``dimension`` is that of the worst check told together."""
 _NAME = re.compile(r"[^a-zA-Z0-9_]")
 
 
@@ -109,9 +111,10 @@ def _alerts(notification: Notification, lasts: timedelta) -> Iterator[dict[str, 
     for incident in notification.incidents:
         annotations = _annotations(notification, incident)
         over = incident in notification.resolved
-        told = before.get(incident, notification.severity.value)
+        now_is = _severity(notification, incident)
+        told = before.get(incident, now_is)
         # What people do about it makes it no worse: with another severity it would be another alert.
-        severity = told if notification.update else notification.severity.value
+        severity = told if notification.update else now_is
         if over or told != severity:
             yield {"labels": _labels(notification, incident, told), "endsAt": now.isoformat()} | {
                 "annotations": annotations
@@ -122,7 +125,13 @@ def _alerts(notification: Notification, lasts: timedelta) -> Iterator[dict[str, 
                 "annotations": annotations,
                 "startsAt": now.isoformat(),
                 "endsAt": (now + lasts).isoformat(),
-            }
+            } | _generator(notification)
+
+
+def _generator(notification: Notification) -> dict[str, str]:
+    """Where people look further."""
+    links = [link.url for s in notification.sections for link in s.links]
+    return {"generatorURL": links[0]} if links else {}
 
 
 def silence(notification: Notification, known: str = "") -> dict[str, Any]:
@@ -154,11 +163,17 @@ def _annotations(notification: Notification, incident: str) -> dict[str, str]:
 
 
 def _labels(notification: Notification, incident: str, severity: str) -> dict[str, str]:
-    found = {_NAME.sub("_", n): v for n, v in notification.labels.items() if n not in ("state", "severity")}
+    own = notification.labels_of.get(incident, notification.labels)
+    found = {_NAME.sub("_", n): v for n, v in own.items() if n not in _CHANGING}
     found |= {"alertname": "DataContract", "incident": _name(incident), "severity": severity}
     return {
         n: shortened(visible(v), _LONGEST_LABEL) for n, v in sorted(found.items()) if v and not n[0].isdigit()
     }
+
+
+def _severity(notification: Notification, incident: str) -> str:
+    own = notification.labels_of.get(incident, {})
+    return own.get("severity") or notification.severity.value
 
 
 def _name(incident: str) -> str:
@@ -170,7 +185,7 @@ def _severities(notification: Notification) -> dict[str, str]:
     known = dict(_Known.of(notification.thread).severities)
     for incident in notification.incidents:
         if incident not in known or not notification.update:
-            known[incident] = notification.severity.value
+            known[incident] = _severity(notification, incident)
     return {i: s for i, s in known.items() if i not in notification.resolved}
 
 

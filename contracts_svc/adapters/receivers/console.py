@@ -8,7 +8,7 @@ from rich.cells import cell_len, chop_cells
 
 from contracts_svc.alerts import Audience, Notification, Section
 from contracts_svc.ports import Delivery
-from contracts_svc.routing_text import table, visible
+from contracts_svc.routing_text import linked, table, visible
 
 WIDTH = 100
 """Columns of the terminal."""
@@ -48,6 +48,8 @@ def _section(section: Section) -> Iterator[str]:
     yield from _wrapped(section.heading, "  ")
     for line in section.lines:
         yield from _wrapped(line, "    ")
+    for link in section.links:
+        yield from _wrapped(linked(link), "    ")
     if section.rows:
         indent = "      "
         room = WIDTH - len(indent)

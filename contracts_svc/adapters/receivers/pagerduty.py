@@ -22,7 +22,7 @@ URL = "https://events.pagerduty.com"
 LONGEST_SUMMARY = 1_024
 LONGEST_EVENT = 512_000
 """Bytes that an event may have."""
-_LONGEST_LINE = 500
+_LONGEST_LINE, _MOST_LINKS = 500, 10
 _TRIGGERED, _ACKNOWLEDGED = "triggered", "acknowledged"
 """How the page stands there: kept as the thread of its group."""
 _SEVERITIES = {Severity.ERROR: "error", Severity.WARNING: "warning"}
@@ -53,6 +53,8 @@ class PagerDutyReceiver:
 
     def send(self, notification: Notification) -> Delivery:
         """Send its event."""
+        if not notification.incidents:
+            return self._tell(notification)
         event = event_of(notification)
         action = event["event_action"]
         if action == "trigger" and notification.update:
@@ -67,9 +69,17 @@ class PagerDutyReceiver:
             return delivery
         return Delivery(sent=True, thread=_ACKNOWLEDGED if action == "acknowledge" else _TRIGGERED)
 
-    def _send(self, event: dict[str, Any]) -> Delivery:
+    def _tell(self, notification: Notification) -> Delivery:
+        """What is of no incident (a digest, an announcement) wakes nobody: it is a change event."""
+        event = {key: value for key, value in event_of(notification).items() if key in ("payload", "links")}
+        kept = ("summary", "source", "timestamp", "custom_details")
+        event["payload"] = {name: event["payload"][name] for name in kept}
+        return self._send(event, "change")
+
+    def _send(self, event: dict[str, Any], kind: str = "") -> Delivery:
         body = json.dumps({"routing_key": self._config.routing_key, **event}).encode()
-        return self._http.judged(self._http.post(f"{self._config.url.rstrip('/')}/v2/enqueue", body, {}))
+        path = "/v2/change/enqueue" if kind else "/v2/enqueue"
+        return self._http.judged(self._http.post(self._config.url.rstrip("/") + path, body, {}))
 
 
 def event_of(notification: Notification) -> dict[str, Any]:
@@ -90,7 +100,9 @@ def event_of(notification: Notification) -> dict[str, Any]:
         return event
     at = notification.created or datetime.now(UTC)
     details = {_cut(s.heading): [_cut(x) for x in s.lines[:10]] for s in notification.sections[:10]}
+    links = [{"href": link.url, "text": _cut(link.text)} for s in notification.sections for link in s.links]
     return event | {
+        "links": links[:_MOST_LINKS],
         "payload": {
             "summary": shortened(visible(notification.title), LONGEST_SUMMARY),
             "source": shortened(visible(notification.labels.get("dataset", "") or "contracts"), 255),
@@ -99,7 +111,7 @@ def event_of(notification: Notification) -> dict[str, Any]:
             "component": shortened(visible(notification.labels.get("contract", "")), 255),
             "group": shortened(visible(notification.team), 255),
             "custom_details": details,
-        }
+        },
     }
 
 

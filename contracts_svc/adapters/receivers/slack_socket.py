@@ -19,10 +19,11 @@ from slack_sdk.socket_mode.client import BaseSocketModeClient
 from slack_sdk.socket_mode.request import SocketModeRequest
 from slack_sdk.socket_mode.response import SocketModeResponse
 
-from contracts_svc.adapters.receivers.slack_press import API
 from contracts_svc.errors import UserMistake
 
 _log = structlog.get_logger("contracts_svc.slack")
+
+API = "https://slack.com/api/"
 
 PING_SECONDS = 10.0
 FIRST_PAUSE, LONGEST_PAUSE = 1.0, 60.0

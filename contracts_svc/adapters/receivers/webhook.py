@@ -30,7 +30,7 @@ TOLERANCE = 300
 LONGEST_TEXT = 2_000
 LARGEST_SECTIONS = 200_000
 """Bytes that the sections may have together: many servers take no more than some hundred KB."""
-_MOST = {"sections": 50, "lines": 100, "rows": 20, "incidents": 1_000}
+_MOST = {"sections": 50, "lines": 100, "rows": 20, "links": 20, "incidents": 1_000}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

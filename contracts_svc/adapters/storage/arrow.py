@@ -16,6 +16,7 @@ from contracts_svc.ports import DataFile, Footer, S3Access, StoredColumn
 from contracts_svc.quality import heads
 
 if TYPE_CHECKING:
+    import pyarrow as pa
     import pyarrow.fs as pafs
 
 CONNECT_SECONDS = 3
@@ -23,6 +24,9 @@ REQUEST_SECONDS = 10
 ATTEMPTS = 2
 PARALLEL_FOOTERS = 16
 _TAIL_BYTES = 64
+_MAGIC = b"PAR1"
+_FOOTER_BYTES = 64 << 10
+"""How much of the end of a Parquet file is read at first; most footers are shorter."""
 _COMPRESSIONS = {"gz": "gzip", "zst": "zstd", "bz2": "bz2"}
 
 
@@ -98,9 +102,12 @@ class ArrowStorage:
         try:
             # Opened through the file system here: given a path, pyarrow would ask for its kind first.
             with self._system(place).open_input_file(place.path) as stream:
-                metadata = pq.ParquetFile(stream).metadata
+                footer = _footer_of(stream)
+            # Enough of a file to hold a footer.
+            whole = b"".join((_MAGIC, footer, len(footer).to_bytes(4, "little"), _MAGIC))
+            metadata = pq.read_metadata(pa.BufferReader(whole))
             columns = tuple(stored_columns(metadata.schema))
-            bounds = dict(column_bounds(metadata, names)) if names else {}
+            bounds = dict(column_bounds(metadata.schema, footer, names)) if names else {}
         except (pa.ArrowException, OSError, ValueError, TypeError) as error:
             raise self._failure(file.path, error, place.bucket) from error
         return Footer(file=file, rows=metadata.num_rows, columns=columns, bounds=bounds)
@@ -154,6 +161,20 @@ class ArrowStorage:
         text = self._access.scrub(str(error)) if self._access else str(error)
         cause, hint, retryable = classify(error, text, bucket, kind)
         return CouldNotCheck(what, cause, hint, retryable=retryable)
+
+
+def _footer_of(stream: pa.NativeFile) -> bytes:
+    """The footer of a Parquet file, as bytes. Raises ValueError, OSError."""
+    size = stream.size()
+    tail = bytes(stream.read_at(min(size, _FOOTER_BYTES), max(0, size - _FOOTER_BYTES)))
+    if len(tail) < len(_MAGIC) + 8 or tail[-4:] != _MAGIC:
+        raise ValueError("its footer is encrypted" if tail[-4:] == b"PARE" else "it does not end with PAR1")
+    length = int.from_bytes(tail[-8:-4], "little")
+    if length > size - len(_MAGIC) - 8:
+        raise ValueError("its footer is said to be longer than the file")
+    if length + 8 > len(tail):
+        tail = bytes(stream.read_at(length + 8, size - length - 8))
+    return tail[-8 - length : -8]
 
 
 def s3_system(access: S3Access) -> pafs.FileSystem:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from functools import lru_cache
@@ -14,6 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from sqlglot import exp
 
+from contracts_svc.adapters.storage import thrift
 from contracts_svc.files import Bound, Bounds
 from contracts_svc.ports import StoredColumn
 
@@ -97,40 +99,75 @@ def _leaf(column: pq.ColumnSchema) -> str:
     return _PHYSICAL[column.physical_type]
 
 
-def column_bounds(metadata: pq.FileMetaData, names: Collection[str]) -> Iterator[tuple[str, Bounds]]:
+@dataclass(frozen=True, slots=True)
+class _Statistics:
+    """What a footer says of one column in one row group; None is what it does not say."""
+
+    rows: int
+    nulls: int | None
+    ends: tuple[bytes, bytes] | None
+
+
+# FileMetaData.row_groups {columns {meta_data {path_in_schema, statistics {max, min, null_count, max_value,
+# min_value}}}, num_rows}: https://github.com/apache/parquet-format/blob/master/src/main/thrift/parquet.thrift
+_GROUPS: thrift.Spec = {
+    4: {1: {3: {3: list, 12: {1: bytes, 2: bytes, 3: int, 5: bytes, 6: bytes}}}, 3: int},
+}
+
+
+def column_bounds(
+    schema: pq.ParquetSchema, footer: bytes, names: Collection[str]
+) -> Iterator[tuple[str, Bounds]]:
     """What the statistics prove of the flat columns of these names (case folded).
 
     The least and greatest values are told only of types of a fixed width and one order: of texts there are
     only limits, since they may be cut off, and nothing says so; of floats, NaN is left out; the order of
-    unsigned and of long decimals was another one in old writers.
+    unsigned and of long decimals was another one in old writers. Raises ValueError.
     """
-    leaves = [metadata.schema.column(i) for i in range(metadata.num_columns)]
+    leaves = [schema.column(i) for i in range(len(schema))]
     # Of names that differ only in case, an engine that ignores case renames one.
     seen = Counter(c.path.casefold() for c in leaves)
-    groups = [metadata.row_group(g) for g in range(metadata.num_row_groups)]
+    groups = [g for g in thrift.read(footer, _GROUPS).get(4, ()) if g.get(3)]
     for number, column in enumerate(leaves):
         flat = column.name == column.path and not column.max_repetition_level
         name = column.path.casefold()
         if flat and column.max_definition_level <= 1 and name in names and seen[name] == 1:
-            parts = [(g.num_rows, g.column(number).statistics) for g in groups if g.num_rows]
-            yield column.name, _bounds(column, parts)
+            yield column.name, _bounds(column, [_statistics(g, number, column) for g in groups])
 
 
-def _bounds(column: pq.ColumnSchema, parts: Sequence[tuple[int, pq.Statistics | None]]) -> Bounds:
-    nulls = [_nulls(column, rows, statistics) for rows, statistics in parts]
+def _statistics(group: Mapping[int, Any], number: int, column: pq.ColumnSchema) -> _Statistics:
+    chunks, rows = group.get(1, ()), group[3]
+    if len(chunks) <= number:
+        raise ValueError(f"a row group of its footer has no column {column.name}")
+    described = chunks[number].get(3, {})
+    path = described.get(3)
+    if path is not None and path != [column.name.encode()]:
+        raise ValueError(f"a row group of its footer has another column where {column.name} is to be")
+    found = described.get(12, {})
+    ends = found.get(6), found.get(5)
+    if None in ends and column.physical_type in ("INT32", "INT64"):
+        # The fields of old writers, whose order was that of signed numbers.
+        ends = found.get(2), found.get(1)
+    low, high = ends
+    return _Statistics(rows, found.get(3), None if low is None or high is None else (low, high))
+
+
+def _bounds(column: pq.ColumnSchema, parts: Sequence[_Statistics]) -> Bounds:
+    nulls = [_nulls(column, part) for part in parts]
     known = [n for n in nulls if n is not None]
     total = sum(known) if len(known) == len(nulls) else None
-    having = [s for n, (rows, s) in zip(nulls, parts, strict=True) if n != rows]
-    pairs = [_raw_ends(statistics) for statistics in having]
-    if not pairs or not all(pairs):
+    having = [part.ends for n, part in zip(nulls, parts, strict=True) if n != part.rows]
+    if not having or None in having:
         return Bounds(nulls=total)
     logical = _logical(column.logical_type.to_json())
-    ends = [raw for pair in pairs for raw in pair]
+    ends = [raw for pair in having if pair is not None for raw in pair]
     if column.physical_type == "BYTE_ARRAY" and logical["Type"] == "String":
-        texts = [raw for raw in ends if isinstance(raw, bytes)]
-        return Bounds(nulls=total, within=(min(texts), max(texts)) if len(texts) == len(ends) else None)
+        return Bounds(nulls=total, within=(min(ends), max(ends)))
+    width = {"INT32": 4, "INT64": 8}.get(column.physical_type)
+    if width is None or any(len(raw) != width for raw in ends):
+        return Bounds(nulls=total)
     try:
-        values = [_exact(column, logical, raw) for raw in ends]
+        values = [_exact(logical, int.from_bytes(raw, "little", signed=True)) for raw in ends]
     except OverflowError:
         return Bounds(nulls=total)
     told = [v for v in values if v is not None]
@@ -139,31 +176,16 @@ def _bounds(column: pq.ColumnSchema, parts: Sequence[tuple[int, pq.Statistics | 
     return Bounds(nulls=total, least=min(told), most=max(told))
 
 
-def _nulls(column: pq.ColumnSchema, rows: int, statistics: pq.Statistics | None) -> int | None:
+def _nulls(column: pq.ColumnSchema, part: _Statistics) -> int | None:
     if not column.max_definition_level:
         return 0
-    if statistics is None or not statistics.has_null_count:
-        return None
-    found: int = statistics.null_count
-    return found if 0 <= found <= rows else None
-
-
-def _raw_ends(statistics: pq.Statistics | None) -> tuple[object, ...]:
-    """The least and the greatest value of a row group as they are stored; empty where they are not told."""
-    if statistics is None or not statistics.has_min_max:
-        return ()
-    try:
-        return statistics.min_raw, statistics.max_raw
-    except (pa.ArrowException, NotImplementedError):
-        return ()
+    return part.nulls if part.nulls is not None and 0 <= part.nulls <= part.rows else None
 
 
 _EPOCH = datetime(1970, 1, 1)
 
 
-def _exact(column: pq.ColumnSchema, logical: Mapping[str, Any], raw: object) -> Bound | None:
-    if column.physical_type not in ("INT32", "INT64") or not isinstance(raw, int):
-        return None
+def _exact(logical: Mapping[str, Any], raw: int) -> Bound | None:
     match logical["Type"]:
         case "None":
             return raw

@@ -64,6 +64,17 @@ class Contracts(Part):
         found = self.database.read(lambda c: c.scalar(query))
         return None if found is None else bytes(found)
 
+    def contracts_changed(self, after: datetime, until: datetime) -> tuple[str, ...]:
+        """The ids of the contracts in use of which a version was registered in that time, by id."""
+        query = (
+            select(_CONTRACTS.c.contract)
+            .join(_VERSIONS, _VERSIONS.c.contract_id == _CONTRACTS.c.id)
+            .where(_CONTRACTS.c.retired.is_(None), _VERSIONS.c.added > after, _VERSIONS.c.added <= until)
+            .distinct()
+            .order_by(_CONTRACTS.c.contract)
+        )
+        return tuple(self.database.read(lambda c: c.scalars(query).all()))
+
     def list_contracts(
         self, wanted: ContractFilter = EVERY_CONTRACT, *, after: str = "", limit: int = 100
     ) -> tuple[ContractRow, ...]:
@@ -87,6 +98,11 @@ class Contracts(Part):
             return {r.contract: _row(r, tags.get(r.id, ())) for r in rows}
 
         return self.database.read(work)
+
+    def lock_contract(self, contract_id: str) -> None:
+        """Nobody else changes this contract, or what hangs on it, until the transaction ends that this is
+        part of (see :meth:`contracts_svc.ports_store.Store.atomically`)."""
+        self.database.write(lambda c: _locked(c, contract_id))
 
     def retire_contract(self, contract_id: str, now: datetime, by: Actor) -> bool:
         """Take a contract out of use; False when it is already. Raises UserMistake for an unknown id."""

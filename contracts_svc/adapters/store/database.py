@@ -68,7 +68,8 @@ class Database:
             options = {"connect_args": {"timeout": BUSY_SECONDS}}
         else:
             options = {"pool_pre_ping": True, "connect_args": {"connect_timeout": 10}}
-        self.engine = create_engine(self.url, **options)
+        # What statements are run with may be anybody's data, which errors and logs must not tell.
+        self.engine = create_engine(self.url, hide_parameters=True, **options)
         self._open: ContextVar[Connection | None] = ContextVar("open transaction", default=None)
         if self.is_sqlite:
             event.listen(self.engine, "connect", partial(_prepare_sqlite, foreign_keys))

@@ -83,11 +83,16 @@ class HubRepositories(Part):
         return tuple(sorted(map(_repository, rows), key=lambda r: r.name))
 
     def claim_contract(self, contract_id: str, repository: RepositoryName, path: str) -> RepositoryName:
-        """Say that a contract comes from this repository; whose it is (the first that said so)."""
+        """Say that a contract comes from this repository; whose it is: the first that is served."""
         row = {"contract": contract_id, "repository": name_key(repository), "name": str(repository)}
         mine = (_CONTRACTS.c.contract == contract_id, _CONTRACTS.c.repository == name_key(repository))
 
+        served = select(_REPOSITORIES.c.repository).where(_REPOSITORIES.c.removed.is_(None))
+        left = (_CONTRACTS.c.contract == contract_id, _CONTRACTS.c.repository.not_in(served))
+
         def work(connection: Connection) -> str:
+            # A repository that was renamed, or whose contracts moved to another, is not served any more.
+            connection.execute(_CONTRACTS.delete().where(*left))
             statement = insert(connection, _CONTRACTS).on_conflict_do_nothing(index_elements=["contract"])
             connection.execute(statement, row | {"path": path})
             connection.execute(_CONTRACTS.update().where(*mine).values(path=path))
@@ -142,8 +147,17 @@ class HubPulls(Part):
         """The check at this commit has ended. ``asked`` None: what was known of that stays."""
         values = {"ended": now, "conclusion": conclusion, "report": report}
         values |= {} if asked is None else {"asked": json.dumps(sorted(asked))}
-        change = _CHECKS.update().where(*_of(_CHECKS, repository, number), _CHECKS.c.head == head)
-        self.database.write(lambda c: c.execute(change.values(**values)))
+        of = _of(_CHECKS, repository, number)
+
+        def work(connection: Connection) -> None:
+            change = _CHECKS.update().where(*of, _CHECKS.c.head == head)
+            connection.execute(change.values(**values))
+            if report:
+                # Reports may be large, and only the last one is shown.
+                older = _CHECKS.update().where(*of, _CHECKS.c.head != head, _CHECKS.c.report != "")
+                connection.execute(older.values(report=""))
+
+        self.database.write(work)
 
     def heads(self, repository: RepositoryName, number: int) -> tuple[CheckedHead, ...]:
         """The checks of a pull request, the last begun first."""

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime
 
-from sqlalchemy import Connection, or_, select
+from sqlalchemy import Connection, func, or_, select
 
 from contracts_svc.adapters.store import tables
 from contracts_svc.adapters.store.codec import dumps, loads
@@ -39,6 +39,25 @@ class Incidents(Part):
         found = self.database.read(lambda c: c.scalars(query).all())
         return tuple(loads(Incident, text) for text in found)
 
+    def table_incidents(
+        self, places: Collection[tuple[str, str]], resolved_since: datetime
+    ) -> tuple[Incident, ...]:
+        """As :meth:`incidents`, of these tables."""
+        table = tables.incidents
+        lately = or_(table.c.state != IncidentState.RESOLVED.value, table.c.resolved >= resolved_since)
+        keys = sorted({digest(*each) for each in places})
+        query = select(table.c.opened, table.c.fingerprint, table.c.document).where(lately)
+        rows = self.database.read(lambda c: list(rows_with(c, query, table.c.table_key, keys)))
+        rows.sort(key=lambda r: (r.opened, r.fingerprint))
+        return tuple(loads(Incident, r.document) for r in rows)
+
+    def named_incidents(self, fingerprints: Iterable[str]) -> tuple[Incident, ...]:
+        """The incidents with these fingerprints."""
+        table, names = tables.incidents, sorted(set(fingerprints))
+        query = select(table.c.document)
+        rows = self.database.read(lambda c: list(rows_with(c, query, table.c.fingerprint, names)))
+        return tuple(loads(Incident, r.document) for r in rows)
+
     def incident(self, fingerprint: str, *, to_change: bool = False) -> Incident | None:
         """The incident of that fingerprint; with ``to_change`` its row is locked."""
         table = tables.incidents
@@ -53,6 +72,17 @@ class Incidents(Part):
         query = select(table.c.document).where(table.c.fingerprint == fingerprint).order_by(table.c.id)
         found = self.database.read(lambda c: c.scalars(query).all())
         return tuple(loads(Transition, text) for text in found)
+
+    def moves(self, after: int | None, *, limit: int = 1_000) -> tuple[int, tuple[Transition, ...]]:
+        """The transitions of all incidents after a number, and the number of the last of them."""
+        table = tables.transitions
+        if after is None:
+            return self.database.read(lambda c: c.scalar(select(func.max(table.c.id)))) or 0, ()
+        query = select(table.c.id, table.c.document).where(table.c.id > after)
+        query = query.order_by(table.c.id).limit(limit)
+        rows = self.database.read(lambda c: c.execute(query).all())
+        moved = tuple(loads(Transition, r.document) for r in rows)
+        return (rows[-1].id if rows else after), moved
 
     def put_told(
         self, fingerprints: Iterable[str], audience: Audience, at: datetime
@@ -98,7 +128,7 @@ class Incidents(Part):
         query = (
             select(moved.c.document)
             .join(of, of.c.fingerprint == moved.c.fingerprint)
-            .where(of.c.contract == contract_id, of.c.table == table, moved.c.at >= since)
+            .where(of.c.table_key == digest(contract_id, table), moved.c.at >= since)
             .order_by(moved.c.id)
         )
         found = self.database.read(lambda c: c.scalars(query).all())
@@ -112,6 +142,7 @@ def _put(connection: Connection, incidents: Iterable[Incident]) -> None:
             "fingerprint": incident.fingerprint,
             "contract": incident.contract,
             "table": incident.table,
+            "table_key": digest(incident.contract, incident.table),
             "state": incident.state.value,
             "opened": incident.opened,
             "resolved": incident.resolved,

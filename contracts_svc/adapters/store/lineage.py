@@ -13,14 +13,14 @@ from typing import Any
 from sqlalchemy import Connection, Row, Table, select
 
 from contracts_svc.adapters.store import tables
-from contracts_svc.adapters.store.lineage_keys import ancestors, column_key
+from contracts_svc.adapters.store.lineage_keys import ancestors, column_key, dataset_key
 from contracts_svc.adapters.store.lineage_writing import put
-from contracts_svc.adapters.store.part import Part, batches, rows_with
+from contracts_svc.adapters.store.part import Part, batches, known_ids, rows_with
 from contracts_svc.adapters.store.reach import EDGE, EdgeRow, Starts, Wanted, reached
 from contracts_svc.lineage.graph import ColumnRef, DatasetId, Edge, EdgeKind, EdgeType, Graph
 from contracts_svc.ports_store import Reached
 
-BATCH = 10_000
+BATCH = 25_000
 """Edges written in one transaction."""
 STARTS_AT_ONCE = 200
 """Columns that one query starts at."""
@@ -51,7 +51,8 @@ class LineageEdges(Part):
         return self._reached(starts, Wanted.UPSTREAM, limit)
 
     def impact_part(self, starts: Iterable[ColumnRef], *, limit: int = 100_000) -> Reached:
-        """What an assessment needs: downstream, and what makes the columns there."""
+        """What an assessment needs: downstream, what makes the columns there, and what else is read of the
+        datasets that are reached."""
         return self._reached(starts, Wanted.IMPACT, limit)
 
     def _reached(self, starts: Iterable[ColumnRef], wanted: Wanted, limit: int) -> Reached:
@@ -64,7 +65,14 @@ class LineageEdges(Part):
                 found, all_of_it = reached(connection, _starts(some), wanted, limit)
                 rows |= found
                 complete = complete and all_of_it
-            return Reached(graph=Graph(read_edges(connection, rows)), complete=complete)
+            if wanted is not Wanted.IMPACT:
+                return Reached(graph=Graph(read_edges(connection, rows)), complete=complete)
+            leaving = rows_leaving(connection, _datasets_at(connection, refs, rows))
+            edges = read_named(connection, rows | leaving)
+            part = in_order(edges[row] for row in rows)
+            return Reached(
+                graph=Graph(part), complete=complete, leaving=in_order(edges[row] for row in leaving)
+            )
 
         return self.database.read(work)
 
@@ -80,11 +88,13 @@ def _starts(refs: Sequence[ColumnRef]) -> Starts:
 # --- reading ------------------------------------------------------------------------------------
 
 
-def read_edges(
-    connection: Connection, rows: Collection[EdgeRow], *, ordered: bool = True
-) -> tuple[Edge, ...]:
-    """Edges with their names, in an order that does not depend on when or how they came, or in that of
-    the rows.
+def read_edges(connection: Connection, rows: Collection[EdgeRow]) -> tuple[Edge, ...]:
+    """Edges with their names, in an order that does not depend on when or how they came."""
+    return in_order(read_named(connection, rows).values())
+
+
+def read_named(connection: Connection, rows: Collection[EdgeRow]) -> dict[EdgeRow, Edge]:
+    """The edges that rows stand for, with their names.
 
     Names are read table by table, each once: no join whose plan could go wrong.
     """
@@ -93,21 +103,48 @@ def read_edges(
     details = _by_id(connection, tables.edge_details, {row[4] for row in rows})
     named = {d.id: DatasetId(d.namespace, d.name) for d in datasets.values()}
     refs = {c.id: ColumnRef(named[c.dataset_id], c.path or None) for c in columns.values()}
-    found = [
-        Edge(
+    said = {d.id: (d.origin, d.expression, d.dialect, d.reason) for d in details.values()}
+    found: dict[EdgeRow, Edge] = {}
+    for row in rows:
+        source, target, kind, type_, detail, seen = row
+        origin, expression, dialect, reason = said[detail]
+        found[row] = Edge(
             source=refs[source],
             target=refs[target],
             kind=EdgeKind(kind),
             type=EdgeType(type_),
-            origin=details[detail].origin,
-            expression=details[detail].expression,
-            dialect=details[detail].dialect,
-            reason=details[detail].reason,
+            origin=origin,
+            expression=expression,
+            dialect=dialect,
+            reason=reason,
             seen=seen,
         )
-        for source, target, kind, type_, detail, seen in rows
-    ]
-    return tuple(sorted(found, key=_content) if ordered else found)
+    return found
+
+
+def in_order(edges: Iterable[Edge]) -> tuple[Edge, ...]:
+    """The edges by their names."""
+    return tuple(sorted(edges, key=_content))
+
+
+def rows_leaving(connection: Connection, datasets: Iterable[int]) -> set[EdgeRow]:
+    """Every edge out of the datasets with these numbers."""
+    query = EDGE.join(tables.columns, tables.columns.c.id == tables.edges.c.source_id)
+    return {tuple(r) for r in rows_with(connection, query, tables.columns.c.dataset_id, datasets)}
+
+
+def _datasets_at(
+    connection: Connection, starts: Iterable[ColumnRef], rows: Iterable[EdgeRow]
+) -> dict[int, None]:
+    """The numbers of the datasets that a walk starts at, or comes to."""
+    column = tables.columns
+    ends = dict.fromkeys(row[1] for row in rows)
+    found = dict.fromkeys(
+        row.dataset_id
+        for row in rows_with(connection, select(column.c.dataset_id).distinct(), column.c.id, ends)
+    )
+    keys = dict.fromkeys(dataset_key(r.dataset) for r in starts)
+    return found | dict.fromkeys(known_ids(connection, tables.datasets, keys).values())
 
 
 def _by_id(connection: Connection, table: Table, ids: Collection[int]) -> dict[int, Row[Any]]:

@@ -12,6 +12,7 @@ from sqlalchemy import Connection, Row, Select, func, or_, select
 
 from contracts_svc.adapters.store.codec import dumps, loads
 from contracts_svc.adapters.store.part import Part, insert, note, rows_with
+from contracts_svc.adapters.store.tables_incidents import periods
 from contracts_svc.adapters.store.tables_outbox import (
     outbox_groups,
     outbox_incidents,
@@ -175,6 +176,21 @@ class Outbox(Part):
         )
         found = self.database.read(lambda c: [c.scalar(q) for q in queries])
         return min((t for t in found if t is not None), default=None)
+
+    def period_done(self, name: str) -> bool:
+        """Whether what is done once in this period is done."""
+        query = select(periods.c.name).where(periods.c.name == name)
+        return self.database.read(lambda c: c.scalar(query)) is not None
+
+    def end_period(self, name: str, now: datetime) -> bool:
+        """What is done once in this period is done now; False when somebody else has done it."""
+
+        def work(connection: Connection) -> bool:
+            statement = insert(connection, periods).on_conflict_do_nothing(index_elements=["name"])
+            row = {"name": name, "at": now}
+            return connection.execute(statement.returning(periods.c.name), row).scalar() is not None
+
+        return self.database.write(work)
 
     def _listed(self, query: Select[Any]) -> tuple[Kept, ...]:
         rows = self.database.read(lambda c: c.execute(query).all())

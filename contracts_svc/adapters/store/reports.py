@@ -12,7 +12,7 @@ from sqlalchemy import Connection, Row, Select, Table, delete, func, or_, select
 from contracts_svc.adapters.store import tables
 from contracts_svc.adapters.store import tables_lineage as t
 from contracts_svc.adapters.store.codec import dumps, loads
-from contracts_svc.adapters.store.lineage import LineageEdges, read_edges
+from contracts_svc.adapters.store.lineage import LineageEdges, read_named
 from contracts_svc.adapters.store.lineage_keys import dataset_key
 from contracts_svc.adapters.store.lineage_writing import mark_anew
 from contracts_svc.adapters.store.part import Insert, add, digest, ids_of, insert, rows_with
@@ -212,12 +212,12 @@ class LineageReports(LineageEdges):
             query = EDGE.add_columns(tables.edges.c.id).join(
                 details, details.c.id == tables.edges.c.detail_id
             )
-            rows = list(connection.execute(query.where(details.c.origin_key == digest(origin))))
-            there = read_edges(connection, [tuple(row)[:-1] for row in rows], ordered=False)
+            found = connection.execute(query.where(details.c.origin_key == digest(origin)))
+            ids = {tuple(row)[:-1]: row.id for row in found}
             keep = set(wanted)
             gone = [
-                (row.id, edge)
-                for row, edge in zip(rows, there, strict=True)
+                (ids[row], edge)
+                for row, edge in read_named(connection, ids).items()
                 if edge not in keep and tenant_of(edge.source.dataset) == tenant
             ]
             if gone:
@@ -266,18 +266,6 @@ class LineageReports(LineageEdges):
         return self.database.read(work)
 
     # --- reading the graph ---
-
-    def leaving(self, datasets: Collection[DatasetId]) -> tuple[Edge, ...]:
-        """Every edge out of these datasets."""
-        keys = [dataset_key(d) for d in datasets]
-        query = EDGE.join(tables.columns, tables.columns.c.id == tables.edges.c.source_id)
-        query = query.join(tables.datasets, tables.datasets.c.id == tables.columns.c.dataset_id)
-
-        def work(connection: Connection) -> tuple[Edge, ...]:
-            rows = [tuple(row) for row in rows_with(connection, query, tables.datasets.c.key, keys)]
-            return read_edges(connection, rows)
-
-        return self.database.read(work)
 
     def uses_of(self, datasets: Collection[DatasetId]) -> Mapping[DatasetId, bool]:
         """Those of these datasets that an edge starts or ends at -> whether one ends there."""

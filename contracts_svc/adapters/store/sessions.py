@@ -52,6 +52,26 @@ class Sessions(Part):
 
         return self.database.write(work)
 
+    def sessions(self, now: datetime) -> tuple[Session, ...]:
+        """The sessions that have not run out, by name and the time they began."""
+        query = select(_SESSIONS.c.document).where(_SESSIONS.c.expires > now)
+        found = self.database.read(lambda c: c.scalars(query).all())
+        return tuple(sorted((loads(Session, t) for t in found), key=lambda s: (s.name, s.created)))
+
+    def end_sessions(self, name: str, now: datetime, by: Actor) -> int:
+        """End every session of who is called so; how many there were that had not run out."""
+
+        def work(connection: Connection) -> int:
+            query = select(_SESSIONS.c.hash, _SESSIONS.c.document).where(_SESSIONS.c.expires > now)
+            rows = connection.execute(query.order_by(_SESSIONS.c.hash)).all()
+            theirs = [(row.hash, s) for row in rows if (s := loads(Session, row.document)).name == name]
+            for hash_, session in theirs:
+                connection.execute(_SESSIONS.delete().where(_SESSIONS.c.hash == hash_))
+                note(connection, now, by, "ended", "session", name, _detail(session))
+            return len(theirs)
+
+        return self.database.write(work)
+
 
 def _detail(session: Session) -> dict[str, object]:
     return {"subject": session.subject, "tenant": session.tenant, "scopes": list(session.scopes)}

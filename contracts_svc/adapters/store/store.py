@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from contracts_svc.adapters.store.contracts import Contracts, ReadContract
 from contracts_svc.adapters.store.database import MEMORY, Database
+from contracts_svc.adapters.store.deprecations import Deprecations
 from contracts_svc.adapters.store.github import HubWork
 from contracts_svc.adapters.store.github_pulls import HubPulls, HubRepositories
 from contracts_svc.adapters.store.heard import HeardMessages
@@ -33,6 +34,7 @@ T = TypeVar("T")
 
 class DatabaseStore(
     Contracts,
+    Deprecations,
     LineageReports,
     HeardMessages,
     Incidents,

@@ -189,6 +189,8 @@ incidents = Table(
     Column("fingerprint", Name, primary_key=True),
     Column("contract", Clean, nullable=False),
     Column("table", Clean, nullable=False),
+    # Digest of both, which may be long.
+    Column("table_key", LargeBinary, nullable=False, index=True),
     Column("state", String(16), nullable=False),
     Column("opened", Instant, nullable=False),
     Column("resolved", Instant),

@@ -1,4 +1,4 @@
-"""When people were told of incidents: apart from the incidents, so that sending does not change those."""
+"""When people were told: apart from incidents, so that sending does not change those; and digests."""
 
 from __future__ import annotations
 
@@ -17,4 +17,12 @@ incident_told = Table(
     Column("opened", Instant, nullable=False),
     Column("told", Instant, nullable=False),
     PrimaryKeyConstraint("fingerprint", "audience", "opened"),
+)
+
+# What is done once in a period, by whichever process comes first.
+periods = Table(
+    "periods",
+    metadata,
+    Column("name", Name, primary_key=True),
+    Column("at", Instant, nullable=False),
 )

@@ -5,6 +5,6 @@ access to files and networks is switched off, and the configuration is locked. S
 wrote into a contract can therefore not reach anything that the contract does not name.
 """
 
-from contracts_svc.adapters.engines.duckdb.engine import DuckDBEngine
+from contracts_svc.adapters.engines.duckdb.engine import DuckDBEngine, share_of
 
-__all__ = ["DuckDBEngine"]
+__all__ = ["DuckDBEngine", "share_of"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 
@@ -50,3 +51,22 @@ class DuckDBEngine:
             temp_directory=self._temp_directory,
             timeout=self._timeout,
         )
+
+
+_UNITS = {"": 1, "B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12,
+          "KIB": 2**10, "MIB": 2**20, "GIB": 2**30, "TIB": 2**40}  # fmt: skip
+BESIDES = 192 * 10**6
+"""Bytes that a process takes beside what DuckDB counts: the interpreter, libraries, buffers of files."""
+
+
+def share_of(limit: str) -> str:
+    """DuckDB's part of what a process may take in memory (``512MB``): all but what it takes besides.
+
+    At least half of it. A text that is no number of bytes is DuckDB's to understand (``80%``).
+    """
+    found = re.fullmatch(r"\s*([0-9]+(?:\.[0-9]+)?)\s*([A-Za-z]*)\s*", limit)
+    unit = _UNITS.get(found[2].upper()) if found else None
+    if found is None or unit is None:
+        return limit
+    given = float(found[1]) * unit
+    return f"{max(given / 2, given - BESIDES) / 10**6:.0f}MB"

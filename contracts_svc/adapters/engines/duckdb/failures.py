@@ -51,6 +51,14 @@ def classify(error: duckdb.Error, timeout: float | None) -> tuple[str, str, bool
         case _ if "is not valid utf8" in low:
             hint = "write the text as UTF-8, or promise bytes (format binary)"
             return f"text that is not UTF-8: {text}", hint, False
+        case _ if "csv parser state machine" in low:
+            hint = "write the file again, with one kind of line ends and every quote closed"
+            return "a CSV file whose lines the reader cannot tell apart", hint, False
+        case _ if "malformed json" in low:
+            hint = "an s3 server may say `delimiter: new_line` to have such lines counted; or write it again"
+            return f"JSON that breaks off: {text}", hint, False
+        case duckdb.FatalException():
+            return f"the engine has stopped after an earlier error: {text}", "check again", True
         case _ if any(sign in low for sign in _DAMAGED):
             return f"not a Parquet file, or a damaged one: {text}", "write the file again", False
         case duckdb.IOException():

@@ -9,7 +9,7 @@ from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from pathlib import Path
 from threading import Timer
-from typing import Any
+from typing import IO, Any
 from uuid import UUID
 
 import duckdb
@@ -27,12 +27,13 @@ from contracts_svc.adapters.engines.duckdb.failures import GONE, classify
 from contracts_svc.adapters.engines.duckdb.spill import spill_folder
 from contracts_svc.errors import CouldNotCheck
 from contracts_svc.model import Json
-from contracts_svc.ports import S3Access, Session, Source
+from contracts_svc.ports import Repeats, S3Access, Session, Source
 from contracts_svc.quality import table_sources, text_sources
 from contracts_svc.quality.reading import FORMATS
 
 FILENAME = "filename"
 """Every source has this column too: the address of the file that a row comes from."""
+_ROWS_AT_ONCE = 2**19
 
 
 @contextmanager
@@ -59,7 +60,7 @@ def opened(
         if any(f.path.startswith(REMOTE) for f in files):
             reach_s3(connection, access)
         confine(connection, files)
-        yield _DuckDBSession(connection, sources, access, timeout)
+        yield _DuckDBSession(connection, sources, access, timeout, spill)
 
 
 class _DuckDBSession:
@@ -69,8 +70,11 @@ class _DuckDBSession:
         sources: Sequence[Source],
         access: S3Access | None,
         timeout: float | None,
+        spill: Path,
     ) -> None:
         self._connection = connection
+        self._spill = spill
+        self._repeats = 0
         self._access = access
         self._timeout = timeout
         self._unreadable: dict[str, CouldNotCheck] = {}
@@ -91,20 +95,79 @@ class _DuckDBSession:
         Dates, times, UUIDs and intervals come as text (ISO 8601, UTC where they have a zone), decimals
         as int or float, bytes as hexadecimal text.
         """
+        names = self._see_all(query)
+        alone = [self._alone[name] for name in names if name in self._alone]
+        try:
+            columns, rows = self._execute(", ".join(names) or "query", query)
+        except CouldNotCheck as error:
+            raise _in_file(error, alone) from error
+        return [dict(zip(columns, map(_json, row), strict=True)) for row in rows]
+
+    def repeats(self, query: exp.Query, expected: int) -> Repeats:
+        """Which of the numbers that a query gives come more than once. See the port."""
+        # Loaded here: few runs have so many keys.
+        from contracts_svc.adapters.engines.duckdb import repeats
+
+        what = ", ".join(self._see_all(query))
+        self._repeats += 1
+        name = f"repeats / {self._repeats}"
+        self._execute(what, repeats.table(name))
+        ranges = repeats.Ranges()
+        try:
+            for least, most, numbers in repeats.repeated(self._numbers(what, query), expected, self._spill):
+                with repeats.shown(self._connection, name, numbers) as adding:
+                    self._execute(what, adding)
+                ranges.add(least, most, len(numbers))
+        except OSError as error:
+            cause = f"its keys cannot be written down: {error.strerror or error}"
+            raise CouldNotCheck(what, cause, "free space to spill to", retryable=False) from error
+        return Repeats(source=name, ranges=ranges.joined())
+
+    def _numbers(self, what: str, query: exp.Query) -> Iterator[Any]:
+        """The answer of a query of one column, as arrays, while it is being answered."""
+        try:
+            with self._bounded():
+                answer = self._connection.execute(query.sql(dialect="duckdb"))
+                for batch in answer.to_arrow_reader(_ROWS_AT_ONCE):
+                    yield batch.column(0).to_numpy()
+        except duckdb.Error as error:
+            raise self._failure(what, error) from error
+        except OSError as error:
+            # What goes wrong on the way comes through Arrow, as text.
+            text = str(error)
+            kind = duckdb.InterruptException if text.startswith("INTERRUPT") else duckdb.Error
+            raise self._failure(what, kind(text)) from error
+
+    def _see_all(self, query: exp.Query) -> list[str]:
+        """The names of the tables that a query reads, each opened. Raises CouldNotCheck."""
         names = list(dict.fromkeys(t.name for t in query.find_all(exp.Table)))
         for name in tuple(self._waiting) if text_sources.REJECTS in names else names:
             self._see(name)
         for name in names:
             if name in self._unreadable:
                 raise self._unreadable[name]
-        alone = [self._alone[name] for name in names if name in self._alone]
         if text_sources.REJECTS in names and self._unreadable:
             raise next(iter(self._unreadable.values()))
+        return names
+
+    def write(self, query: exp.Query, sink: IO[bytes], batch: int) -> None:
+        """Write the rows of a query as an Arrow stream, so many in a batch. Raises CouldNotCheck."""
+        import pyarrow as pa
+
+        names = list(dict.fromkeys(t.name for t in query.find_all(exp.Table)))
+        for name in names:
+            self._see(name)
+            if name in self._unreadable:
+                raise self._unreadable[name]
         try:
-            columns, rows = self._execute(", ".join(names) or "query", query)
-        except CouldNotCheck as error:
-            raise _in_file(error, alone) from error
-        return [dict(zip(columns, map(_json, row), strict=True)) for row in rows]
+            reader = self._connection.execute(query.sql(dialect="duckdb")).to_arrow_reader(batch)
+            with pa.ipc.new_stream(sink, reader.schema) as stream:
+                for some in reader:
+                    stream.write_batch(some)
+        except duckdb.Error as error:
+            raise self._failure(", ".join(names), error) from error
+        except pa.ArrowException as error:
+            raise CouldNotCheck(", ".join(names), f"reading failed: {error}", retryable=False) from error
 
     def _see(self, name: str) -> None:
         """Open a source when it is first asked for: to look at all of its files takes its time."""
@@ -163,15 +226,22 @@ class _DuckDBSession:
 
     def _execute(self, what: str, statement: exp.Expr) -> tuple[list[str], list[tuple[Any, ...]]]:
         """The names of the columns, and the rows."""
+        try:
+            with self._bounded():
+                cursor = self._connection.execute(statement.sql(dialect="duckdb"))
+                return [d[0] for d in cursor.description or ()], cursor.fetchall()
+        except duckdb.Error as error:
+            raise self._failure(what, error) from error
+
+    @contextmanager
+    def _bounded(self) -> Iterator[None]:
+        """Interrupts what takes too long."""
         timer = Timer(self._timeout, self._connection.interrupt) if self._timeout else None
         try:
             if timer:
                 timer.daemon = True
                 timer.start()
-            cursor = self._connection.execute(statement.sql(dialect="duckdb"))
-            return [d[0] for d in cursor.description or ()], cursor.fetchall()
-        except duckdb.Error as error:
-            raise self._failure(what, error) from error
+            yield
         finally:
             if timer:
                 timer.cancel()

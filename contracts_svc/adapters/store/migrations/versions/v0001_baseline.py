@@ -67,6 +67,7 @@ def upgrade() -> None:
         sa.Column("fingerprint", TEXT, nullable=False),
         sa.Column("contract", TEXT, nullable=False),
         sa.Column("table", TEXT, nullable=False),
+        sa.Column("table_key", sa.LargeBinary(), nullable=False),
         sa.Column("state", sa.String(length=16), nullable=False),
         sa.Column("opened", INSTANT, nullable=False),
         sa.Column("resolved", INSTANT, nullable=True),
@@ -75,6 +76,7 @@ def upgrade() -> None:
     )
     op.create_index(op.f("ix_incidents_state_opened"), "incidents", ["state", "opened"], unique=False)
     op.create_index(op.f("ix_incidents_resolved"), "incidents", ["resolved"], unique=False)
+    op.create_index(op.f("ix_incidents_table_key"), "incidents", ["table_key"], unique=False)
     op.create_table(
         "runs",
         sa.Column("id", sa.String(length=32), nullable=False),
@@ -345,6 +347,7 @@ def upgrade() -> None:
     )
     _lineage_reports()
     _github()
+    _deprecations()
 
 
 def _lineage_reports() -> None:
@@ -434,6 +437,12 @@ def _lineage_reports() -> None:
             ["fingerprint"], ["incidents.fingerprint"], name=op.f("fk_incident_told_fingerprint")
         ),
         sa.PrimaryKeyConstraint("fingerprint", "audience", "opened", name=op.f("pk_incident_told")),
+    )
+    op.create_table(
+        "periods",
+        sa.Column("name", TEXT, nullable=False),
+        sa.Column("at", INSTANT, nullable=False),
+        sa.PrimaryKeyConstraint("name", name=op.f("pk_periods")),
     )
     op.create_table(
         "heard_messages",
@@ -576,3 +585,15 @@ def _github() -> None:
     )
     op.create_index(op.f("ix_github_work_repository"), "github_work", ["repository"], unique=False)
     op.create_index(op.f("ix_github_work_state_since"), "github_work", ["state", "since"], unique=False)
+
+
+def _deprecations() -> None:
+    op.create_table(
+        "deprecations",
+        sa.Column("contract", TEXT, nullable=False),
+        sa.Column("key", sa.LargeBinary(), nullable=False),
+        sa.Column("table", TEXT, nullable=False),
+        sa.Column("column", TEXT, nullable=False),
+        sa.Column("since", INSTANT, nullable=False),
+        sa.PrimaryKeyConstraint("contract", "key", name=op.f("pk_deprecations")),
+    )

@@ -1,0 +1,62 @@
+"""Wires what people do about alerts into a running service: the route file, silences, buttons in Slack."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import replace
+
+from contracts_svc.adapters import openlineage
+from contracts_svc.adapters.sql_process import SqlProcess
+from contracts_svc.api.deps import acting_of
+from contracts_svc.api.service import Service
+from contracts_svc.app_alerts import Alerting
+from contracts_svc.app_slack import SlackPart, slack_part
+from contracts_svc.flows.deliver import Sender
+from contracts_svc.flows.stored_lineage import StoredLineage
+from contracts_svc.settings import Settings
+
+
+class PeoplePart:
+    """What of a service people act by. :attr:`service` is the service with it."""
+
+    def __init__(
+        self, settings: Settings, service: Service, *, wake: Callable[[], object] | None = None
+    ) -> None:
+        """``wake`` has what is due sent now; without it, it is sent by whoever carried out a button.
+
+        Raises UserMistake for a route file or a file of people with mistakes.
+        """
+        self.alerting = Alerting(settings, os.environ)
+        service = replace(
+            service,
+            routes=self.alerting.routes,
+            warnings=self._warnings,
+            public_url=settings.public_url,
+        )
+        lineage = StoredLineage(service.store, openlineage.take, openlineage.read_parsed, SqlProcess())
+        sender = Sender(service.store, self.alerting.find, service.clock, routes=self.alerting.routes)
+        self.slack: SlackPart | None = slack_part(
+            settings,
+            acting_of(service, lineage),
+            service.store,
+            token_of=self.alerting.slack_token,
+            after=wake or sender.step,
+        )
+        self.service = replace(service, slack=self.slack.desk) if self.slack else service
+
+    def start(self) -> None:
+        """Begin to listen; returns at once."""
+        if self.slack is not None:
+            self.slack.start()
+
+    def stop(self) -> None:
+        """Listen no more, and do what was asked for."""
+        if self.slack is not None:
+            self.slack.stop()
+
+    def _warnings(self) -> tuple[str, ...]:
+        """Files that were changed and are not taken as they are now."""
+        self.alerting.routes()
+        mistakes = [self.alerting.mistake, self.slack.people_mistake() if self.slack else None]
+        return tuple(str(m) for m in mistakes if m is not None)
