@@ -10,6 +10,7 @@ from typing import Any
 
 from contracts_svc import app, app_work, settings, tracing
 from contracts_svc.adapters.store.store import DatabaseStore
+from contracts_svc.api.logs import log_as_json
 from contracts_svc.cli.output import count as counted
 from contracts_svc.cli.output import print_json
 from contracts_svc.errors import ExitCode, UserMistake
@@ -37,6 +38,7 @@ def run(metrics_port: int | None) -> ExitCode:
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
+    log_as_json()
     process.start()
     print(f"worker {process.worker.name} is at work", flush=True)
     stop.wait()
