@@ -328,3 +328,15 @@ def test_a_file_that_is_no_database_is_told_with_the_setting(
     monkeypatch.setenv("CONTRACTS_DATABASE_URL", f"sqlite:///{tmp_path / 'x.db'}")
     assert main(["incidents", "list"]) == 3
     assert "CONTRACTS_DATABASE_URL" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("words", [("unmatched",), ("impact", "orders")])
+def test_lineage_without_a_folder_of_contracts_says_how_to_name_one(
+    words: tuple[str, ...],
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(["lineage", *words]) == 2
+    assert "--contracts" in capsys.readouterr().err
