@@ -26,6 +26,7 @@ _LARGEST_SHIFT = timedelta(hours=3)
 _MOST_TRIES = 2_000
 """Times on the wall that are looked at for one answer: three hours of minutes, both ways, and more."""
 _EVERY_HOUR = ("*", "*/1", "0-23")
+_UNITS = (("day", timedelta(days=1)), ("hour", timedelta(hours=1)), ("minute", timedelta(minutes=1)))
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -52,7 +53,11 @@ class Every:
     offset: timedelta = timedelta()
 
     def __str__(self) -> str:
-        return f"every {self.period}"
+        for name, size in _UNITS:
+            if self.period % size == timedelta():
+                amount = self.period // size
+                return f"every {name}" if amount == 1 else f"every {amount} {name}s"
+        return f"every {self.period.total_seconds():g} seconds"
 
 
 Trigger = Cron | Every

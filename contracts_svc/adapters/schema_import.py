@@ -73,7 +73,9 @@ class SchemaImport:
             cause = f"reading it takes more than {self._megabytes:,} MB, or ends the process that does"
             raise CouldNotCheck(source.path, cause, retryable=False) from None
         if "error" in answer:
-            raise UserMistake.of(f"{source.path} cannot be read as {source.format}: {answer['error']}")
+            # The copy that was read is gone: what people know is the path in their repository.
+            why = str(answer["error"]).replace(str(task["file"]), source.path)
+            raise UserMistake.of(f"{source.path} cannot be read as {source.format}: {why}")
         return json.dumps(answer["contract"]).encode("utf-8")
 
 

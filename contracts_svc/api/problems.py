@@ -82,6 +82,8 @@ def also(status: int, model: type[BaseModel], description: str) -> dict[int | st
     return {status: {"model": model, "description": description}}
 
 
+NO_SUCH_PATH = "nothing is at this path; /api/v1/docs describes the API"
+
 RESPONSES = responses(400, 401, 403, 413, 422, 429, 503)
 """What any endpoint may answer, for the OpenAPI document."""
 
@@ -190,7 +192,7 @@ async def _could_not_check(request: Request, error: Exception) -> JSONResponse:
 
 async def _invalid(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, RequestValidationError)
-    problems = tuple(Problem(None, _said(e), "") for e in error.errors())
+    problems = tuple(Problem(None, _said(e), _way_out(e)) for e in error.errors())
     detail = problems[0].message if len(problems) == 1 else f"{len(problems)} mistakes"
     return _of(request, 422, detail, mistakes=problems)
 
@@ -201,6 +203,14 @@ def _said(error: Mapping[str, Any]) -> str:
     return f"{where}: {error['msg']}"
 
 
+def _way_out(error: Mapping[str, Any]) -> str:
+    # A body that says of itself that it is something else (curl's default does) is not read as JSON.
+    whole = tuple(error["loc"]) == ("body",) and error["type"] == "model_attributes_type"
+    return "send a JSON object, with the header 'Content-Type: application/json'" if whole else ""
+
+
 async def _http(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HTTPException)
-    return _of(request, error.status_code, str(error.detail), headers=error.headers)
+    # Only the router's own: endpoints say by Refused what there is not.
+    detail = NO_SUCH_PATH if error.status_code == 404 else str(error.detail)
+    return _of(request, error.status_code, detail, headers=error.headers)

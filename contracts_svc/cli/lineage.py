@@ -76,6 +76,11 @@ def _unmatched_json(
 
 
 def _gathered(contracts: Path, lineage: Sequence[Path], dialect: str) -> Lineage:
+    if not contracts.exists():
+        # Mostly the default, so "check the path" would speak of what nobody wrote.
+        raise UserMistake.of(
+            f"{contracts} does not exist", "say with --contracts which folder or file the contracts are in"
+        )
     known = tuple(load([contracts]).values())
     paths = lineage or settings.load().lineage
     if not paths:

@@ -47,9 +47,6 @@ app.add_typer(outbox_app)
 app.add_typer(silence_app)
 app.add_typer(incidents_app)
 app.add_typer(github_app)
-commands_worker.add_to(app)
-commands_service.add_to(app)
-commands_operations.add_to(app)
 
 
 class ReportFormat(StrEnum):
@@ -327,6 +324,12 @@ def run() -> None:
     # again takes as long as everything else.
     gc.set_threshold(50_000, 20, 100)
     sys.exit(main(sys.argv[1:]))
+
+
+# In the order of their help: first what one person runs, then what a service is run by.
+commands_service.add_to(app)
+commands_worker.add_to(app)
+commands_operations.add_to(app)
 
 
 def main(argv: list[str]) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import getpass
 import signal
 import threading
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from contracts_svc import app, app_work, settings, tracing
@@ -62,10 +62,10 @@ def show(contract_id: str, count: int, format: str) -> ExitCode:
     print(f"{clean(contract.title)}" + (f"  paused since {paused:%Y-%m-%d %H:%M} UTC" if paused else ""))
     for shown in tables:
         print(f"  {clean(shown['table'])}: {', '.join(shown['triggers'])}")
-        print(f"    next  {', '.join(shown['next']) or 'never'}")
+        print(f"    next  {_said(*shown['next']) if shown['next'] else 'never'}")
         for done in shown["runs"]:
             why = f": {clean(done['error'])}" if done["error"] else ""
-            print(f"    run   {done['scheduled_for']}  {done['reason']}  {done['state']}{why}")
+            print(f"    run   {_said(done['scheduled_for'])}  {done['reason']}  {done['state']}{why}")
     return ExitCode.OK
 
 
@@ -108,6 +108,12 @@ def _table(
         "next": times,
         "runs": [_run(r) for r in runs],
     }
+
+
+def _said(*moments: str) -> str:
+    """Moments in ISO 8601, as people read them: the zone once."""
+    read = (datetime.fromisoformat(m).astimezone(UTC) for m in moments)
+    return ", ".join(f"{m:%Y-%m-%d %H:%M}" for m in read) + " UTC"
 
 
 def _run(run: ScheduledRun) -> dict[str, Any]:

@@ -336,8 +336,16 @@ def test_a_body_that_is_too_large_is_refused_however_it_comes(world: World) -> N
 
 
 def test_what_there_is_not_is_a_problem_too(world: World) -> None:
-    is_problem(world.get("/nowhere"), 404)
+    assert "/api/v1/docs" in is_problem(world.get("/nowhere"), 404)["detail"]
     is_problem(world.client.put("/api/v1/contracts"), 405)
+
+
+def test_a_body_that_does_not_call_itself_json_is_told_how_to(world: World) -> None:
+    headers = {"Authorization": f"Bearer {world.token('editor')}"}
+    form = headers | {"Content-Type": "application/x-www-form-urlencoded"}
+    refused = world.client.post("/api/v1/contracts/orders/runs", content=b"{}", headers=form)
+    (mistake,) = is_problem(refused, 422)["mistakes"]
+    assert "Content-Type: application/json" in mistake["hint"]
 
 
 def test_a_bug_gives_a_report_id_and_no_more(world: World, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -312,3 +312,31 @@ def test_patterns_are_compared_by_preflight(tmp_path: Path, capsys: pytest.Captu
     argv = ["preflight", "--repository", str(tmp_path / "git"), "--base", "main", "--head", "pull-request"]
     main([*argv, "--format", "json"])
     assert '"pattern-widened"' in capsys.readouterr().out
+
+
+def test_the_help_begins_with_what_one_person_runs(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--help"]) == 0
+    shown = capsys.readouterr().out
+    places = [shown.index(f" {name} ") for name in ("lint", "check", "demo", "serve", "worker")]
+    assert places == sorted(places)
+
+
+def test_a_file_that_is_no_database_is_told_with_the_setting(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "x.db").write_text("garbage")
+    monkeypatch.setenv("CONTRACTS_DATABASE_URL", f"sqlite:///{tmp_path / 'x.db'}")
+    assert main(["incidents", "list"]) == 3
+    assert "CONTRACTS_DATABASE_URL" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("words", [("unmatched",), ("impact", "orders")])
+def test_lineage_without_a_folder_of_contracts_says_how_to_name_one(
+    words: tuple[str, ...],
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(["lineage", *words]) == 2
+    assert "--contracts" in capsys.readouterr().err

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -155,11 +156,13 @@ def test_the_schedule_of_a_contract_is_shown(
     assert len(t["next"]) == len(u["next"]) == 2
     assert t["next"] == sorted(t["next"])
     assert [r["state"] for r in t["runs"]] == ["waiting"]
-    assert u["triggers"] == ["every 1 day, 0:00:00"]
+    assert u["triggers"] == ["every day"]
     assert main(["schedule", "show", "urn:c"]) == 0
     said = capsys.readouterr().out
     assert "t: 0 6 * * * (Europe/Berlin)" in said
     assert "manual  waiting" in said
+    assert re.search(r"next +\d{4}-\d\d-\d\d \d\d:\d\d, .* UTC\n", said)
+    assert max(map(len, said.splitlines())) <= 80
 
 
 def test_a_contract_is_paused_and_resumed(store: DatabaseStore, capsys: pytest.CaptureFixture[str]) -> None:

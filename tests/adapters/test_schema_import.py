@@ -86,6 +86,13 @@ def test_a_text_of_another_kind_is_a_clear_mistake_or_says_nothing(form: SourceF
         assert not json.loads(found).get("schema")
 
 
+def test_a_mistake_names_the_file_of_the_repository_and_no_copy_of_it() -> None:
+    with pytest.raises(UserMistake) as told:
+        SchemaImport()(source(SourceFormat.AVRO), b"{")
+    assert "contracts-schema-" not in str(told.value)
+    assert str(told.value).count("orders.avro") == 2
+
+
 def test_a_file_that_is_too_large_is_refused_unread() -> None:
     with pytest.raises(UserMistake, match="2,000,000 bytes"):
         SchemaImport()(source(SourceFormat.AVRO), b" " * (MOST_BYTES + 1))

@@ -295,6 +295,8 @@ def test_an_endpoint_that_is_down(s3_server: Lake) -> None:
     with pytest.raises(CouldNotCheck, match="the S3 server did not answer") as caught:
         ArrowStorage(access).files("s3://bucket/t/")
     assert caught.value.retryable
+    assert "Connection refused" in str(caught.value)
+    assert "urlopen" not in str(caught.value)
 
 
 TYPES = {

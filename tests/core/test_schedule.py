@@ -35,6 +35,20 @@ BERLIN = "Europe/Berlin"
 FORWARD, BACK = "2026-03-29", "2026-10-25"
 
 
+@pytest.mark.parametrize(
+    ("period", "said"),
+    [
+        (timedelta(days=1), "every day"),
+        (timedelta(days=7), "every 7 days"),
+        (timedelta(hours=36), "every 36 hours"),
+        (timedelta(minutes=15), "every 15 minutes"),
+        (timedelta(seconds=90), "every 90 seconds"),
+    ],
+)
+def test_a_period_is_said_by_the_largest_unit_that_divides_it(period: timedelta, said: str) -> None:
+    assert str(Every(period)) == said
+
+
 def test_a_daily_schedule_fires_once_on_both_days_of_daylight_saving() -> None:
     half_past_two = cron("30 2 * * *", BERLIN)
     assert on(FORWARD, half_past_two, BERLIN) == ["03:30+0200"]

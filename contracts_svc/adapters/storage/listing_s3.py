@@ -92,7 +92,9 @@ def _page(place: Place, access: S3Access, asked: Mapping[str, str]) -> ElementTr
             if error.code not in _AGAIN:
                 raise failure from None
         except (OSError, HTTPException) as error:
-            cause = f"the S3 server did not answer: {access.scrub(str(error))}"
+            # URLError wraps what happened into words of its own: <urlopen error ...>.
+            why = error.reason if isinstance(error, urllib.error.URLError) else error
+            cause = f"the S3 server did not answer: {access.scrub(str(why))}"
             failure = CouldNotCheck(what, cause, CHECK_ENDPOINT)
         except (ElementTree.ParseError, ValueError) as error:
             cause = f"the answer of the S3 server is no list of objects: {error}"

@@ -126,7 +126,9 @@ class Database:
         if self.url.password:
             text = text.replace(str(self.url.password), "***")
         return CouldNotCheck(
-            f"the database {self.name}", text, "see that it is there, is reachable and has space left"
+            f"the database {self.name}",
+            text,
+            "see that CONTRACTS_DATABASE_URL names it, that it is reachable and has space left",
         )
 
     def _once(self, work: Callable[[Connection], T], *, writes: bool) -> T:
