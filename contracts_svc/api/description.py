@@ -21,6 +21,8 @@ def describe(app: FastAPI) -> None:
             for path in document["paths"].values():
                 for operation in path.values():
                     _correct(operation["responses"])
+                    for parameter in operation.get("parameters", ()):
+                        _bound(parameter["schema"])
             add_examples(document)
             login = app.state.service.login
             if login is not None:
@@ -44,6 +46,13 @@ def _add_sessions(document: dict[str, Any], cookie: str) -> None:
         for operation in path.values():
             if operation.get("security"):
                 operation["security"] = [*operation["security"], {"Session": []}]
+
+
+def _bound(schema: dict[str, Any]) -> None:
+    """Text of an address never holds U+0000 (see :mod:`.queries`)."""
+    for each in (schema, *schema.get("anyOf", ())):
+        if each.get("type") == "string" and not {"pattern", "format", "enum", "const"} & each.keys():
+            each["pattern"] = r"^[^\x00]*$"
 
 
 def _correct(responses: dict[str, dict[str, Any]]) -> None:
