@@ -29,10 +29,11 @@ _EXAMPLE = {
         }
     ]
 }
+_MESSAGE = {"anyOf": [{"type": "object"}, {"type": "array", "items": {"type": ["object", "array"]}}]}
 _BODY: dict[str, Any] = {
     "requestBody": {
         "required": True,
-        "content": {"application/json": {"schema": {"type": "object"}, "example": _EXAMPLE}},
+        "content": {"application/json": {"schema": _MESSAGE, "example": _EXAMPLE}},
     }
 }
 
