@@ -175,7 +175,7 @@ def store(settings: Settings) -> DatabaseStore:
 
 
 def lineage(opened: DatabaseStore) -> StoredLineage:
-    """The lineage of a store; the SQL of jobs is followed in a child process."""
+    """The lineage of a store; the SQL of jobs is followed in a child process. One serves a whole process."""
     from contracts_svc.adapters import openlineage
     from contracts_svc.adapters.sql_process import SqlProcess
     from contracts_svc.flows.stored_lineage import StoredLineage
@@ -211,8 +211,10 @@ def service(
     from contracts_svc.api.service import Service
     from contracts_svc.app_login import login
 
+    opened = opened or store(settings)
     return Service(
-        store=opened or store(settings),
+        store=opened,
+        lineage=lineage(opened),
         read=reader(),
         clock=SystemClock(),
         everyone_may=everyone_may,

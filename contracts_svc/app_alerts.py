@@ -32,6 +32,7 @@ from contracts_svc.settings import Settings
 if TYPE_CHECKING:
     from contracts_svc.adapters.store.store import DatabaseStore
     from contracts_svc.app_alerts_metrics import AlertMetrics
+    from contracts_svc.flows.stored_lineage import StoredLineage
 
 _log = structlog.get_logger("contracts_svc.alerts")
 
@@ -202,11 +203,11 @@ def sender(
     return Sender(store, alerting.find, SystemClock(), routes=alerting.routes, heard=heard)
 
 
-def telling(store: DatabaseStore, alerting: Alerting) -> Telling:
+def telling(store: DatabaseStore, alerting: Alerting, known: StoredLineage) -> Telling:
     """What puts into the outbox of a store what people have to hear of incidents."""
     return Telling(
         store=store,
-        lineage=lineage(store),
+        lineage=known,
         clock=SystemClock(),
         routes=alerting.routes,
         public_url=alerting.public_url,
@@ -216,4 +217,4 @@ def telling(store: DatabaseStore, alerting: Alerting) -> Telling:
 def acting(settings: Settings, store: DatabaseStore) -> Acting:
     """With what people acknowledge, silence and resolve. Raises UserMistake."""
     alerting = Alerting(settings, os.environ)
-    return Acting(telling=telling(store, alerting))
+    return Acting(telling=telling(store, alerting, lineage(store)))

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from contracts_svc.api.service import Service
     from contracts_svc.flows.hub import HubParts
     from contracts_svc.flows.hub_worker import HubWorker
+    from contracts_svc.flows.stored_lineage import StoredLineage
+    from contracts_svc.routes.tree import RouteFile
 
 _Made = TypeVar("_Made")
 _SHORTEST_SECRET = 16
@@ -42,16 +44,25 @@ class GitHubApp:
 
 
 def github_app(
-    settings: Settings, store: DatabaseStore, policies: Policies | None = None, *, workers: int = 2
+    settings: Settings,
+    store: DatabaseStore,
+    *,
+    known: StoredLineage | None = None,
+    routes: Callable[[], RouteFile] | None = None,
+    policies: Policies | None = None,
+    workers: int = 2,
 ) -> GitHubApp | None:
     """The GitHub App of the settings; None where none is set. Raises UserMistake with every mistake.
 
-    ``policies`` are those of the settings, where they have been read already.
+    ``known`` is the lineage of the store, ``routes`` and ``policies`` are those of the settings, where the
+    process has them already.
     """
     if settings.github_app_id is None:
         _alone(settings)
         return None
+    from contracts_svc import app
     from contracts_svc.api.hub import HubDesk
+    from contracts_svc.app_alerts import Alerting
     from contracts_svc.flows.hub_inbox import Inbox
     from contracts_svc.flows.hub_reconcile import Reconciler
 
@@ -62,7 +73,16 @@ def github_app(
     base = _gathered(problems, lambda: _public_url(settings)) or ""
     if problems or hub is None:
         raise UserMistake(problems)
-    parts = _parts(settings, store, hub, config, base, policies)
+    parts = _parts(
+        settings,
+        store,
+        hub,
+        config,
+        base,
+        known=known or app.lineage(store),
+        routes=routes or Alerting(settings, os.environ).routes,
+        policies=policies if policies is not None else app.policies(settings),
+    )
     steps = {f"github-{n}": _worker(parts).step for n in range(1, workers + 1)}
     steps["github-reconcile"] = Reconciler(store=store).step
     inbox = Inbox(store=store, config=config, app_id=settings.github_app_id)
@@ -89,10 +109,12 @@ def _parts(
     hub: GitHubHub,
     config: HubConfig,
     base: str,
-    policies: Policies | None,
+    *,
+    known: StoredLineage,
+    routes: Callable[[], RouteFile],
+    policies: Policies,
 ) -> HubParts:
     from contracts_svc import app
-    from contracts_svc.app_alerts import Alerting
     from contracts_svc.flows.hub import HubParts
 
     def link_of(repository: RepositoryName, number: int) -> str:
@@ -101,24 +123,31 @@ def _parts(
     return HubParts(
         store=store,
         hub=hub,
-        lineage=app.lineage(store),
+        lineage=known,
         read=app.reader(),
         config=config,
-        policies=policies if policies is not None else app.policies(settings),
+        policies=policies,
         patterns=app.pattern_inclusion,
         derive=app.schema_import(),
         link_of=link_of,
         web=web_of(settings.github_api_url),
-        routes=Alerting(settings, os.environ).routes,
+        routes=routes,
     )
 
 
 def with_github(settings: Settings, service: Service) -> tuple[Service, GitHubApp | None]:
-    """The service with the GitHub App of the settings, where one is set. Raises UserMistake."""
+    """The service with the GitHub App of the settings, where one is set, which works by the service's own
+    lineage, route file and policies. Raises UserMistake."""
     from contracts_svc.adapters.store.store import DatabaseStore
 
     assert isinstance(service.store, DatabaseStore)
-    app = github_app(settings, service.store, service.policies)
+    app = github_app(
+        settings,
+        service.store,
+        known=service.lineage,
+        routes=service.routes,
+        policies=service.policies,
+    )
     return (replace(service, github=app.desk) if app else service), app
 
 

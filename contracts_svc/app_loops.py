@@ -8,7 +8,7 @@ from datetime import datetime
 from threading import Event
 from typing import TYPE_CHECKING
 
-from contracts_svc.app import keep, lineage
+from contracts_svc.app import keep
 from contracts_svc.app_alerts import Alerting, sender
 from contracts_svc.app_alerts_metrics import AlertMetrics, CountedMoves
 from contracts_svc.flows.digesting import Digesting
@@ -82,7 +82,7 @@ def digests(parts: Parts) -> Loop:
     """Puts the digests of squads into the outbox when they are due (see ``digest`` in the route file)."""
     digesting = Digesting(
         store=parts.store,
-        lineage=lineage(parts.store),
+        lineage=parts.telling.lineage,
         clock=parts.clock,
         routes=parts.alerting.routes,
     )

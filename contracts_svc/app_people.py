@@ -6,14 +6,11 @@ import os
 from collections.abc import Callable
 from dataclasses import replace
 
-from contracts_svc.adapters import openlineage
-from contracts_svc.adapters.sql_process import SqlProcess
 from contracts_svc.api.deps import acting_of
 from contracts_svc.api.service import Service
 from contracts_svc.app_alerts import Alerting
 from contracts_svc.app_slack import SlackPart, slack_part
 from contracts_svc.flows.deliver import Sender
-from contracts_svc.flows.stored_lineage import StoredLineage
 from contracts_svc.settings import Settings
 
 
@@ -34,11 +31,10 @@ class PeoplePart:
             warnings=self._warnings,
             public_url=settings.public_url,
         )
-        lineage = StoredLineage(service.store, openlineage.take, openlineage.read_parsed, SqlProcess())
         sender = Sender(service.store, self.alerting.find, service.clock, routes=self.alerting.routes)
         self.slack: SlackPart | None = slack_part(
             settings,
-            acting_of(service, lineage),
+            acting_of(service),
             service.store,
             token_of=self.alerting.slack_token,
             after=wake or sender.step,

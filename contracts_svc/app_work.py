@@ -10,6 +10,7 @@ from prometheus_client import CollectorRegistry
 
 from contracts_svc import app, app_alerts, app_loops
 from contracts_svc.adapters.store.leader import Alone, PostgresLeadership
+from contracts_svc.app_alerts import Alerting
 from contracts_svc.app_alerts_metrics import AlertMetrics
 from contracts_svc.app_github import GitHubApp, github_app
 from contracts_svc.app_outcomes import Outcomes
@@ -26,23 +27,28 @@ from contracts_svc.settings import Settings
 
 if TYPE_CHECKING:
     from contracts_svc.adapters.store.store import DatabaseStore
+    from contracts_svc.flows.stored_lineage import StoredLineage
 
 
 def scheduled(
     settings: Settings,
     registry: CollectorRegistry,
     opened: DatabaseStore | None = None,
+    *,
+    known: StoredLineage | None = None,
+    alerting: Alerting | None = None,
     github: GitHubApp | None = None,
 ) -> Embedded:
     """What this process does by itself, not yet started: it schedules, checks, sends, and looks after
     what is kept. Raises UserMistake, CouldNotCheck.
 
     ``opened`` is the store where the process has one already; else one is opened, and closed at the end.
-    ``github`` is its GitHub App, where it has made it already.
+    ``known``, ``alerting`` and ``github`` are its lineage, its route file and its GitHub App, likewise.
     """
     clock, kept, jobs = app.SystemClock(), opened or app.store(settings), app.queue(settings)
-    alerting = app_alerts.Alerting(settings, os.environ)
-    telling = app_alerts.telling(kept, alerting)
+    alerting = alerting or Alerting(settings, os.environ)
+    known = known or app.lineage(kept)
+    telling = app_alerts.telling(kept, alerting, known)
     checking = Checking(
         store=kept,
         read=app.reader(),
@@ -65,7 +71,7 @@ def scheduled(
     leadership = Alone() if kept.database.is_sqlite else PostgresLeadership(kept.database)
     metrics = SchedulerMetrics(registry)
     scheduler = Scheduler(scheduling, leadership, clock, metrics=metrics)
-    github = github or github_app(settings, kept)
+    github = github or github_app(settings, kept, known=known, routes=alerting.routes)
     parts = app_loops.Parts(
         settings=settings,
         store=kept,

@@ -146,7 +146,9 @@ class HubWorld:
         )
         inbox = Inbox(store=store, config=self.config, app_id=7)
         desk = HubDesk(store=store, inbox=inbox, config=self.config, secrets=(SECRET, OLDER))
-        service = Service(store=store, read=read_contract, clock=self.clock, github=desk)
+        service = Service(
+            store=store, lineage=self.lineage, read=read_contract, clock=self.clock, github=desk
+        )
         self.client = TestClient(
             create_app(service, Budget(1, 5)), "http://127.0.0.1", raise_server_exceptions=False
         )

@@ -8,8 +8,6 @@ from fastapi import Depends, FastAPI
 from fastapi.routing import APIRoute
 from prometheus_client import CollectorRegistry
 
-from contracts_svc.adapters import openlineage
-from contracts_svc.adapters.sql_process import SqlProcess
 from contracts_svc.api import (
     audit,
     contracts,
@@ -37,7 +35,6 @@ from contracts_svc.api.metrics import Metrics, Watched, watch_warnings
 from contracts_svc.api.problems import PREFIX
 from contracts_svc.api.queries import known_only
 from contracts_svc.api.service import Service
-from contracts_svc.flows.stored_lineage import StoredLineage
 from contracts_svc.tracing import untraced
 
 _DESCRIPTION = (
@@ -65,7 +62,6 @@ def create_app(
         telemetry={"metrics": False, "logs": False, "operation_spans": False, "exclude": untraced},
     )
     app.state.service = service
-    app.state.lineage = StoredLineage(service.store, openlineage.take, openlineage.read_parsed, SqlProcess())
     registry = registry or CollectorRegistry()
     watch_warnings(registry, service.warnings)
     if service.github is not None:

@@ -18,16 +18,14 @@ def _service(request: Request) -> Service:
 
 
 def _acting(request: Request) -> Acting:
-    service: Service = request.app.state.service
-    lineage: StoredLineage = request.app.state.lineage
-    return acting_of(service, lineage)
+    return acting_of(_service(request))
 
 
-def acting_of(service: Service, lineage: StoredLineage) -> Acting:
+def acting_of(service: Service) -> Acting:
     """With what people's decisions are carried out."""
     telling = Telling(
         store=service.store,
-        lineage=lineage,
+        lineage=service.lineage,
         clock=service.clock,
         routes=service.routes,
         public_url=service.public_url,
@@ -40,8 +38,7 @@ ServiceOf = Annotated[Service, Depends(_service)]
 
 
 def _lineage(request: Request) -> StoredLineage:
-    found: StoredLineage = request.app.state.lineage
-    return found
+    return _service(request).lineage
 
 
 LineageOf = Annotated[StoredLineage, Depends(_lineage)]

@@ -10,6 +10,7 @@ from typing import Protocol
 from contracts_svc.api.hub import HubDesk
 from contracts_svc.flows.login import Login
 from contracts_svc.flows.register import Reader
+from contracts_svc.flows.stored_lineage import StoredLineage
 from contracts_svc.policy import Policies
 from contracts_svc.ports import Clock, PatternInclusion
 from contracts_svc.ports_jobs import JobStore
@@ -48,6 +49,8 @@ class Service:
     """One running service. Safe for use by many threads."""
 
     store: ApiStore
+    lineage: StoredLineage
+    """The lineage in the store: one for the whole process, which keeps what it knows of each tenant."""
     read: Reader
     clock: Clock
     everyone_may: bool = False

@@ -37,12 +37,14 @@ def run(host: str | None, port: int | None, demo: bool) -> ExitCode:
         )
     end_traces = tracing.configure()
     store, registry = app.store(loaded), CollectorRegistry()
-    service, github = with_github(loaded, app.service(loaded, everyone_may=demo, opened=store))
-    process = app_work.scheduled(loaded, registry, store, github) if loaded.embedded else None
-    if process is not None:
+    people = app_people.PeoplePart(loaded, app.service(loaded, everyone_may=demo, opened=store))
+    service, github = with_github(loaded, people.service)
+    process = None
+    if loaded.embedded:
+        process = app_work.scheduled(
+            loaded, registry, store, known=service.lineage, alerting=people.alerting, github=github
+        )
         service = replace(service, not_ready=process.not_ready)
-    people = app_people.PeoplePart(loaded, service)
-    service = people.service
     listening = _listen(host, port if port is not None else loaded.port)
     log_as_json()
     budget = Budget(loaded.rate_per_second, max(1, round(4 * loaded.rate_per_second)))

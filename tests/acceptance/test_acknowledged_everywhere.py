@@ -88,7 +88,7 @@ class Everybody:
         stack.callback(self.store.close)
         self.world.put(orders(squad="flight-ops"))
         self.sender = Sender(self.store, self._find, self, routes=lambda: self.routes, chance=lambda: 0.5)
-        self.acting = acting_of(self._service(), self.world.app.state.lineage)
+        self.acting = acting_of(self._service())
         self.incident = put_incident(self.world, announced=True)
         said = note(self.incident.fingerprint, team="flight-ops", dataset="orders", audience=Audience.OWNER)
         self.store.put_groups(receive((), [said], now=NOW, routes=self.routes))

@@ -10,6 +10,7 @@ import pytest
 from fastapi.routing import APIRoute
 from starlette.testclient import TestClient
 
+from contracts_svc import app
 from contracts_svc.adapters.store.store import DatabaseStore
 from contracts_svc.api.access import EVERYONE, Permission, _Needs, hash_of, new_secret
 from contracts_svc.api.app import create_app
@@ -67,6 +68,7 @@ class World:
         self.store = store
         service = Service(
             store=store,
+            lineage=app.lineage(store),
             read=read_contract,
             clock=FixedClock(),
             everyone_may=everyone_may,

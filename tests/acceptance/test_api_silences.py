@@ -200,7 +200,7 @@ def test_an_acknowledgement_that_runs_out_is_told(world: Told) -> None:
     until = NOW + timedelta(hours=1)
     path = f"/api/v1/incidents/{incident.fingerprint}/acknowledge"
     assert world.send("POST", path, owner, {"until": until.isoformat()}).status_code == 200
-    telling = acting_of(replace(world.app.state.service, clock=world), world.app.state.lineage).telling
+    telling = acting_of(replace(world.app.state.service, clock=world)).telling
     world.at(minutes=59)
     assert telling.pass_time() == 0
     world.sent.clear()

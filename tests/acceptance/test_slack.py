@@ -67,7 +67,7 @@ class Office:
         self.receiver = SlackReceiver(SlackConfig(token=TOKEN, base_url=slack.url))
         self.sender = Sender(self.store, lambda message: self.receiver, self, chance=lambda: 0.5)
         service = replace(self.world.app.state.service, clock=self)
-        acting = acting_of(service, self.world.app.state.lineage)
+        acting = acting_of(service)
         self.broken = False
         self.desk = SlackDesk(
             Pressing(acting=acting, heard=self.store),
