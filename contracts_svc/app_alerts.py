@@ -7,7 +7,6 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from threading import Lock
 from typing import TYPE_CHECKING
 
 import structlog
@@ -28,6 +27,7 @@ from contracts_svc.routes.read import CONTRACT, read
 from contracts_svc.routes.timing import DEFAULT_ROUTES
 from contracts_svc.routes.tree import RouteFile
 from contracts_svc.settings import Settings
+from contracts_svc.watched import Watched
 
 if TYPE_CHECKING:
     from contracts_svc.adapters.store.store import DatabaseStore
@@ -53,18 +53,20 @@ class Alerting:
         self._slack_token = settings.slack_token.get_secret_value()
         self._defaults = _defaults(settings)
         self.public_url = settings.public_url
-        self.mistake: UserMistake | None = None
-        self._lock = Lock()
-        self._stamp = self._looked_at()
-        self._read = self._read_now()
+        self._watched = Watched(self._path, self._read_now, "the route file")
+
+    @property
+    def mistake(self) -> UserMistake | None:
+        """What is wrong with the file since it was changed, where it is not taken."""
+        return self._watched.mistake
 
     def routes(self) -> RouteFile:
         """The routes, read again when the file has changed."""
-        return self._now().file
+        return self._watched.now().file
 
     def find(self, message: Message) -> Receiver:
         """Who sends a message: a receiver of the file, or what the contract's own channel is reached by."""
-        now, notification = self._now(), message.notification
+        now, notification = self._watched.now(), message.notification
         if message.receiver != CONTRACT:
             return now.named.get(message.receiver) or _Missing(
                 f"the route file has no receiver {message.receiver!r} any more"
@@ -77,30 +79,10 @@ class Alerting:
 
     def slack_token(self, workspace: str) -> str:
         """The bot token of a Slack workspace by its id."""
-        for spec in self._now().file.channels:
+        for spec in self._watched.now().file.channels:
             if spec.tool == SLACK and workspace in spec.workspaces:
                 return self._environment.get(spec.options.get("token", "").removeprefix(SECRET), "").strip()
         return self._slack_token
-
-    def _now(self) -> _Read:
-        with self._lock:
-            stamp = self._looked_at()
-            if stamp != self._stamp:
-                self._stamp = stamp
-                try:
-                    self._read, self.mistake = self._read_now(), None
-                    _log.info("the route file was read again")
-                except UserMistake as error:
-                    self.mistake = error
-                    _log.warning("the route file is not taken: the one before stays", cause=str(error))
-            return self._read
-
-    def _looked_at(self) -> tuple[int, int]:
-        try:
-            found = self._path.stat() if self._path else None
-        except OSError:
-            return (0, 0)
-        return (found.st_mtime_ns, found.st_size) if found else (0, 0)
 
     def _read_now(self) -> _Read:
         file = self._parsed()

@@ -21,6 +21,7 @@ from contracts_svc.ports_store import HeardStore
 from contracts_svc.responders import Responder, Responders
 from contracts_svc.responders import read as read_people
 from contracts_svc.settings import Settings
+from contracts_svc.watched import Watched
 
 _log = structlog.get_logger("contracts_svc.slack")
 
@@ -29,46 +30,20 @@ MOST_WAITING = 1_000
 _AT_ONCE = 4
 
 
-class People:
-    """The file of people as it is now. One with mistakes does not count: the one before stays."""
+def people_of(path: Path | None) -> Watched[Responders]:
+    """The file of people as it is now; nobody where there is none. Raises UserMistake with every mistake."""
 
-    def __init__(self, path: Path | None) -> None:
-        """Raises UserMistake with every mistake."""
-        self._path = path
-        self._lock = Lock()
-        self.mistake: UserMistake | None = None
-        self._stamp = self._looked_at()
-        self._found = self._read()
-
-    def now(self) -> Responders:
-        """Who there is, read again when the file has changed."""
-        with self._lock:
-            stamp = self._looked_at()
-            if stamp != self._stamp:
-                self._stamp = stamp
-                try:
-                    self._found, self.mistake = self._read(), None
-                except UserMistake as error:
-                    self.mistake = error
-                    _log.warning("the file of people is not taken", cause=str(error))
-            return self._found
-
-    def _looked_at(self) -> tuple[int, int]:
-        try:
-            found = self._path.stat() if self._path else None
-        except OSError:
-            return (0, 0)
-        return (found.st_mtime_ns, found.st_size) if found else (0, 0)
-
-    def _read(self) -> Responders:
-        if self._path is None:
+    def found() -> Responders:
+        if path is None:
             return Responders()
         try:
-            text = self._path.read_bytes()
+            text = path.read_bytes()
         except OSError as error:
             hint = "see the setting CONTRACTS_PEOPLE_FILE"
-            raise UserMistake.of(f"{self._path} cannot be read: {error.strerror}", hint) from None
-        return read_people(text, str(self._path))
+            raise UserMistake.of(f"{path} cannot be read: {error.strerror}", hint) from None
+        return read_people(text, str(path))
+
+    return Watched(path, found, "the file of people")
 
 
 class SlackDesk:
@@ -170,7 +145,7 @@ class SlackDesk:
 class SlackPart:
     """What of the service listens to Slack."""
 
-    def __init__(self, desk: SlackDesk, socket: SocketMode | None, people: People) -> None:
+    def __init__(self, desk: SlackDesk, socket: SocketMode | None, people: Watched[Responders]) -> None:
         self.desk, self.socket, self._people = desk, socket, people
 
     def people_mistake(self) -> UserMistake | None:
@@ -206,7 +181,7 @@ def slack_part(
     app_token = settings.slack_app_token.get_secret_value().strip()
     if not secrets and not app_token:
         return None
-    people = People(settings.people_file)
+    people = people_of(settings.people_file)
     desk = SlackDesk(
         Pressing(acting=acting, heard=heard),
         people.now,

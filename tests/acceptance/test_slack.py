@@ -25,7 +25,7 @@ from contracts_svc.alerts import Audience, Incident, IncidentState
 from contracts_svc.api.app import create_app
 from contracts_svc.api.deps import acting_of
 from contracts_svc.api.limits import Budget
-from contracts_svc.app_slack import People, SlackDesk
+from contracts_svc.app_slack import SlackDesk, people_of
 from contracts_svc.errors import CouldNotCheck, UserMistake
 from contracts_svc.flows.deliver import Sender
 from contracts_svc.flows.pressing import Pressing, Reply
@@ -437,7 +437,7 @@ def test_a_token_that_is_none_is_told_without_showing_it(slack: Slack, token: st
 def test_people_are_read_again_when_their_file_changes(tmp_path: Path) -> None:
     path = tmp_path / "people.yaml"
     path.write_text("people: [{name: ada, slack: U0ADA, squads: [flight-ops]}]")
-    people = People(path)
+    people = people_of(path)
     assert people.now().by_slack["U0ADA"].owns("flight-ops")
     path.write_text("people: [{name: ada, slak: U0ADA}]  ")
     assert people.now().by_slack["U0ADA"].name == "ada", "what is wrong does not count"
@@ -446,7 +446,7 @@ def test_people_are_read_again_when_their_file_changes(tmp_path: Path) -> None:
     assert set(people.now().by_slack) == {"U0BOB", "W0BOB"}
     assert people.mistake is None
     with pytest.raises(UserMistake, match="CONTRACTS_PEOPLE_FILE"):
-        People(tmp_path / "nothing.yaml")
+        people_of(tmp_path / "nothing.yaml")
 
 
 # --- what Slack takes and refuses -------------------------------------------------------------------

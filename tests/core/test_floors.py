@@ -43,7 +43,7 @@ FLOORS = (
     ),
     ("ports", "flows."),
     ("adapters.",),
-    ("settings", "app", "check_metrics", "scheduler", "loops", "tracing", "api.", "cli.", "demo."),
+    ("settings", "app", "check_metrics", "scheduler", "loops", "tracing", "watched", "api.", "cli.", "demo."),
 )
 ONE_ADAPTER = (
     "adapters.store.",
