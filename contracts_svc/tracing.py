@@ -3,21 +3,19 @@
 ``OTEL_EXPORTER_OTLP_ENDPOINT`` (or ``..._TRACES_ENDPOINT``) names where to; every other variable of
 OpenTelemetry's SDK works too (https://opentelemetry.io/docs/specs/otel/configuration/sdk-environment-variables/).
 Without one a span costs next to nothing: it is not recorded. FastAPI makes those of requests, with their
-addresses and no header or body; ours carry names of contracts, tables and receivers, and no data.
+addresses and no header or body.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping, MutableMapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, MutableMapping
 from importlib.metadata import version
 from typing import Any
 
 from opentelemetry import trace
-from opentelemetry.trace import Span, Status, StatusCode
 
-from contracts_svc.errors import CouldNotCheck, UserMistake
+from contracts_svc.errors import UserMistake
 
 ENDPOINTS = ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT")
 SERVICE = "contracts"
@@ -51,24 +49,6 @@ def configure(env: Mapping[str, str] = os.environ) -> Callable[[], None]:
     provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
     trace.set_tracer_provider(provider)
     return provider.shutdown
-
-
-@contextmanager
-def span(name: str, **attributes: str | int) -> Iterator[Span]:
-    """A piece of work as a span. What could not be reached makes it an error, with the cause."""
-    tracer = trace.get_tracer("contracts_svc")
-    with tracer.start_as_current_span(name, record_exception=False, set_status_on_exception=False) as current:
-        for key, value in attributes.items():
-            current.set_attribute(f"contracts.{key}", value)
-        try:
-            yield current
-        except CouldNotCheck as error:
-            current.set_status(Status(StatusCode.ERROR, str(error)))
-            raise
-        except Exception as error:
-            # The text of a defect may hold anything.
-            current.set_status(Status(StatusCode.ERROR, type(error).__name__))
-            raise
 
 
 def untraced(scope: Mapping[str, Any]) -> bool:
