@@ -7,7 +7,6 @@ storage and sees no credentials. What it says comes back through a file in a pri
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 import tempfile
@@ -16,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from contracts_svc.adapters.children import bare_environment
 from contracts_svc.errors import CouldNotCheck
 from contracts_svc.files import DataFile
 from contracts_svc.model import Table
@@ -26,8 +26,6 @@ if TYPE_CHECKING:
     from contracts_svc.adapters.pandera_stream import Stream, Written
 
 CHILD = "contracts_svc.adapters.pandera_child"
-_CREDENTIALS = ("AWS_", "CONTRACTS_")
-"""How the names of variables begin that may hold secrets; the child gets none of them."""
 
 
 class PanderaChecks:
@@ -93,7 +91,7 @@ class PanderaChecks:
                 stdin=subprocess.PIPE,
                 stdout=subprocess.DEVNULL,
                 stderr=errors,
-                env={k: v for k, v in os.environ.items() if not k.startswith(_CREDENTIALS)},
+                env=bare_environment(),
             )
         assert process.stdin is not None
         feeder = stream.feeder(process.stdin)

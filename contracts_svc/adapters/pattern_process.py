@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
 import queue
 import subprocess
 import sys
@@ -17,12 +16,11 @@ from contextlib import suppress
 from types import TracebackType
 from typing import IO, Self
 
+from contracts_svc.adapters.children import bare_environment
 from contracts_svc.compat.patterns import Compared, Inclusion, full_match, quick
 from contracts_svc.compat.regex import Undecidable
 
 CHILD = "contracts_svc.adapters.pattern_child"
-_CREDENTIALS = ("AWS_", "CONTRACTS_")
-"""How the names of variables begin that may hold secrets; the child gets none of them."""
 
 
 class PatternProcess:
@@ -107,7 +105,7 @@ class _Child:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
-            env={k: v for k, v in os.environ.items() if not k.startswith(_CREDENTIALS)},
+            env=bare_environment(),
         )
         assert self._process.stdin is not None
         assert self._process.stdout is not None

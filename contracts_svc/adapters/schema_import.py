@@ -18,14 +18,15 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from contracts_svc.adapters.children import bare_environment
 from contracts_svc.drift import SchemaSource, SourceFormat
 from contracts_svc.errors import CouldNotCheck, UserMistake
 from contracts_svc.model import Json
 
 MODULE = "contracts_svc.adapters.schema_import"
 MOST_BYTES = 2_000_000
-_CREDENTIALS = ("AWS_", "CONTRACTS_", "GITHUB_", "OTEL_")
-"""How the names of variables begin that may hold secrets; the child gets none of them."""
+_ALSO_HIDDEN = ("GITHUB_", "OTEL_")
+"""Beginnings of names of variables that the child does not get either."""
 _FORBIDDEN = ("socket.", "subprocess.", "os.system", "os.exec", "os.fork", "os.posix_spawn", "ctypes.dlopen")
 _SUFFIX = {
     SourceFormat.AVRO: ".avsc",
@@ -54,14 +55,13 @@ class SchemaImport:
             return self._answer(source, task, folder)
 
     def _answer(self, source: SchemaSource, task: Mapping[str, Json], folder: str) -> bytes:
-        kept = {k: v for k, v in os.environ.items() if not k.startswith(_CREDENTIALS)}
         try:
             done = subprocess.run(
                 [sys.executable, "-P", "-m", MODULE, str(self._megabytes)],
                 input=json.dumps(task).encode(),
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,
-                env=kept | {"HOME": folder, "TMPDIR": folder},
+                env=bare_environment(*_ALSO_HIDDEN) | {"HOME": folder, "TMPDIR": folder},
                 timeout=self._seconds,
             )
         except subprocess.TimeoutExpired:

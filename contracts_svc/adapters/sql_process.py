@@ -9,7 +9,6 @@ eight bytes, and the pickle; so is every answer on standard output. Both ends ar
 
 from __future__ import annotations
 
-import os
 import pickle
 import queue
 import struct
@@ -20,6 +19,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from typing import IO
 
+from contracts_svc.adapters.children import bare_environment
 from contracts_svc.lineage.graph import DatasetId
 from contracts_svc.lineage.heard import Query
 from contracts_svc.lineage.queries import Followed, follow, merged_queries, unfollowed
@@ -29,8 +29,6 @@ LENGTH = struct.Struct(">Q")
 MODULE = "contracts_svc.adapters.sql_process"
 MOST_GIVEN_UP = 100
 """Queries that are remembered for having been too much."""
-_CREDENTIALS = ("AWS_", "CONTRACTS_")
-"""How the names of variables begin that may hold secrets; the child gets none of them."""
 
 
 class SqlProcess:
@@ -129,7 +127,7 @@ class _Child:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
-            env={k: v for k, v in os.environ.items() if not k.startswith(_CREDENTIALS)},
+            env=bare_environment(),
         )
         assert self._process.stdin is not None
         assert self._process.stdout is not None

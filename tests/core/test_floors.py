@@ -53,8 +53,8 @@ ONE_ADAPTER = (
     "adapters.pandera_",
     "adapters.receivers.slack",
 )
-# Knows no vendor, only HTTP: what several receivers send by.
-SHARED_BY_ADAPTERS = {"adapters.receivers.http"}
+# Know no vendor: what several receivers send by, and what child processes are given.
+SHARED_BY_ADAPTERS = {"adapters.receivers.http", "adapters.children"}
 # What floors 0 and 1 must not touch: clocks, networks, environments, files, logs.
 FORBIDDEN_BELOW_2 = {
     "asyncio", "datetime.datetime.now", "duckdb", "fastapi", "httpx", "logging", "os", "pathlib.Path", "pyarrow",
