@@ -9,6 +9,9 @@ from datetime import date, datetime
 from decimal import Decimal
 from urllib.parse import unquote
 
+S3_SCHEMES = ("s3", "s3a", "s3n")
+"""How addresses on S3 begin: as AWS writes them, and as Hadoop does."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TableColumn:

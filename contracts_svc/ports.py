@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import IO, TYPE_CHECKING, BinaryIO, Protocol, runtime_checkable
 
+from contracts_svc.errors import CouldNotCheck
 from contracts_svc.files import PARQUET, Reading
 from contracts_svc.files import DataFile as DataFile
 from contracts_svc.files import Footer as Footer
@@ -56,6 +57,14 @@ class S3Access:
                 if secret:
                     text = text.replace(secret, "***")
         return text
+
+
+def reached(access: S3Access | None) -> S3Access:
+    """How S3 is reached. Raises CouldNotCheck where nobody has said."""
+    if access is None:
+        hint = "set the S3 settings"
+        raise CouldNotCheck("files on S3", "no access to S3 is configured", hint, retryable=False)
+    return access
 
 
 class Storage(Protocol):

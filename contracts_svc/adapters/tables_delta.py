@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
 from contracts_svc.errors import CouldNotCheck
-from contracts_svc.files import NO_VALUE, DataFile, Snapshot, TableColumn
+from contracts_svc.files import NO_VALUE, S3_SCHEMES, DataFile, Snapshot, TableColumn
 from contracts_svc.model import Json
-from contracts_svc.ports import S3Access
+from contracts_svc.ports import S3Access, reached
 
 if TYPE_CHECKING:
     from deltalake import DeltaTable
@@ -81,13 +81,9 @@ class DeltaTables:
 
     def _options(self, location: str) -> dict[str, str] | None:
         scheme, _, rest = location.partition("://")
-        if scheme not in ("s3", "s3a", "s3n"):
+        if scheme not in S3_SCHEMES:
             return None
-        if self._access is None:
-            raise CouldNotCheck(
-                "files on S3", "no access to S3 is configured", "set the S3 settings", retryable=False
-            )
-        access = self._access.of(rest.partition("/")[0])
+        access = reached(self._access).of(rest.partition("/")[0])
         options = {
             "aws_region": access.region,
             "aws_virtual_hosted_style_request": "false" if access.path_style else "true",
@@ -105,7 +101,7 @@ class DeltaTables:
 
 def _root(location: str) -> str:
     scheme, separator, rest = location.partition("://")
-    if separator and scheme in ("s3", "s3a", "s3n"):
+    if separator and scheme in S3_SCHEMES:
         return f"s3://{rest.rstrip('/')}"
     return os.path.abspath(unquote(rest) if separator and scheme == "file" else location)
 

@@ -14,8 +14,8 @@ from hashlib import blake2b
 from typing import TYPE_CHECKING, Any
 
 from contracts_svc.errors import CouldNotCheck
-from contracts_svc.files import NO_VALUE, DataFile, Snapshot, TableColumn
-from contracts_svc.ports import S3Access
+from contracts_svc.files import NO_VALUE, S3_SCHEMES, DataFile, Snapshot, TableColumn
+from contracts_svc.ports import S3Access, reached
 
 if TYPE_CHECKING:
     from pyiceberg.manifest import DataFile as Entry
@@ -83,13 +83,9 @@ class IcebergTables:
     def _properties(self, location: str) -> dict[str, str]:
         properties = {"py-io-impl": "pyiceberg.io.pyarrow.PyArrowFileIO"}
         scheme, _, rest = location.partition("://")
-        if scheme not in ("s3", "s3a", "s3n"):
+        if scheme not in S3_SCHEMES:
             return properties
-        if self._access is None:
-            raise CouldNotCheck(
-                "files on S3", "no access to S3 is configured", "set the S3 settings", retryable=False
-            )
-        access = self._access.of(rest.partition("/")[0])
+        access = reached(self._access).of(rest.partition("/")[0])
         named = {
             "s3.endpoint": access.endpoint,
             "s3.region": access.region,
@@ -157,7 +153,7 @@ def _root(metadata: str) -> str:
 
 def _plain(address: str) -> str:
     scheme, separator, rest = address.partition("://")
-    if separator and scheme in ("s3", "s3a", "s3n"):
+    if separator and scheme in S3_SCHEMES:
         return f"s3://{rest}"
     if address.startswith("file:"):
         return os.path.abspath("/" + address.removeprefix("file:").lstrip("/"))

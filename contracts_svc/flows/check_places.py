@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from urllib.parse import unquote
 
 from contracts_svc.errors import UserMistake
+from contracts_svc.files import S3_SCHEMES
 from contracts_svc.model import Contract, Server, Table
 
 LocationOf = Callable[[Contract, Table, Server], str]
@@ -84,7 +85,7 @@ def _plain(location: str) -> str | None:
     if not separator:
         # A relative path is not known to lie anywhere but in the working folder.
         scheme, rest = ("file" if location.startswith("/") else "relative"), location
-    elif scheme in ("s3a", "s3n"):
+    elif scheme in S3_SCHEMES:
         scheme = "s3"
     elif scheme == "file":
         rest = "/" + unquote(rest.partition("/")[2])

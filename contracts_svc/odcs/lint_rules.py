@@ -15,6 +15,7 @@ from typing import TypeVar
 import jsonschema_rs
 
 from contracts_svc.errors import Location
+from contracts_svc.files import S3_SCHEMES
 from contracts_svc.model import Column, Contract, Element, Json, QualityRule, Relationship, Table
 from contracts_svc.odcs.references import is_local, resolve
 
@@ -23,7 +24,6 @@ E = TypeVar("E", bound=Element)
 _PASSWORD = re.compile(r"://[^/@\s]*:(?!\d+/)[^@\s]+@")
 """In an address, where a number after ':' is a port."""
 _SECRET_NAME = re.compile(r"(?i)(password|passwd|secret|token|(access|private|secret|api)_?key)\Z")
-_S3_SCHEMES = ("s3", "s3a", "s3n")
 _COLUMN_METRICS = ("nullValues", "missingValues", "invalidValues")
 _SIZE_OPTIONS = (("minLength", "maxLength"), ("minItems", "maxItems"), ("minProperties", "maxProperties"))
 
@@ -265,7 +265,7 @@ def server_location(contract: Contract) -> Iterator[Remark]:
         if server.type != "s3" or not isinstance(location, str):
             continue
         scheme, _, path = location.partition("://")
-        if scheme not in _S3_SCHEMES or not path.strip("/"):
+        if scheme not in S3_SCHEMES or not path.strip("/"):
             yield Remark(
                 server.place("location"),
                 f"the location of the server '{server.server}' is no S3 address",

@@ -12,7 +12,7 @@ from contracts_svc.adapters.storage.failures import classify
 from contracts_svc.adapters.storage.places import Place, parse
 from contracts_svc.errors import CouldNotCheck
 from contracts_svc.files import PARQUET, Reading
-from contracts_svc.ports import DataFile, Footer, S3Access, StoredColumn
+from contracts_svc.ports import DataFile, Footer, S3Access, StoredColumn, reached
 from contracts_svc.quality import heads
 
 if TYPE_CHECKING:
@@ -137,11 +137,7 @@ class ArrowStorage:
             return bytes(stream.read_at(_TAIL_BYTES, max(0, size - _TAIL_BYTES)))
 
     def _reach(self, place: Place) -> S3Access:
-        if self._access is None:
-            raise CouldNotCheck(
-                "files on S3", "no access to S3 is configured", "set the S3 settings", retryable=False
-            )
-        return self._access.of(place.bucket)
+        return reached(self._access).of(place.bucket)
 
     def _system(self, place: Place) -> pafs.FileSystem:
         """The file system that a place is in: one for each bucket, since each may be reached otherwise."""

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from urllib.parse import unquote
 
 from contracts_svc.errors import UserMistake
+from contracts_svc.files import S3_SCHEMES
 
-S3_SCHEMES = ("s3", "s3a", "s3n")
 _WILDCARD = re.compile(r"[*?\[]")
 
 

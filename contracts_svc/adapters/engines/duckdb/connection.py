@@ -13,7 +13,7 @@ from sqlglot import exp
 from contracts_svc.adapters.engines.duckdb.failures import first_paragraph
 from contracts_svc.errors import CouldNotCheck
 from contracts_svc.files import DataFile
-from contracts_svc.ports import S3Access, Source
+from contracts_svc.ports import S3Access, Source, reached
 
 WHEEL = "duckdb-extension-httpfs"
 REMOTE = "s3://"
@@ -68,10 +68,7 @@ def httpfs_file() -> Path:
 
 def reach_s3(connection: duckdb.DuckDBPyConnection, access: S3Access | None) -> None:
     """Load httpfs from its wheel and give the connection its credentials. Raises CouldNotCheck."""
-    if access is None:
-        raise CouldNotCheck(
-            "files on S3", "no access to S3 is configured", "set the S3 settings", retryable=False
-        )
+    access = reached(access)
     try:
         connection.load_extension(str(httpfs_file()))
     except duckdb.Error as error:
