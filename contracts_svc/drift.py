@@ -20,7 +20,7 @@ from contracts_svc.compat.columns import diff as columns_diff
 from contracts_svc.compat.fields import COLUMN, OPTION
 from contracts_svc.drift_edits import Edits
 from contracts_svc.errors import Location, Problem, UserMistake
-from contracts_svc.findings import Change, ChangeKind, Finding, Severity, Suggestion, ordered
+from contracts_svc.findings import Change, ChangeKind, Finding, PlainRule, Severity, Suggestion, ordered
 from contracts_svc.model import Column, Contract, CustomProperty, Json, Table
 
 PROPERTY = "schemaSource"
@@ -61,36 +61,27 @@ class SchemaSource:
     at: Location
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DriftRule:
-    """One way in which a contract can fall behind its source."""
-
-    id: str
-    purpose: str
-    severity: Severity
-
-
-ADDED = DriftRule(
+ADDED = PlainRule(
     id="schema-source-column-added",
     purpose="Checks that a contract has the columns that its schema source gets.",
     severity=Severity.WARNING,
 )
-REMOVED = DriftRule(
+REMOVED = PlainRule(
     id="schema-source-column-removed",
     purpose="Checks that a contract promises no column that its schema source loses.",
     severity=Severity.ERROR,
 )
-RETYPED = DriftRule(
+RETYPED = PlainRule(
     id="schema-source-type-changed",
     purpose="Checks that a contract has the types that its schema source comes to have.",
     severity=Severity.ERROR,
 )
-LOOSENED = DriftRule(
+LOOSENED = PlainRule(
     id="schema-source-loosened",
     purpose="Checks that a contract promises no more of a column than its schema source still does.",
     severity=Severity.WARNING,
 )
-UNREAD = DriftRule(
+UNREAD = PlainRule(
     id="schema-source-unread",
     purpose="Checks that a changed schema source can be read, and what it does to the contract is known.",
     severity=Severity.WARNING,
@@ -304,7 +295,7 @@ class _About:
         )
 
     def _finding(
-        self, rule: DriftRule, message: str, at: Location, change: Change, edit: Suggestion | None
+        self, rule: PlainRule, message: str, at: Location, change: Change, edit: Suggestion | None
     ) -> Finding:
         return Finding(
             rule=rule.id,

@@ -28,6 +28,16 @@ class Severity(StrEnum):
 _SEVERITY_ORDER = {Severity.ERROR: 0, Severity.WARNING: 1, Severity.INFO: 2}
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlainRule:
+    """A rule that says one thing, always as bad as that. Rules of compatibility say more: see
+    :mod:`contracts_svc.compat.rule`."""
+
+    id: str
+    purpose: str
+    severity: Severity
+
+
 class ChangeKind(StrEnum):
     """What happened to an element or a field."""
 

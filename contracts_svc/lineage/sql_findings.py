@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 
 from contracts_svc.errors import Location
-from contracts_svc.findings import Change, ChangeKind, Finding, Severity, ordered
+from contracts_svc.findings import Change, ChangeKind, Finding, PlainRule, Severity, ordered
 from contracts_svc.lineage.graph import DatasetId
 from contracts_svc.lineage.sql_change import ColumnChange, ColumnFate, RowChange, SqlChange
 from contracts_svc.lineage.sql_rows import RowKind
@@ -15,51 +14,42 @@ from contracts_svc.model import Column, Contract, Table
 PromiseOf = Callable[[DatasetId], "tuple[Contract, Table] | None"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SqlRule:
-    """One thing that can become of what a job makes."""
-
-    id: str
-    purpose: str
-    severity: Severity
-
-
-REMOVED = SqlRule(
+REMOVED = PlainRule(
     id="SQL_COLUMN_REMOVED",
     purpose="Checks that a changed job still makes every column that it made.",
     severity=Severity.ERROR,
 )
-RENAMED = SqlRule(
+RENAMED = PlainRule(
     id="SQL_COLUMN_RENAMED",
     purpose="Checks that a changed job calls its columns what it called them.",
     severity=Severity.ERROR,
 )
-REDEFINED = SqlRule(
+REDEFINED = PlainRule(
     id="SQL_COLUMN_REDEFINED",
     purpose="Checks that a changed job makes its columns of what it made them of.",
     severity=Severity.WARNING,
 )
-RETYPED = SqlRule(
+RETYPED = PlainRule(
     id="SQL_COLUMN_RETYPED",
     purpose="Checks that a changed job gives its columns the types that it gave them.",
     severity=Severity.ERROR,
 )
-ADDED = SqlRule(
+ADDED = PlainRule(
     id="SQL_COLUMN_ADDED",
     purpose="Tells which columns a changed job makes that it did not make.",
     severity=Severity.INFO,
 )
-ROWS = SqlRule(
+ROWS = PlainRule(
     id="SQL_ROWS_CHANGED",
     purpose="Checks that a changed job gives the same rows: sources, joins, filters, grouping, limits.",
     severity=Severity.WARNING,
 )
-ORDER = SqlRule(
+ORDER = PlainRule(
     id="SQL_ORDER_CHANGED",
     purpose="Tells that a changed job sorts its rows otherwise.",
     severity=Severity.INFO,
 )
-NOT_COMPARED = SqlRule(
+NOT_COMPARED = PlainRule(
     id="SQL_NOT_COMPARED",
     purpose="Checks that it is known what a changed job does to its columns and rows.",
     severity=Severity.WARNING,
@@ -186,7 +176,7 @@ def _of_rows(
 
 
 def _finding(
-    rule: SqlRule,
+    rule: PlainRule,
     message: str,
     at: Location,
     promise: tuple[Contract, Table] | None,

@@ -19,11 +19,9 @@ from contracts_svc.render.report import Note, Report
 
 SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
 _LEVELS = {Outcome.BLOCK: "error", Outcome.WARN: "warning", Outcome.PASS: "note"}
-_PURPOSES = (
-    {rule.id: rule.purpose for rule in RULES}
-    | {rule.id: rule.purpose for rule in SQL_RULES}
-    | {rule.id: rule.purpose for rule in DRIFT_RULES}
-)
+_PURPOSES = {rule.id: rule.purpose for rule in RULES} | {
+    rule.id: rule.purpose for rule in (*SQL_RULES, *DRIFT_RULES)
+}
 
 
 def sarif_text(report: Report) -> str:
