@@ -184,7 +184,7 @@ class Registry:
         ids = {new.id for _, new in pairs}
         # Contracts came in under names of files that may be the same: here, each is called after its id.
         olds = [replace(old, at=replace(old.at, file=old.id)) for old, _ in pairs if old is not None]
-        known = [c for c in self.store.contracts() if (c.tenant or "") == tenant] if olds else []
+        known = self.lineage.refresh(tenant).contracts if olds else ()
         others = [c for c in known if c.id not in ids]
         base, head = [*others, *olds], [*others, *(new for _, new in pairs)]
         by_id = {c.id: c for c in olds}
