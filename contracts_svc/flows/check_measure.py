@@ -13,6 +13,8 @@ from contracts_svc.quality import fuse, split
 from contracts_svc.quality.split import Apart, Beside, Figure
 from contracts_svc.runs import Measurement
 
+FILES_AT_ONCE = 2_000
+
 
 def measure(parts: Parts, asker: Asker) -> frozenset[str]:
     """Ask for every figure of a part that is not known. What cannot be had is among the errors.
@@ -20,7 +22,7 @@ def measure(parts: Parts, asker: Asker) -> frozenset[str]:
     Returns the ids of the units that were read.
     """
     missing = {f.path: _missing(parts, parts.ids[f.path]) for f in parts.layout.files}
-    todo = split.groups(missing, parts.layout.files)
+    todo = list(_some_at_once(split.groups(missing, parts.layout.files), parts))
     units = unknown(parts)
     total = len(todo) + len(units)
     for number, (files, wanted) in enumerate(todo):
@@ -37,6 +39,17 @@ def measure(parts: Parts, asker: Asker) -> frozenset[str]:
     for beside in parts.besides if read else ():
         _measure_beside(parts, beside, read, asker)
     return frozenset((*(parts.ids[f.path] for f in read), *(unit for _, _, unit in units)))
+
+
+def _some_at_once(
+    groups: Iterable[tuple[tuple[DataFile, ...], tuple[Figure, ...]]], parts: Parts
+) -> Iterator[tuple[tuple[DataFile, ...], tuple[Figure, ...]]]:
+    """The same, but few enough files together: an engine holds what it knows of each while it reads them."""
+    for files, wanted in groups:
+        # What a scan of text files leaves out is told of the scan as a whole.
+        most = FILES_AT_ONCE if not parts.besides else len(files)
+        for at in range(0, len(files), most):
+            yield files[at : at + most], wanted
 
 
 def _missing(parts: Parts, unit: str) -> list[Figure]:

@@ -32,8 +32,8 @@ class Memory:
     """When the files were listed, or a little before."""
     fresh: bool = False
     """Whether what was kept is not to be used, only kept again."""
-    _footers: dict[str, Json] = field(default_factory=dict)
-    """Unit id -> footer."""
+    _footers: dict[str, Footer] = field(default_factory=dict)
+    """By unit id."""
     _new: set[str] = field(default_factory=set)
     """The units whose footers were not kept before."""
     _key: str = ""
@@ -49,16 +49,14 @@ class Memory:
         kept = self._recall(ids.values())
         found: dict[str, Footer] = {}
         for file in files:
-            text = kept.get(ids[file.path], {}).get(self._key)
-            footer = kept_footers.from_json(file, text)
+            footer = kept_footers.from_json(file, kept.get(ids[file.path], {}).get(self._key))
             if footer is not None:
                 found[file.path] = footer
-                self._footers[ids[file.path]] = text
         missing = [f for f in files if f.path not in found]
         for footer in storage.footers(missing, reading, columns):
             found[footer.file.path] = footer
-            self._footers[ids[footer.file.path]] = kept_footers.to_json(footer)
             self._new.add(ids[footer.file.path])
+        self._footers = {ids[path]: footer for path, footer in found.items()}
         return tuple(found[f.path] for f in files)
 
     def new_files(self, files: Sequence[DataFile]) -> tuple[DataFile, ...]:
@@ -89,7 +87,7 @@ class Memory:
                 found[unit][key] = value
         for unit in found:
             if unit in self._footers:
-                found[unit][self._key] = self._footers[unit]
+                found[unit][self._key] = kept_footers.to_json(self._footers[unit])
         with suppress(CouldNotCheck):
             self.store.put_states(self.place, found, parts.ids_of_units() if whole else None)
 

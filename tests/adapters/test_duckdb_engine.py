@@ -23,6 +23,7 @@ from sqlglot import exp
 
 from contracts_svc.adapters.engines.duckdb import DuckDBEngine, share_of
 from contracts_svc.adapters.engines.duckdb import connection as engine_module
+from contracts_svc.adapters.engines.duckdb import session as session_module
 from contracts_svc.adapters.engines.duckdb.connection import httpfs_file
 from contracts_svc.adapters.storage import ArrowStorage
 from contracts_svc.demo.lake import Lake
@@ -401,3 +402,19 @@ def test_duplicates_among_more_keys_than_fit_into_memory(tmp_path: Path) -> None
 )
 def test_the_engine_gets_what_the_process_does_not_need(limit: str, share: str) -> None:
     assert share_of(limit) == share
+
+
+@pytest.mark.parametrize(("most", "kept"), [(2, True), (1, False)])
+def test_of_many_files_nothing_is_remembered(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, most: int, kept: bool
+) -> None:
+    monkeypatch.setattr(session_module, "_MANY_FILES", most)
+    files = []
+    for n in range(2):
+        pq.write_table(pa.table({"n": [n]}), tmp_path / f"{n}.parquet")
+        files.append(DataFile(path=str(tmp_path / f"{n}.parquet"), size=1))
+    settings = ("parquet_metadata_cache", "enable_external_file_cache")
+    asked = ", ".join(f"current_setting('{name}') AS {name}" for name in settings)
+    with DuckDBEngine().open([Source(name="t", files=tuple(files))]) as session:
+        assert session.rows(query("SELECT sum(n) AS n FROM t")) == [{"n": 1}]
+        assert session.rows(query(f"SELECT {asked}")) == [dict.fromkeys(settings, kept)]

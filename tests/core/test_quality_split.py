@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from contracts_svc.adapters.storage import ArrowStorage
+from contracts_svc.flows import check_measure
 from contracts_svc.quality import split
 from contracts_svc.quality.kinds import KIND_OF, KINDS, Merge, Origin
 from contracts_svc.quality.layout import layout
@@ -61,7 +62,12 @@ def lay(folder: Path, files: list[list[Any]]) -> None:
         pq.write_table(pa.table(columns), folder / f"t/{number}.parquet")
 
 
-def test_any_split_into_files_merges_to_the_whole(tmp_path: Path) -> None:
+@pytest.mark.parametrize("at_once", [1, 2, 2_000])
+def test_any_split_into_files_merges_to_the_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, at_once: int
+) -> None:
+    monkeypatch.setattr(check_measure, "FILES_AT_ONCE", at_once)
+
     @settings(max_examples=25, deadline=None)
     @given(ROWS, st.lists(st.integers(0, 3), min_size=12, max_size=12), st.booleans())
     def compare(rows: list[Any], into: list[int], footers: bool) -> None:

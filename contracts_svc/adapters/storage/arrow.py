@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -79,7 +80,7 @@ class ArrowStorage:
             )
             for place in {p.bucket: p for p in map(parse, (f.path for f in files))}.values():
                 self._system(place)
-            return tuple(pool.map(read, files))
+            return tuple(_sharing(pool.map(read, files)))
         finally:
             pool.shutdown(cancel_futures=True)
 
@@ -171,6 +172,13 @@ def _footer_of(stream: pa.NativeFile) -> bytes:
     if length + 8 > len(tail):
         tail = bytes(stream.read_at(length + 8, size - length - 8))
     return tail[-8 - length : -8]
+
+
+def _sharing(footers: Iterable[Footer]) -> Iterator[Footer]:
+    """The same footers; the columns of a schema that many files have are there once."""
+    schemas: dict[tuple[StoredColumn, ...], tuple[StoredColumn, ...]] = {}
+    for footer in footers:
+        yield replace(footer, columns=schemas.setdefault(footer.columns, footer.columns))
 
 
 def s3_system(access: S3Access) -> pafs.FileSystem:

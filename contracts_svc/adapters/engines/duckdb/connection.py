@@ -106,6 +106,12 @@ def _add_secret(connection: duckdb.DuckDBPyConnection, name: str, scope: str, ac
     )
 
 
+def remember_no_files(connection: duckdb.DuckDBPyConnection) -> None:
+    """Keep neither footers nor parts of files between queries."""
+    connection.execute("SET parquet_metadata_cache = false")
+    connection.execute("SET enable_external_file_cache = false")
+
+
 def confine(connection: duckdb.DuckDBPyConnection, files: Sequence[DataFile]) -> None:
     paths = sorted({p for f in files for p in (f.path, readable(f))})
     # Not as a parameter: for a list among those, the driver imports pandas.

@@ -22,6 +22,7 @@ from contracts_svc.adapters.engines.duckdb.connection import (
     reach_s3,
     read_parquet,
     readable,
+    remember_no_files,
 )
 from contracts_svc.adapters.engines.duckdb.failures import GONE, classify
 from contracts_svc.adapters.engines.duckdb.spill import spill_folder
@@ -34,6 +35,8 @@ from contracts_svc.quality.reading import FORMATS
 FILENAME = "filename"
 """Every source has this column too: the address of the file that a row comes from."""
 _ROWS_AT_ONCE = 2**19
+_MANY_FILES = 2_000
+"""Of more, what DuckDB remembers of each would outgrow its memory limit, which does not count it."""
 
 
 @contextmanager
@@ -59,6 +62,8 @@ def opened(
         files = [f for s in sources for f in s.files]
         if any(f.path.startswith(REMOTE) for f in files):
             reach_s3(connection, access)
+        if len(files) > _MANY_FILES:
+            remember_no_files(connection)
         confine(connection, files)
         yield _DuckDBSession(connection, sources, access, timeout, spill)
 
