@@ -96,6 +96,16 @@ def test_what_footers_prove_is_read_from_footers(lake: tuple[Lake, S3Access, Req
     assert len(requests.seen) - requests.listings() <= 2 * 6
 
 
+def test_how_long_a_file_is_is_asked_once(lake: tuple[Lake, S3Access, Requests]) -> None:
+    """However many queries read it; the reader of footers asks once too."""
+    _, access, requests = lake
+    texts = {"name": "s", "logicalType": "string", "unique": True, "logicalTypeOptions": {"pattern": "^a"}}
+    found = checked(access, properties=[*T["properties"][:2], texts])
+    assert (found.exit_code, found.files_read, found.scans > 1) == (1, 6, True)
+    heads = [r for r in requests.seen if r.startswith("HEAD ")]
+    assert len(heads) <= 2 * 6
+
+
 def test_a_second_run_asks_for_new_files_only(lake: tuple[Lake, S3Access, Requests], tmp_path: Path) -> None:
     server, access, requests = lake
     states = StateFile(tmp_path / "states.db")

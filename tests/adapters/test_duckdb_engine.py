@@ -418,3 +418,13 @@ def test_of_many_files_nothing_is_remembered(
     with DuckDBEngine().open([Source(name="t", files=tuple(files))]) as session:
         assert session.rows(query("SELECT sum(n) AS n FROM t")) == [{"n": 1}]
         assert session.rows(query(f"SELECT {asked}")) == [dict.fromkeys(settings, kept)]
+
+
+def test_more_threads_wait_for_s3_than_compute(s3_server: Lake, trips: Source, tmp_path: Path) -> None:
+    asked = query("SELECT current_setting('threads') AS n")
+    with DuckDBEngine(s3_server.access).open([trips]) as session:
+        assert session.rows(asked)[0]["n"] >= 8
+    with DuckDBEngine(s3_server.access, threads=3).open([trips]) as session:
+        assert session.rows(asked) == [{"n": 3}]
+    with DuckDBEngine(threads=3).open([]) as session:
+        assert session.rows(asked) == [{"n": 3}]

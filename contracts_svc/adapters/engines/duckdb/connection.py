@@ -80,6 +80,8 @@ def reach_s3(connection: duckdb.DuckDBPyConnection, access: S3Access | None) -> 
         ) from error
     # Without this, DuckDB takes `*`, `[` and `?` in the names of files for patterns and parameters.
     connection.execute("SET s3_url_compatibility_mode = true")
+    # How long a file is and its ETag are asked once; who runs a check compares its files at the end.
+    connection.execute("SET enable_http_metadata_cache = true")
     connection.execute("SET http_timeout = ?", [_HTTP_SECONDS])
     connection.execute("SET http_retries = ?", [_HTTP_RETRIES])
     _add_secret(connection, "s3", REMOTE, access)

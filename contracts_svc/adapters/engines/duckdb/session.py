@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
@@ -35,6 +36,8 @@ from contracts_svc.quality.reading import FORMATS
 FILENAME = "filename"
 """Every source has this column too: the address of the file that a row comes from."""
 _ROWS_AT_ONCE = 2**19
+_WAITING_THREADS = 8
+"""A thread that reads from S3 waits most of the time; each takes the memory of a row group."""
 _MANY_FILES = 2_000
 """Of more, what DuckDB remembers of each would outgrow its memory limit, which does not count it."""
 
@@ -62,6 +65,8 @@ def opened(
         files = [f for s in sources for f in s.files]
         if any(f.path.startswith(REMOTE) for f in files):
             reach_s3(connection, access)
+            if threads is None:
+                connection.execute("SET threads = ?", [max(os.cpu_count() or 1, _WAITING_THREADS)])
         if len(files) > _MANY_FILES:
             remember_no_files(connection)
         confine(connection, files)
