@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import sys
 
-from tests.benchmarks import checks, compat, lineage, service
+from tests.benchmarks import checks, compat, keys, lineage, service
 
 BENCHMARKS = {
     "checks": checks.main,
     "compat": compat.main,
+    "keys": keys.main,
     "lineage": lineage.main,
     "service": service.main,
 }

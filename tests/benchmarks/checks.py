@@ -15,10 +15,12 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -91,7 +93,7 @@ def run(options: argparse.Namespace) -> None:
     table = base / f"rows-{rows}" / "lake" / "data" / BUCKET / data.TABLE
     if not table.exists():
         print(f"writing {rows:,} rows …", flush=True)
-        data.write(table, rows)
+        apart(data.write, table, rows)
     size = sum(f.stat().st_size for f in table.rglob("*.parquet"))
     shown = f"{rows:,} rows, {len(data.COLUMNS)} columns, {data.PARTITIONS} files, {size / 1e6:.0f} MB"
     print(f"{shown}; {os.cpu_count()} cores, DuckDB {DUCKDB}")
@@ -194,20 +196,18 @@ class Bench:
         folder.mkdir(exist_ok=True)
         contract = folder / "orders.odcs.yaml"
         contract.write_text(data.odcs(self.location, "s3" if self._access else "local", scale=scale))
-        program = Path(sys.executable).parent / "contracts"
-        argv = [str(program), "check", str(contract), "--samples", "0", "--format", "json"]
-        # As it is when it was installed: the peers' bytecode is there too.
-        settings = self._settings() | {"PYTHONPYCACHEPREFIX": str(self._base / "bytecode")}
+        argv = [program(), "check", str(contract), "--samples", "0", "--format", "json"]
+        settings = self._settings() | bytecode(self._base)
         if not (self._base / "bytecode").exists():
-            _measured([*argv, "--full"], folder, settings, _failed_of_ours)
+            measured([*argv, "--full"], folder, settings, _failed_of_ours)
         if kept != "kept":
             shutil.rmtree(folder / ".contracts", ignore_errors=True)
-        return _measured(argv, folder, settings, _failed_of_ours, _seconds_of_ours)
+        return measured(argv, folder, settings, _failed_of_ours, _seconds_of_ours)
 
     def ours_with_news(self) -> Measured:
         """As again, after one more partition was published."""
         target = self._table / f"day={data.PARTITIONS + 1:02}"
-        data.write(self._table, self._rows, partitions=1, first_partition=data.PARTITIONS)
+        apart(data.write, self._table, self._rows, 1, data.PARTITIONS)
         try:
             return self.ours("kept")
         finally:
@@ -236,7 +236,7 @@ class Bench:
             + f"r = c.execute({data.fused(source)!r})\n"
             "row = dict(zip([d[0] for d in r.description], r.fetchone()))\nprint(json.dumps(row))\n"
         )
-        return _measured([sys.executable, str(script)], self._work, {}, _failed_by_hand)
+        return measured([sys.executable, str(script)], self._work, {}, _failed_by_hand)
 
     def soda(self) -> Measured:
         """``soda contract verify`` on a view over the files."""
@@ -251,7 +251,7 @@ class Bench:
         source.write_text(f"type: duckdb\nname: bench\nconnection:\n  database: {database}\n")
         contract.write_text(data.soda())
         argv = [str(python.parent / "soda"), "contract", "verify", "-c", str(contract), "-ds", str(source)]
-        return _measured(argv, self._work, {"SODA_CORE_TELEMETRY_ENABLED": "false"}, _failed_of_soda)
+        return measured(argv, self._work, {"SODA_CORE_TELEMETRY_ENABLED": "false"}, _failed_of_soda)
 
     def datacontract(self) -> Measured:
         """``datacontract test`` on the same contract."""
@@ -279,7 +279,7 @@ class Bench:
             "json",
         ]
         result.unlink(missing_ok=True)
-        return _measured(argv, self._work, settings, lambda _: _failed_of_datacontract(result))
+        return measured(argv, self._work, settings, lambda _: _failed_of_datacontract(result))
 
     def _duckdb_access(self) -> str:
         a = self._access
@@ -296,7 +296,23 @@ class Bench:
         )
 
 
-def _measured(
+def apart(work: Callable[..., object], *given: object) -> None:
+    """Do it in a process of its own: a child's largest memory is never told as less than its parent's."""
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
+        pool.submit(work, *given).result()
+
+
+def program() -> str:
+    """The command line of this project."""
+    return str(Path(sys.executable).parent / "contracts")
+
+
+def bytecode(base: Path) -> dict[str, str]:
+    """Keeps compiled modules, as an installation has them: the peers' are there too."""
+    return {"PYTHONPYCACHEPREFIX": str(base / "bytecode")}
+
+
+def measured(
     argv: Sequence[str], folder: Path, settings: Mapping[str, str], failed: Any, told: Any = None
 ) -> Measured:
     """Run a process to its end, and ask the system what it took."""
