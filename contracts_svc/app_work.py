@@ -51,7 +51,6 @@ def scheduled(
     telling = app_alerts.telling(kept, alerting, known)
     checking = Checking(
         store=kept,
-        read=app.reader(),
         clock=clock,
         check=app.check_table(
             settings, StoredHistory(kept), kept, Outcomes(settings, CheckMetrics(registry))

@@ -63,6 +63,8 @@ class ContractRow:
     squad: str = ""
     tribe: str = ""
     tags: tuple[str, ...] = ()
+    file: str = ""
+    """Its path where people edit it."""
     added: datetime
     hash: str
     """SHA-256 of the version's bytes, hexadecimal."""
@@ -104,6 +106,10 @@ class ContractStore(Protocol):
 
     def versions(self, contract_id: str) -> tuple[Contract, ...]:
         """Every version of a contract, oldest first; none for an unknown id."""
+        ...
+
+    def contract(self, contract_id: str) -> Contract | None:
+        """The latest version of a contract, retired or not; None for an unknown id."""
         ...
 
     def contract_text(self, contract_id: str, version: str | None = None) -> bytes | None:

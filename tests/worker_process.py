@@ -76,9 +76,7 @@ def process(url: str, start: float, seconds: float = 0.05) -> Embedded:
     def tell(run: Run, handling: Handling) -> None:
         store.database.write(lambda c: note(c, run.finished, SERVICE, "told", "run", run.table))
 
-    checking = Checking(
-        store=store, read=read_contract, clock=clock, check=check, tell=tell, most_attempts=1_000
-    )
+    checking = Checking(store=store, clock=clock, check=check, tell=tell, most_attempts=1_000)
     jobs = queue_of(store.database)
     scheduling = Scheduling(
         store=store,

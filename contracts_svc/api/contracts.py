@@ -41,6 +41,9 @@ class ContractSummary(BaseModel):
     squad: str = Field("", examples=["flight-ops"])
     tribe: str = ""
     tags: list[str] = []
+    file: str = Field(
+        "", description="Its path, as it was registered with", examples=["contracts/flights.odcs.yaml"]
+    )
     retired: bool = False
     etag: str
 
@@ -285,6 +288,7 @@ def summary(row: ContractRow) -> ContractSummary:
         squad=row.squad,
         tribe=row.tribe,
         tags=list(row.tags),
+        file=row.file,
         retired=row.retired is not None,
         etag=etag_of_hash(row.hash),
     )

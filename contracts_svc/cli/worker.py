@@ -84,12 +84,12 @@ def hold(contract_id: str, pause: bool, format: str) -> ExitCode:
 
 
 def _contract(store: DatabaseStore, contract_id: str) -> Contract:
-    text = store.contract_text(contract_id) if store.in_use(contract_id) else None
-    if text is None:
+    contract = store.contract(contract_id) if store.in_use(contract_id) else None
+    if contract is None:
         raise UserMistake.of(
             f"no contract {contract_id!r} is registered", "check the id; a retired contract has no schedule"
         )
-    return app.reader()(text, contract_id)
+    return contract
 
 
 def _table(

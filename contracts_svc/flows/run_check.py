@@ -11,7 +11,6 @@ from dataclasses import dataclass, replace
 from typing import Protocol
 
 from contracts_svc.errors import CouldNotCheck, UserMistake
-from contracts_svc.flows.register import Reader
 from contracts_svc.incidents import USUAL, Handling
 from contracts_svc.model import Contract, Server, Table
 from contracts_svc.ports import Clock
@@ -44,7 +43,6 @@ class Checking:
     """What scheduled runs are carried out with."""
 
     store: RunningStore
-    read: Reader
     clock: Clock
     check: CheckTable
     tell: Tell
@@ -119,10 +117,9 @@ def _cancel(run: ScheduledRun, parts: Checking) -> RunState | None:
 
 def _subject(run: ScheduledRun, parts: Checking) -> tuple[Contract, Table] | None:
     """The contract and table as they are now; None when they are out of use."""
-    text = parts.store.contract_text(run.contract) if parts.store.in_use(run.contract) else None
-    if text is None:
+    contract = parts.store.contract(run.contract) if parts.store.in_use(run.contract) else None
+    if contract is None:
         return None
-    contract = parts.read(text, run.contract)
     table = contract.table(run.table)
     return (contract, table) if table is not None else None
 

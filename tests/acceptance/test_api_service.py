@@ -84,6 +84,8 @@ def test_a_first_version_is_kept_and_its_bytes_again_change_nothing(world: World
     assert (first.status_code, first.json()["new"], first.json()["kept"]) == (201, True, True)
     assert first.json()["verdict"]["outcome"] == "PASS"
     assert first.headers["etag"] == world.get(f"{CONTRACTS}/orders", token).headers["etag"]
+    (listed,) = world.get(CONTRACTS, token).json()["items"]
+    assert listed["file"] == "contracts/orders.odcs.yaml"
     again = world.send("POST", CONTRACTS, token, V1)
     assert (again.status_code, again.json()["new"], again.json()["verdict"]) == (200, False, None)
     (entry,) = world.store.audit("contract", "orders")

@@ -59,9 +59,7 @@ class World:
         return self.leader
 
     def parts(self) -> Checking:
-        return Checking(
-            store=self.store, read=read_contract, clock=WorldClock(self), check=self.check, tell=self.tell
-        )
+        return Checking(store=self.store, clock=WorldClock(self), check=self.check, tell=self.tell)
 
     def check(
         self,

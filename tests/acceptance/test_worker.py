@@ -98,6 +98,7 @@ def test_a_worker_checks_what_is_due_until_it_is_told_to_stop(store: DatabaseSto
     assert {r.check.kind for r in run.results if r.bad} == {"required"}
     (incident,) = store.incidents()
     assert (incident.table, incident.state) == ("t", IncidentState.OPEN)
+    assert incident.evidence.check.at.file == "c.yaml", "whoever is told finds the promise by its file"
 
 
 def test_a_table_whose_check_cannot_be_carried_out_is_told_at_once(store: DatabaseStore) -> None:
@@ -214,7 +215,7 @@ class Held:
         self.store = store
         self.worker = Worker(
             self.queue,
-            Checking(store=store, read=read_contract, clock=CLOCK, check=self.check, tell=self.tell),
+            Checking(store=store, clock=CLOCK, check=self.check, tell=self.tell),
             slots=2,
             beat=0.05,
         )
@@ -288,7 +289,7 @@ def test_a_defect_in_one_run_does_not_end_the_worker(store: DatabaseStore) -> No
             raise ZeroDivisionError("a defect")
         return Held.check(held, contract, table, server, target_of, partition)
 
-    parts = Checking(store=store, read=read_contract, clock=CLOCK, check=check, tell=held.tell)
+    parts = Checking(store=store, clock=CLOCK, check=check, tell=held.tell)
     worker = Worker(held.queue, parts, slots=1)
     for table in ("t", "u"):
         ask(store, table)

@@ -82,7 +82,7 @@ def shown(notification: Notification) -> str:
 def test_a_message_on_the_console() -> None:
     assert shown(MESSAGE) == (
         "ERROR: flights: dep_delay is not as promised since month=12\n"
-        "to the owner flight-ops, by slack #flight-ops\n"
+        "to the owner flight-ops (slack #flight-ops)\n"
         "\n"
         "  dep_delay lies between -60 and 1800\n"
         "    Failing rows: 1,204 of 28,135 (4.3 %)\n"
@@ -366,6 +366,9 @@ def test_messages_are_appended_one_a_line(tmp_path: Path) -> None:
     assert first["created"] == "2024-01-01T12:00:00+00:00"
     assert first["sections"][0]["rows"][0] == {"carrier": "UA", "dep_delay": 9000, "tailnum": None}
     assert first["incidents"] == ["f1"]
+    # It went to this file, and to nobody in Slack.
+    assert {"receiver", "channel", "url"}.isdisjoint(first)
+    assert first["contract_channel"] == {"tool": "slack", "channel": "#flight-ops", "url": ""}
 
 
 def test_whatever_a_row_holds_becomes_json(tmp_path: Path) -> None:

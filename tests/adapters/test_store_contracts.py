@@ -44,6 +44,8 @@ def test_places_are_kept(store: DatabaseStore) -> None:
     put(store, "1.0.0")
     (kept,) = store.contracts()
     assert kept.place("version") == Location("f.yaml", 3, 1)
+    (row,) = store.list_contracts()
+    assert row.file == "f.yaml"
 
 
 def test_a_version_never_changes(store: DatabaseStore) -> None:
@@ -107,7 +109,9 @@ def test_contracts_are_the_latest_versions_by_id(store: DatabaseStore) -> None:
     for id_, number in [("b", "1.0.0"), ("a", "1.10.0"), ("a", "1.9.0")]:
         put(store, number, id_)
     assert [(c.id, c.version) for c in store.contracts()] == [("a", "1.10.0"), ("b", "1.0.0")]
+    assert [c.version for c in (store.contract("a"), store.contract("b")) if c] == ["1.10.0", "1.0.0"]
     assert store.versions("unknown") == ()
+    assert store.contract("unknown") is None
     assert store.contract_text("unknown") is None
     assert store.contract_text("a", "7") is None
 
@@ -130,6 +134,7 @@ def test_a_retired_contract_stays_and_is_out_of_use(store: DatabaseStore) -> Non
     (row,) = store.list_contracts(ContractFilter(retired=True))
     assert row.retired == NOW
     assert len(store.versions("urn:flights")) == 1
+    assert store.contract("urn:flights") == store.versions("urn:flights")[0]
     assert put(store, "1.0.0") is False
     with pytest.raises(UserMistake, match="is retired"):
         put(store, "1.1.0")

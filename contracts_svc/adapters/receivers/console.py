@@ -37,7 +37,7 @@ def text(notification: Notification) -> str:
     severity = "" if over else f"{notification.severity.value.upper()}: "
     lines = [
         *_wrapped(severity + notification.title, ""),
-        *_wrapped(f"{who} {notification.team}, by {where}", ""),
+        *_wrapped(f"{who} {notification.team} ({where})", ""),
     ]
     for section in notification.sections:
         lines += ["", *_section(section)]

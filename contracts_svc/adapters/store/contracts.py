@@ -56,6 +56,10 @@ class Contracts(Part):
         found = self._contracts(_CONTRACTS.c.contract == contract_id)
         return tuple(sorted(found, key=lambda c: precedence(c.version)))
 
+    def contract(self, contract_id: str) -> Contract | None:
+        """The latest version of a contract, retired or not; None for an unknown id."""
+        return next(iter(self._contracts(_LATEST, _CONTRACTS.c.contract == contract_id)), None)
+
     def contract_text(self, contract_id: str, version: str | None = None) -> bytes | None:
         """The bytes of a version (None: the latest) as they were given; None when there is none."""
         query = select(_VERSIONS.c.text).join(_CONTRACTS, _CONTRACTS.c.id == _VERSIONS.c.contract_id)
@@ -234,7 +238,7 @@ def _shown(contract: Contract) -> dict[str, str]:
 def _rows() -> Any:
     v = _VERSIONS.c
     query = select(v.id, _CONTRACTS.c.contract, _CONTRACTS.c.tenant, _CONTRACTS.c.retired, v.version, v.name)
-    query = query.add_columns(v.status, v.domain, v.owner, v.squad, v.tribe, v.added, v.hash)
+    query = query.add_columns(v.status, v.domain, v.owner, v.squad, v.tribe, v.file, v.added, v.hash)
     return query.select_from(_CONTRACTS).join(_VERSIONS, _LATEST)
 
 
@@ -278,6 +282,7 @@ def _row(row: Row[Any], tags: tuple[str, ...]) -> ContractRow:
         squad=row.squad,
         tribe=row.tribe,
         tags=tags,
+        file=row.file,
         added=row.added,
         hash=row.hash,
         retired=row.retired,
