@@ -12,7 +12,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import (
     BaseModel,
@@ -136,6 +136,11 @@ class Settings(BaseModel):
     )
     host: str = Field("127.0.0.1", description="Address that `contracts serve` listens at")
     port: int = Field(8080, ge=0, le=65535, description="Port that it listens at; 0: any that is free")
+    log_format: Literal["auto", "json", "text"] = Field(
+        "auto",
+        description="Logs of `contracts serve` and `contracts worker`: json, text (for people), or auto: "
+        "text on a terminal",
+    )
     rate_per_second: float = Field(
         50,
         gt=0,

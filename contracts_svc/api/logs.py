@@ -1,4 +1,5 @@
-"""Logs: one JSON object a line, on stderr, with the id of the request (or run) that it is about.
+"""Logs: one JSON object a line, on stderr, with the id of the request (or run) that it is about; on a
+terminal, lines for people.
 
 What is logged of a request is its method, its route and how it ended: no header, no query and no body,
 so that no token and no data gets there.
@@ -9,22 +10,49 @@ from __future__ import annotations
 import logging
 import sys
 import time
-from typing import TextIO
+from collections.abc import MutableMapping
+from typing import Any, TextIO
 
 import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from contracts_svc.api.limits import new_id
+from contracts_svc.render import clean
 from contracts_svc.tracing import trace_id
 
 log = logging.getLogger("contracts.api")
 
 _QUIET = frozenset({"/health", "/ready", "/metrics"})
 """Asked every few seconds: logged only when they fail."""
+_NOT_FOR_PEOPLE = frozenset({"logger", "request_id", "trace_id", "color_message"})
+"""What is there to find lines by in a store of logs."""
+
+
+def for_people(form: str) -> bool:
+    """Whether logs are to be read by people: ``text`` or ``json`` says so, ``auto`` asks the terminal."""
+    return form == "text" or (form == "auto" and sys.stderr.isatty())
+
+
+def log_for_people(stream: TextIO | None = None) -> None:
+    """Make every log of this process one short line, with the time in UTC."""
+    _log_as(_line_for_people, stream)
+    logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
 
 
 def log_as_json(stream: TextIO | None = None) -> None:
     """Make every log of this process, those of libraries too, JSON of one shape."""
+    _log_as(structlog.processors.JSONRenderer(), stream)
+
+
+def _line_for_people(_: object, __: str, line: MutableMapping[str, Any]) -> str:
+    at, level, traceback = str(line.pop("at"))[11:19], line.pop("level"), line.pop("exception", "")
+    told = [at, *([level.upper()] if level not in ("info", "debug") else ()), line.pop("event")]
+    shown = {k: v for k, v in line.items() if v not in ("", None) and k not in _NOT_FOR_PEOPLE}
+    text = clean(" ".join([*map(str, told), *(f"{k}={v}" for k, v in shown.items())]))
+    return "\n".join([text, *(f"  {clean(row)}" for row in traceback.splitlines())])
+
+
+def _log_as(render: structlog.types.Processor, stream: TextIO | None) -> None:
     shared: list[structlog.types.Processor] = [
         structlog.contextvars.merge_contextvars,
         trace_id,
@@ -46,7 +74,7 @@ def log_as_json(stream: TextIO | None = None) -> None:
             foreign_pre_chain=shared,
             processors=[
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-                structlog.processors.JSONRenderer(),
+                render,
             ],
         )
     )

@@ -110,13 +110,17 @@ def serve(
     ] = None,
     demo: Annotated[
         bool,
-        typer.Option("--demo", help="Ask nobody for a token. Only for an address of this machine alone."),
+        typer.Option(
+            "--demo",
+            help="Ask nobody for a token, to try it out with contracts of your own. Only for an address of "
+            "this machine alone.",
+        ),
     ] = False,
 ) -> None:
     """Serve the HTTP API until it is told to stop (SIGTERM, Ctrl-C).
 
     The API is at /api/v1, its description at /api/v1/docs. Every request needs a token of `contracts token
-    create`. Logs go to stderr, one JSON object a line.
+    create`. Logs go to stderr: lines for people on a terminal, else one JSON object a line.
     """
     from contracts_svc.cli import serve as command
 

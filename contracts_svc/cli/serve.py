@@ -13,9 +13,10 @@ import structlog
 from contracts_svc import app, app_people, app_work, settings, tracing
 from contracts_svc.api.app import create_app
 from contracts_svc.api.limits import Budget
-from contracts_svc.api.logs import log_as_json
+from contracts_svc.api.logs import for_people, log_as_json, log_for_people
 from contracts_svc.api.wire import protocol
 from contracts_svc.app_github import with_github
+from contracts_svc.cli.serve_banner import MOST_COUNTED, banner
 from contracts_svc.errors import ExitCode, UserMistake
 
 GRACE_SECONDS = 20
@@ -46,7 +47,8 @@ def run(host: str | None, port: int | None, demo: bool) -> ExitCode:
         )
         service = replace(service, not_ready=process.not_ready)
     listening = _listen(host, port if port is not None else loaded.port)
-    log_as_json()
+    people_read = for_people(loaded.log_format)
+    (log_for_people if people_read else log_as_json)()
     budget = Budget(loaded.rate_per_second, max(1, round(4 * loaded.rate_per_second)))
     server = uvicorn.Server(
         uvicorn.Config(
@@ -61,12 +63,16 @@ def run(host: str | None, port: int | None, demo: bool) -> ExitCode:
         )
     )
     shown = f"[{host}]" if ":" in host else host
-    structlog.get_logger("contracts.serve").info(
-        "serving",
-        url=f"http://{shown}:{listening.getsockname()[1]}",
-        tokens="none needed" if demo else "required",
-        worker=process.worker.name if process is not None else "none",
-    )
+    url = f"http://{shown}:{listening.getsockname()[1]}"
+    worker = process.worker.name if process is not None else ""
+    if people_read:
+        known = len(store.list_contracts(limit=MOST_COUNTED))
+        print(banner(url, loaded, demo=demo, worker=worker, contracts=known), file=sys.stderr)
+    else:
+        tokens = "none needed" if demo else "required"
+        structlog.get_logger("contracts.serve").info(
+            "serving", url=url, tokens=tokens, worker=worker or "none"
+        )
     # uvicorn ends gracefully, and then raises the signal that it was told to end with anew, for whoever
     # handled it before: that is us, so that it is an end like any other.
     for number in (signal.SIGTERM, signal.SIGINT):

@@ -10,7 +10,7 @@ from typing import Any
 
 from contracts_svc import app, app_work, settings, tracing
 from contracts_svc.adapters.store.store import DatabaseStore
-from contracts_svc.api.logs import log_as_json
+from contracts_svc.api.logs import for_people, log_as_json, log_for_people
 from contracts_svc.cli.output import count as counted
 from contracts_svc.cli.output import print_json
 from contracts_svc.errors import ExitCode, UserMistake
@@ -29,7 +29,8 @@ def run(metrics_port: int | None) -> ExitCode:
 
     end_traces = tracing.configure()
     registry = CollectorRegistry()
-    process = app_work.scheduled(settings.load(), registry)
+    loaded = settings.load()
+    process = app_work.scheduled(loaded, registry)
     if metrics_port is not None:
         try:
             start_http_server(metrics_port, registry=registry)
@@ -38,7 +39,7 @@ def run(metrics_port: int | None) -> ExitCode:
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
-    log_as_json()
+    (log_for_people if for_people(loaded.log_format) else log_as_json)()
     process.start()
     print(f"worker {process.worker.name} is at work", flush=True)
     stop.wait()
