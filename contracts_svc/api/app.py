@@ -27,6 +27,7 @@ from contracts_svc.api import (
     slack,
 )
 from contracts_svc.api.description import describe
+from contracts_svc.api.docs import add_docs
 from contracts_svc.api.hub import watch_work
 from contracts_svc.api.limits import Budget, Limits
 from contracts_svc.api.logs import Logged
@@ -55,7 +56,7 @@ def create_app(
         version=version("contracts-svc"),
         description=_DESCRIPTION,
         openapi_url=f"{PREFIX}/openapi.json",
-        docs_url=f"{PREFIX}/docs",
+        docs_url=None,
         redoc_url=None,
         dependencies=[Depends(known_only)],
         # Figures and logs are ours; those of the framework would hold texts of errors.
@@ -90,6 +91,7 @@ def create_app(
     for router in routers:
         app.include_router(router)
     describe(app)
+    add_docs(app)
     routes = [route for router in routers for route in router.routes if isinstance(route, APIRoute)]
     app.add_middleware(Methods, known=[(r.path_regex, frozenset(r.methods or ())) for r in routes])
     # The last one is the outermost: what is refused is counted and logged too.

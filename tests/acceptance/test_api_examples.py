@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from html.parser import HTMLParser
 from typing import Any
 
 import jsonschema
 import pytest
 
+from contracts_svc.api.docs import page
 from contracts_svc.api.examples import ANSWERS, BODIES
 from tests.acceptance.test_api import World, orders
 from tests.fixtures_store import memory_store
@@ -81,3 +83,57 @@ def test_examples_of_bodies_are_taken(document: dict[str, Any]) -> None:
             there = end == "contracts" and kind == "application/json"
             assert (answer.status_code == 409) if there else answer.is_success, (end, answer.text)
     store.close()
+
+
+class Links(HTMLParser):
+    """What a page holds: its elements, its text, what it links to, and what it has as places."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.tags: set[str] = set()
+        self.links: set[str] = set()
+        self.places: set[str] = set()
+        self.text = ""
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.add(tag)
+        for name, value in attrs:
+            assert name not in ("src", "srcset", "style")
+            assert not name.startswith("on")
+            if name in ("href", "id"):
+                (self.links if name == "href" else self.places).add(value or "")
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
+
+
+def test_the_page_of_the_api_tells_all_of_it_and_needs_nothing_else(document: dict[str, Any]) -> None:
+    store = memory_store()
+    answer = World(store).get("/api/v1/docs")
+    assert answer.headers["content-type"] == "text/html; charset=utf-8"
+    found = Links()
+    found.feed(answer.text)
+    store.close()
+    assert {"script", "link", "img", "iframe", "form"}.isdisjoint(found.tags)
+    assert found.places == {operation["operationId"] for _, operation in operations(document)}
+    assert found.links == {f"#{place}" for place in found.places} | {"/api/v1/openapi.json"}
+    for key, operation in operations(document):
+        assert key in found.text
+        for parameter in operation.get("parameters", []):
+            assert parameter["name"] in found.text
+    # What is public needs no token, and is said to be for anybody.
+    assert 'curl "$URL/health"' in found.text
+    assert 'curl -H "Authorization: Bearer $TOKEN" "$URL/api/v1/contracts/CONTRACT_ID"' in found.text
+
+
+def test_what_a_description_says_is_text_on_the_page() -> None:
+    said = "<script>alert(1)</script> & `<b>`"
+    operation = {"operationId": "x", "description": said, "responses": {"200": {"description": said}}}
+    text = page(
+        {"info": {"title": said, "version": "1", "description": said}, "paths": {"/x": {"get": operation}}}
+    )
+    assert "<script" not in text
+    assert "<b>" not in text
+    found = Links()
+    found.feed(text)
+    assert found.text.count("<script>alert(1)</script>") == 5  # the title is there twice
