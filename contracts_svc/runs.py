@@ -175,12 +175,16 @@ class Run:
     @property
     def files_spared(self) -> int:
         """How many files of the scope were not read, since all there is to know of them is known."""
-        return self.files - self.files_read
+        return 0 if self._came_to_nothing else self.files - self.files_read
 
     @property
     def bytes_spared(self) -> int:
         """Size of the files that were not read."""
-        return self.bytes - self.bytes_read
+        return 0 if self._came_to_nothing else self.bytes - self.bytes_read
+
+    @property
+    def _came_to_nothing(self) -> bool:
+        return all(r.outcome is Outcome.ERRORED for r in self.results)
 
     @property
     def exit_code(self) -> ExitCode:

@@ -94,6 +94,7 @@ def check(
     planned = plan(contract, table, target_of=target_of, reading=reading)
     tell = Teller(progress)
     memory = Memory(states, _place(contract, table, server, place), started, full)
+    files: Sequence[DataFile] = ()
     try:
         own = storage_of(reading, storage, snapshots)
         files = in_scope(own.files(place), scope, table, place)
@@ -107,7 +108,7 @@ def check(
         tell("footers", len(files), len(files))
     except CouldNotCheck as error:
         results = judge(planned, errors(_ids(planned), error), started)
-        return _run(planned, server, scope, started, clock.now(), results)
+        return _of_files(_run(planned, server, scope, started, clock.now(), results), files)
     tell.about(files, found.rows_of)
     known = [*_known(planned, found, scope, place)]
     known += levels_of_past(contract, table, planned, history, started)
@@ -141,11 +142,8 @@ def check(
         results = judge(planned, _shown(table, planned, [*known, *measured], compare), clock.now())
     run = _run(planned, server, scope, started, clock.now(), results, scans=asker.asked)
     return replace(
-        run,
-        files=len(files),
-        bytes=sum(f.size for f in files),
+        _of_files(run, files),
         rows=_rows(found, measured),
-        published=_published(files),
         files_read=len(asker.read),
         bytes_read=sum(asker.read.values()),
     )
@@ -169,8 +167,9 @@ def _rows(found: Layout, measured: Iterable[Measurement]) -> int | None:
     return found.rows if found.rows is not None else next(counted, None)
 
 
-def _published(files: Iterable[DataFile]) -> datetime | None:
-    return max((t for f in files if (t := f.published) is not None), default=None)
+def _of_files(run: Run, files: Sequence[DataFile]) -> Run:
+    published = max((t for f in files if (t := f.published) is not None), default=None)
+    return replace(run, files=len(files), bytes=sum(f.size for f in files), published=published)
 
 
 def _shown(

@@ -153,3 +153,19 @@ def test_a_line_of_progress() -> None:
         "scans   [#####---------------] 1/4  3 of 12 files, 1.5 of 6.0 MB, 10 of 4,000 rows"
     )
     assert progress_line(Step(phase="footers", done=0, total=0)) == "footers [--------------------] 0/0"
+
+
+def test_files_that_cannot_be_read_are_counted_and_named(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("junk", "more"):
+        (folder / "data" / f"{name}.parquet").write_bytes(b"no parquet")
+    assert main(["check", "c.odcs.yaml"]) == ExitCode.COULD_NOT_CHECK
+    said = capsys.readouterr().out
+    files = len(list((folder / "data").iterdir()))
+    assert f"whole table: {files} files, " in said
+    assert (
+        f"junk.parquet: not a Parquet file, or a damaged one: it does not end with PAR1; 2 of {files} "
+        in said
+    )
+    assert "not needed" not in said

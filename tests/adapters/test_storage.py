@@ -389,6 +389,20 @@ def test_a_damaged_file_is_named(s3_server: Lake, tmp_path: Path, content: bytes
         assert not caught.value.retryable
 
 
+def test_several_damaged_files_are_named_and_many_are_not_all_tried(tmp_path: Path) -> None:
+    pq.write_table(pa.table({"a": [1]}), tmp_path / "a.parquet")
+    for number in range(3):
+        (tmp_path / f"bad{number}.parquet").write_bytes(b"junk")
+    with pytest.raises(CouldNotCheck, match=r"3 of 4 files cannot be read, also .*bad1.*bad2") as caught:
+        ArrowStorage().footers(ArrowStorage().files(str(tmp_path)))
+    assert (caught.value.what, caught.value.retryable) == (str(tmp_path / "bad0.parquet"), False)
+    for number in range(3, 40):
+        (tmp_path / f"bad{number}.parquet").write_bytes(b"junk")
+    with pytest.raises(CouldNotCheck, match="at least 5 of 41 files cannot be read") as caught:
+        ArrowStorage().footers(ArrowStorage().files(str(tmp_path)))
+    assert str(caught.value).count("bad") == 5
+
+
 def test_a_file_that_is_gone(s3_server: Lake, tmp_path: Path, bucket: str) -> None:
     for path in (str(tmp_path / "gone.parquet"), f"{bucket}/gone.parquet"):
         with pytest.raises(CouldNotCheck, match="the file is gone") as caught:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import cached_property, partial
@@ -26,6 +26,8 @@ ATTEMPTS = 2
 PARALLEL_FOOTERS = 16
 _TAIL_BYTES = 64
 _MAGIC = b"PAR1"
+_MOST_BAD = 5
+"""So many files that cannot be read are named; the others are not tried then."""
 _FOOTER_BYTES = 64 << 10
 """How much of the end of a Parquet file is read at first; most footers are shorter."""
 _COMPRESSIONS = {"gz": "gzip", "zst": "zstd", "bz2": "bz2"}
@@ -68,7 +70,7 @@ class ArrowStorage:
 
         ``columns`` are the top-level columns, by any case of their names, whose bounds are wanted. Of CSV
         and JSON files (``.gz``, ``.zst`` and ``.bz2`` are decompressed) that is their first megabyte.
-        Raises CouldNotCheck.
+        Raises CouldNotCheck, which names several of the files where several are damaged.
         """
         if not files:
             return ()
@@ -80,7 +82,7 @@ class ArrowStorage:
             )
             for place in {p.bucket: p for p in map(parse, (f.path for f in files))}.values():
                 self._system(place)
-            return tuple(_sharing(pool.map(read, files)))
+            return tuple(_sharing(_readable(pool.map(partial(_or_why_not, read), files), len(files))))
         finally:
             pool.shutdown(cancel_futures=True)
 
@@ -172,6 +174,34 @@ def _footer_of(stream: pa.NativeFile) -> bytes:
     if length + 8 > len(tail):
         tail = bytes(stream.read_at(length + 8, size - length - 8))
     return tail[-8 - length : -8]
+
+
+def _or_why_not(read: Callable[[DataFile], Footer], file: DataFile) -> Footer | CouldNotCheck:
+    try:
+        return read(file)
+    except CouldNotCheck as error:
+        return error
+
+
+def _readable(found: Iterable[Footer | CouldNotCheck], total: int) -> Iterator[Footer]:
+    """The footers. Raises CouldNotCheck for those that are none: at once where trying again may help, else
+    when all are known, or so many that the rest would say no more."""
+    bad: list[CouldNotCheck] = []
+    for each in found:
+        if isinstance(each, Footer):
+            yield each
+            continue
+        bad.append(each)
+        if each.retryable or len(bad) == _MOST_BAD:
+            break
+    if not bad:
+        return
+    first, others = bad[0], ", ".join(b.what for b in bad[1:])
+    more = "" if len(bad) < _MOST_BAD else "at least "
+    cause = f"{first.cause}; {more}{len(bad)} of {total:,} files cannot be read, also {others}"
+    raise CouldNotCheck(
+        first.what, cause if others else first.cause, first.hint, retryable=bad[-1].retryable
+    ) from first
 
 
 def _sharing(footers: Iterable[Footer]) -> Iterator[Footer]:
