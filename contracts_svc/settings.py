@@ -12,7 +12,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import (
     BaseModel,
@@ -25,7 +25,17 @@ from pydantic import (
 )
 
 from contracts_svc.errors import Problem, UserMistake
-from contracts_svc.settings_sources import SettingsFile, misspelt, read_file, similar, without_password
+from contracts_svc.settings_sources import (
+    SettingsFile,
+    in_words,
+    misspelt,
+    read_file,
+    similar,
+    without_password,
+)
+
+if TYPE_CHECKING:
+    from pydantic_core import ErrorDetails
 
 PREFIX = "CONTRACTS_"
 TOML_FILE = "contracts.toml"
@@ -237,7 +247,10 @@ class Settings(BaseModel):
     @classmethod
     def _is_database(cls, value: SecretStr) -> SecretStr:
         if not value.get_secret_value().startswith(_DATABASES):
-            raise ValueError("it is no address of SQLite or PostgreSQL")
+            raise ValueError(
+                "it is no address of SQLite or PostgreSQL: write sqlite:///FILE or "
+                "postgresql://USER:PASSWORD@HOST/DATABASE"
+            )
         return value
 
     @model_validator(mode="after")
@@ -291,7 +304,7 @@ def _loaded(environment: Mapping[str, str]) -> tuple[Settings, SettingsFile, dic
         found = Settings(**(dict(file.values) | given))
     except ValidationError as error:
         told = error.errors(include_input=False, include_url=False)
-        problems += [_problem(e["type"], tuple(map(str, e["loc"])), e["msg"], file, given) for e in told]
+        problems += [_problem(e, file, given) for e in told]
     if problems:
         raise UserMistake(problems)
     return found, file, given
@@ -324,24 +337,32 @@ def _from_environment(environment: Mapping[str, str]) -> tuple[dict[str, Any], l
     return found, problems
 
 
-def _problem(
-    kind: str, keys: tuple[str, ...], said: str, file: SettingsFile, given: Mapping[str, Any]
-) -> Problem:
+def _problem(error: ErrorDetails, file: SettingsFile, given: Mapping[str, Any]) -> Problem:
     """A problem of a value, as whoever wrote it has to hear of it."""
-    said = said.removeprefix("Value error, ")
+    kind, keys = error["type"], tuple(map(str, error["loc"]))
     if not keys:
-        return Problem(None, said, "see `contracts settings`, and the README")
+        hint = "set both, or neither; `contracts settings` shows where each comes from"
+        return Problem(None, error["msg"].removeprefix("Value error, "), hint)
     name = ".".join(keys)
     fields = Bucket.model_fields if keys[0] == "s3_buckets" and len(keys) > 1 else Settings.model_fields
     if kind == "extra_forbidden":
         meant = similar(keys[-1], fields)
         hint = f"did you mean {meant}?" if meant else "leave it out; the README has them all"
         return Problem(file.place(keys), f"there is no setting {name}", hint)
-    about = Settings.model_fields[keys[0]].description or ""
+    field = Settings.model_fields[keys[0]]
+    said = in_words(kind, error["msg"], error.get("ctx", {}))
+    about = f"it is: {field.description}"
+    usual = _default(field.default)
     if keys[0] in given:
         where = _variable(keys[0]) + "".join(f".{k}" for k in keys[1:])
-        return Problem(None, f"the environment variable {where}: {said}", f"it is: {about}")
-    return Problem(file.place(keys), f"{name}: {said}", f"it is: {about}")
+        hint = f"write for instance {_variable(keys[0])}={usual}; {about}" if usual else about
+        return Problem(None, f"the environment variable {where}: {said}", hint)
+    hint = f"write for instance {name} = {_toml(field.default)}; {about}" if usual else about
+    return Problem(file.place(keys), f"{name}: {said}", hint)
+
+
+def _toml(value: object) -> str:
+    return _default(value) if isinstance(value, int | float) else f'"{_default(value)}"'
 
 
 def _variable(name: str) -> str:

@@ -73,6 +73,32 @@ def read_file(path: Path, *, must_be_there: bool) -> SettingsFile:
         ) from None
 
 
+_WORDS = (
+    ("int_", "is no whole number"),
+    ("float_", "is no number"),
+    ("bool_", "is neither true nor false"),
+    ("string_", "is no text: in TOML, texts stand in quotes"),
+    ("path_", "is no path: in TOML, paths stand in quotes"),
+    ("list_", 'is no list: in TOML, write ["a", "b"]'),
+    ("dict_", "is no table of names and values"),
+    ("model_", "is no table of names and values"),
+)
+"""The beginning of what pydantic calls a mistake -> what is wrong with the value."""
+
+
+def in_words(kind: str, message: str, context: Mapping[str, Any]) -> str:
+    """What pydantic finds wrong with a value, as people say it. The value may be a secret that got there."""
+    match kind:
+        case "greater_than_equal":
+            return f"it is too small: {context['ge']:,} is the least"
+        case "less_than_equal":
+            return f"it is too large: {context['le']:,} is the most"
+        case "literal_error":
+            return f"it is none of {str(context['expected']).replace(' or ', ', ')}"
+    found = next((words for start, words in _WORDS if kind.startswith(start)), "")
+    return f"it {found}" if found else message.removeprefix("Value error, ")
+
+
 def similar(name: str, known: Collection[str], *, share: float = 0.7) -> str:
     """The known name that was probably meant; empty: none has that share of its letters in this order."""
     import difflib
