@@ -193,9 +193,25 @@ def drift(
     old = before or Table(name=after.name, at=after.at)
     edits = Edits(text, contract.at.file)
     about = _About(contract=contract, table=table, source=source, edits=edits)
-    return ordered(
-        f for change in columns_diff(table.name, old, after) for f in about.findings(change, after)
-    )
+    found = [
+        f
+        for changes in _by_type(columns_diff(table.name, old, after))
+        for f in about.findings(changes, after)
+    ]
+    suggestions = edits.without_overlaps([f.suggestion for f in found])
+    return ordered(replace(f, suggestion=s) for f, s in zip(found, suggestions, strict=True))
+
+
+def _by_type(changes: Iterable[Change]) -> list[list[Change]]:
+    """Each change alone, but for those of the logical and the physical type of a column: they are one."""
+    found: list[list[Change]] = []
+    types: dict[str | None, list[Change]] = {}
+    for change in changes:
+        together = types.setdefault(change.column, []) if change.field in _TYPES else []
+        together.append(change)
+        if len(together) == 1:
+            found.append(together)
+    return found
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -205,8 +221,9 @@ class _About:
     source: SchemaSource
     edits: Edits
 
-    def findings(self, change: Change, after: Table) -> Iterator[Finding]:
-        """What one change of the source means to the contract."""
+    def findings(self, changes: Sequence[Change], after: Table) -> Iterator[Finding]:
+        """What one change of the source, or both of a column's types, means to the contract."""
+        change = changes[0]
         if change.element != "column" or change.column is None:
             return
         mine = _column(self.table, change.column)
@@ -221,7 +238,11 @@ class _About:
                 if mine is not None and change.new_column is not None:
                     yield self._renamed(change, mine)
             case ChangeKind.CHANGED:
-                if mine is not None and change.field is not None:
+                if mine is None or change.field is None:
+                    return
+                if change.field in _TYPES:
+                    yield from self._retyped(changes, mine)
+                else:
                     yield from self._changed(change, mine, change.field)
             case _:
                 return
@@ -272,26 +293,44 @@ class _About:
 
     def _changed(self, change: Change, mine: Column, field: str) -> Iterator[Finding]:
         value, new = _value(mine, field), change.new
-        if field in _TYPES:
-            # A contract may name the type that the data has where it lies, and not the one of its source.
-            follows = field == "logicalType" or value == change.old
-            if value is None or not follows or value == new:
-                return
-            rule = RETYPED
-        elif (field in _PROMISES and value and not new) or (
+        if (field in _PROMISES and value and not new) or (
             field.startswith(OPTION) and value is not None and value == change.old
         ):
-            rule = LOOSENED
-        else:
+            word = field.removeprefix(OPTION)
+            yield self._finding(
+                LOOSENED,
+                f"{self.source.path} changes {word} of {change.column} from {_shown(change.old)} to "
+                f"{_shown(new)}, and the contract says {_shown(value)}",
+                mine.place(field),
+                change,
+                self.edits.value(mine.places.get(field), new),
+            )
+
+    def _retyped(self, changes: Sequence[Change], mine: Column) -> Iterator[Finding]:
+        meant: list[tuple[Change, str, Json]] = []
+        for change in changes:
+            field = change.field or ""
+            value = _value(mine, field)
+            # A contract may name the type that the data has where it lies, and not the one of its source.
+            follows = field == "logicalType" or value == change.old
+            if value is not None and follows and value != change.new:
+                meant.append((change, field, value))
+        if not meant:
             return
-        word = field.removeprefix(OPTION)
+        first, field, _ = meant[0]
+        old, new, ours = (
+            " ".join(f"({t})" if n else t for n, t in enumerate(map(_shown, types)))
+            for types in zip(*((c.old, c.new, value) for c, _, value in meant), strict=True)
+        )
+        edits = [self.edits.value(mine.places.get(f), c.new) for c, f, _ in meant]
+        made = [e for e in edits if e is not None]
         yield self._finding(
-            rule,
-            f"{self.source.path} changes {word} of {change.column} from {_shown(change.old)} to "
-            f"{_shown(new)}, and the contract says {_shown(value)}",
+            RETYPED,
+            f"{self.source.path} changes {field if len(meant) == 1 else 'the type'} of {first.column} from "
+            f"{old} to {new}, and the contract says {ours}",
             mine.place(field),
-            change,
-            self.edits.value(mine.places.get(field), new),
+            first,
+            self.edits.joined(made) if made and len(made) == len(edits) else None,
         )
 
     def _finding(

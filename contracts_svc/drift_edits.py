@@ -5,7 +5,7 @@ What is written in a way that cannot be edited line by line (flow style, JSON, a
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import cached_property
 
 import yaml
@@ -56,6 +56,42 @@ class Edits:
         indent = self._lines[first - 1].index("-")
         shown = [self._lines[last - 1], *_entry(new, " " * indent)]
         return self._lines_as(last, last, shown)
+
+    def without_overlaps(self, edits: Sequence[Suggestion | None]) -> list[Suggestion | None]:
+        """The same edits, so that all of them can be made: those of the same lines are one, which the first
+        of them has; the others have none."""
+        found = list(edits)
+        groups: list[list[int]] = []
+        end = 0
+        for first, last, number in sorted((e.first, e.last, n) for n, e in enumerate(edits) if e):
+            if first <= end:
+                groups[-1].append(number)
+            else:
+                groups.append([number])
+            end = max(end, last)
+        for group in groups:
+            leader, *others = sorted(group)
+            if others:
+                found[leader] = self.joined([e for n in (leader, *others) if (e := edits[n])])
+                for number in others:
+                    found[number] = None
+        return found
+
+    def joined(self, edits: Sequence[Suggestion]) -> Suggestion:
+        """One edit that does what these do."""
+        first, last = min(e.first for e in edits), max(e.last for e in edits)
+        lines: list[str] = []
+        for number in range(first, last + 1):
+            here, behind = [self._lines[number - 1]], []
+            for edit in edits:
+                if edit.first <= number <= edit.last:
+                    new = edit.text.split("\n") if edit.text else []
+                    if new[:1] == [self._lines[number - 1]]:
+                        behind += new[1:]
+                    else:
+                        here = new
+            lines += [*here, *behind]
+        return self._lines_as(first, last, lines)
 
     def _lines_as(self, first: int, last: int, lines: list[str]) -> Suggestion:
         return Suggestion(file=self._file, first=first, last=last, text="\n".join(lines))

@@ -30,7 +30,14 @@ from contracts_svc.render.report import report_of_findings
 def run(
     olds: Sequence[Path], new: Path, mode: str | None, format: str, policy: Path | None = None
 ) -> ExitCode:
-    """Judge every change from earlier versions, oldest first, to a new one; 1 when readers break."""
+    """Judge every change from earlier versions, oldest first, to a new one; 1 when readers break.
+    Raises UserMistake."""
+    if not olds:
+        raise UserMistake.of(
+            f"{new} has nothing to be compared with",
+            f"name the version before it first: contracts diff OLD {new}; of a git branch, take "
+            "contracts preflight --base main",
+        )
     *history, after = _all([*olds, new])
     before = history[-1]
     policies = read_policy(content(policy), str(policy)) if policy else Policies()

@@ -13,6 +13,11 @@ from contracts_svc.findings import Severity
 from contracts_svc.render.gate import gate_code, gate_json
 
 _SECONDS = 30
+_TOKEN_HINTS = {
+    401: "the service does not know the token in CONTRACTS_SERVICE_TOKEN: it is of another service, "
+    "cut off, revoked or out of date; make one with `contracts token create --owner NAME --scope viewer`",
+    403: "the token in CONTRACTS_SERVICE_TOKEN needs the scope viewer",
+}
 
 
 def run(dataset: str, severity: str, max_age: float | None, format: str) -> ExitCode:
@@ -81,5 +86,5 @@ def _of_service(
         hints = [str(m.get("hint", "")) for m in told.get("mistakes") or [] if isinstance(m, dict)]
         hint = next((h for h in hints if h), "give a contract's id or a table's name")
         raise UserMistake.of(detail or f"no dataset {dataset!r}", hint)
-    hint = "set CONTRACTS_SERVICE_TOKEN" if answer.status_code in (401, 403) else ""
+    hint = _TOKEN_HINTS.get(answer.status_code, "") if token else "set CONTRACTS_SERVICE_TOKEN"
     raise CouldNotCheck(what, detail or f"status {answer.status_code}", hint)

@@ -157,12 +157,11 @@ def lint(
 
 @app.command(epilog="Example: contracts diff old/flights.odcs.yaml new/flights.odcs.yaml")
 def diff(
-    old: Annotated[Path, typer.Argument(help="The contract as it was.")],
-    new: Annotated[
+    versions: Annotated[
         list[Path],
         typer.Argument(
-            metavar="[OLD...] NEW",
-            help="The contract as it is to be; before it, further versions, oldest first.",
+            metavar="OLD... NEW",
+            help="The contract as it was, in further versions too, oldest first, and as it is to be.",
             show_default=False,
         ),
     ],
@@ -178,7 +177,7 @@ def diff(
     from contracts_svc.cli import diff as command
 
     modes = mode and mode.value
-    raise typer.Exit(command.run([old, *new[:-1]], new[-1], modes, format.value, policy))
+    raise typer.Exit(command.run(versions[:-1], versions[-1], modes, format.value, policy))
 
 
 @app.command(epilog="Example: contracts preflight --base origin/main --lineage sql/ --lineage events.jsonl")

@@ -19,6 +19,7 @@ from contracts_svc.cli.workspace import content, read_text
 from contracts_svc.compat.history import pins_of
 from contracts_svc.compat.modes import Mode
 from contracts_svc.compat.rule import shown
+from contracts_svc.drift import DRIFT_RULES
 from contracts_svc.errors import CouldNotCheck, ExitCode, UserMistake
 from contracts_svc.flows.branch import Judge, KnownLineage
 from contracts_svc.flows.jobs import job_findings
@@ -143,6 +144,10 @@ def _about(
     request: Request, done: Preflight, base: str, head: str, asked: Mode | None, rules: Rulebook
 ) -> About:
     changed = count(len(done.changed), "changed contract")
+    of_drift = {rule.id for rule in DRIFT_RULES}
+    drifted = {f.contract for f in done.verdict.findings if f.rule in of_drift}
+    if drifted:
+        changed += f" and {count(len(drifted), 'contract')} whose schema source changed"
     return About(
         line=f"{changed} between {base[:12]} (base) and {head[:12]} (head)"
         + "".join(

@@ -340,3 +340,10 @@ def test_lineage_without_a_folder_of_contracts_says_how_to_name_one(
     monkeypatch.chdir(tmp_path)
     assert main(["lineage", *words]) == 2
     assert "--contracts" in capsys.readouterr().err
+
+
+def test_one_contract_has_nothing_to_be_compared_with(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["diff", FLIGHTS]) == 2
+    said = capsys.readouterr().err
+    assert f"contracts diff OLD {FLIGHTS}" in said
+    assert "contracts preflight" in said

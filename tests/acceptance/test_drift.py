@@ -100,6 +100,14 @@ def test_a_column_that_goes_from_the_schema_breaks_who_reads_it(
     assert [i["consumer"]["name"] for i in finding["impacts"]] == ["notes"]
 
 
+def test_the_headline_says_that_it_is_the_source_that_changed(
+    repository: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (repository / "schemas/orders.avsc").write_text(schema(ID))
+    _, out = preflight(repository, capsys, "text")
+    assert "0 changed contracts and 1 contract whose schema source changed between" in out
+
+
 def test_once_the_contract_says_so_too_only_the_contract_is_judged(
     repository: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -119,7 +119,16 @@ def test_from_a_token_to_a_refused_pull_request_and_the_gate(server: Server) -> 
     assert "did you mean" in said
     code, said = server.run("gate", "flights", CONTRACTS_SERVICE_URL=server.url)
     assert code == 3
-    assert "CONTRACTS_SERVICE_TOKEN" in said
+    assert "set CONTRACTS_SERVICE_TOKEN" in said
+    code, said = server.run("gate", "flights", **here | {"CONTRACTS_SERVICE_TOKEN": f"{token}x"})
+    assert code == 3
+    assert "does not know the token" in said
+    assert "contracts token create" in said
+    _, made = server.run("token", "create", "--owner", "p", "--scope", "publisher", "--format", "json")
+    publisher = json.loads(made)["token"]
+    code, said = server.run("gate", "flights", **here | {"CONTRACTS_SERVICE_TOKEN": publisher})
+    assert code == 3
+    assert "needs the scope viewer" in said
 
     code, said = server.run("token", "list")
     assert token not in said

@@ -9,6 +9,7 @@ import yaml
 
 from contracts_svc import odcs
 from contracts_svc.drift import DRIFT_RULES, SourceFormat, drift, source_of, table_in
+from contracts_svc.drift_edits import Edits
 from contracts_svc.errors import UserMistake
 from contracts_svc.findings import Finding, Suggestion
 from contracts_svc.model import Contract, Table
@@ -111,6 +112,61 @@ def test_a_changed_field_is_told_at_its_line_with_the_line_to_have_there(
     changed = applied(CONTRACT, finding.suggestion)
     assert found(DERIVED.replace(old, new), contract=changed) == ()
     assert changed.count("#") == CONTRACT.count("#"), "comments stay"
+
+
+def test_a_type_that_changes_in_both_its_words_is_told_once_with_one_edit() -> None:
+    after = DERIVED.replace("integer, physicalType: BIGINT", "string, physicalType: VARCHAR")
+    (finding,) = found(after)
+    assert finding.message == (
+        "schemas/orders.sql changes the type of id from integer (BIGINT) to string (VARCHAR), and the contract "
+        "says integer (BIGINT)"
+    )
+    assert finding.suggestion is not None
+    assert (finding.suggestion.first, finding.suggestion.last) == (14, 15)
+    assert found(after, contract=applied(CONTRACT, finding.suggestion)) == ()
+
+
+OVERLAPPING = [
+    # What changes, and the columns that the contract then has.
+    pytest.param(
+        [("      - {name: buyer", "      - {name: a, logicalType: string}\n      - {name: b, logicalType: date}\n      - {name: buyer")],
+        ["id", "note", "a", "b", "buyer", "flow", "price"], id="two columns behind one",
+    ),
+    pytest.param(
+        [("required: true, primaryKey: true", "required: true"), ("      - {name: note", "      - {name: a, logicalType: string}\n      - {name: note")],
+        ["id", "a", "note", "buyer", "flow", "price"], id="a column behind the last line of one that changes",
+    ),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("changes", "columns"), OVERLAPPING)
+def test_edits_of_the_same_lines_are_one(changes: list[tuple[str, str]], columns: list[str]) -> None:
+    after = DERIVED
+    for old, new in changes:
+        assert after.count(old) == 1
+        after = after.replace(old, new)
+    findings = found(after)
+    assert len(findings) == 2
+    (suggestion,) = [f.suggestion for f in findings if f.suggestion]
+    changed = applied(CONTRACT, suggestion)
+    assert [c.name for c in read(changed).tables[0].columns] == columns
+    assert found(after, contract=changed) == ()
+
+
+def test_a_column_that_goes_and_one_that_comes_behind_it_are_one_edit() -> None:
+    new = "      - {name: tax, logicalType: date}\n"
+    after = DERIVED.replace(*_without("note")).replace("      - {name: buyer", f"{new}      - {{name: buyer")
+    before = read(CONTRACT).tables[0].column("note")
+    assert before is not None
+    edits = Edits(CONTRACT, "c.yaml")
+    (column,) = [c for c in read(DERIVED + new).tables[0].columns if c.name == "tax"]
+    gone, come = edits.removed(before.at), edits.after(before.at, column)
+    both, none = edits.without_overlaps([gone, come])
+    assert none is None
+    assert both is not None
+    names = [c.name for c in read(applied(CONTRACT, both)).tables[0].columns]
+    assert names == ["id", "tax", "buyer", "flow", "price"]
+    assert len(found(after)) == 2
 
 
 def test_a_column_that_the_source_loses_is_taken_out_whole() -> None:
