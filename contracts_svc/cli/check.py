@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from contracts_svc import app, app_history, settings
-from contracts_svc.cli.output import count, paint, print_json
+from contracts_svc.cli.output import count, folded, paint, print_json
 from contracts_svc.cli.workspace import read_file
 from contracts_svc.errors import ExitCode, UserMistake, worst
 from contracts_svc.flows.check import check
@@ -212,8 +212,8 @@ def print_run(run: Run) -> None:
     """A run as text: what did not pass first and in full, then a line on the rest."""
     size = f"{run.bytes / 1e6:,.1f} MB"
     rows = "" if run.rows is None else f", {count(run.rows, 'row')}"
-    title = paint(f"{run.table}", "bold")
-    print(f"{title} {run.version} on {run.server}, {run.scope}: {count(run.files, 'file')}, {size}{rows}")
+    told = f" {run.version} on {run.server}, {run.scope}: {count(run.files, 'file')}, {size}{rows}"
+    print(paint(run.table, "bold") + folded(f"{run.table}{told}", "    ")[len(run.table) :])
     unmeasured: dict[str, list[Result]] = {}
     for result in sorted(run.results, key=lambda r: _ORDER.index(r.outcome)):
         if result.reason:
@@ -223,22 +223,31 @@ def print_run(run: Run) -> None:
     for same in unmeasured.values():
         print_unmeasured(same)
     for promise in run.unsupported:
-        print(f"  {paint('NO CHECK'.ljust(7), 'dim')} {clean(promise.what)}  ({promise.at})")
-        print(f"          {clean(promise.reason)}")
+        _print_labelled("NO CHECK", "dim", f"{clean(promise.what)}  ({promise.at})")
+        _print_below(clean(promise.reason))
     counts = outcome_counts(run.results)
     told = ", ".join(f"{n} {name}" for name, n in counts.items() if n)
     seconds = (run.finished - run.started).total_seconds()
     read = f"{run.files_read:,} of {count(run.files, 'file')} read, {run.bytes_read / 1e6:,.1f} MB"
     read += f"; {run.files_spared:,} not needed, {run.bytes_spared / 1e6:,.1f} MB" if run.files_spared else ""
     scans = count(run.scans, "scan")
-    print(f"  {count(len(run.results), 'check')}: {told} ({scans}, {read}, {seconds:.2f} s)")
+    print(folded(f"  {count(len(run.results), 'check')}: {told} ({scans}, {read}, {seconds:.2f} s)", "    "))
 
 
 _ORDER = (Outcome.FAILED, Outcome.ERRORED, Outcome.WARNED, Outcome.SKIPPED, Outcome.PASSED)
 
 
-def _label(outcome: Outcome) -> str:
-    return paint(outcome.value.upper().ljust(7), _STYLE[outcome])
+_INDENT = " " * 10
+_BESIDE = " " * 9
+
+
+def _print_labelled(label: str, style: str, text: str) -> None:
+    start = f"  {label.ljust(7)}"
+    print(f"  {paint(label.ljust(7), style)}" + folded(f"{start} {text}", _INDENT)[len(start) :])
+
+
+def _print_below(text: str, indent: str = "") -> None:
+    print(folded(f"{_INDENT}{text}", _INDENT + indent))
 
 
 def print_unmeasured(results: Sequence[Result]) -> None:
@@ -246,19 +255,20 @@ def print_unmeasured(results: Sequence[Result]) -> None:
     first = results[0]
     shown = ", ".join(r.check.id for r in results[:3])
     more = f" and {count(len(results) - 3, 'more check')}" if len(results) > 3 else ""
-    print(f"  {_label(first.outcome)} {shown}{more}")
-    print(f"          {first.reason}")
+    _print_labelled(first.outcome.value.upper(), _STYLE[first.outcome], f"{shown}{more}")
+    _print_below(first.reason)
 
 
 def print_result(result: Result) -> None:
     """One result as text, with where it fails and some failing rows."""
-    print(f"  {_label(result.outcome)} {result.check.id}  ({result.check.at})")
-    print(f"          expected {result.expected}")
-    print(f"          found    {result.found}")
+    outcome = result.outcome
+    _print_labelled(outcome.value.upper(), _STYLE[outcome], f"{result.check.id}  ({result.check.at})")
+    _print_below(f"expected {result.expected}", _BESIDE)
+    _print_below(f"found    {result.found}", _BESIDE)
     if result.breakdown:
         shown = ", ".join(f"{b.where}: {b.failing:,}" for b in result.breakdown[:4])
         more = len(result.breakdown) - 4
-        print(f"          where    {shown}" + (f" and {more} more" if more > 0 else ""))
+        _print_below(f"where    {shown}" + (f" and {more} more" if more > 0 else ""), _BESIDE)
     for sample in result.samples[:3]:
-        text = ", ".join(f"{k}={v}" for k, v in sample.items())
-        print(f"          row      {text[:160]}")
+        text = ", ".join(f"{k}={'NULL' if v is None else v}" for k, v in sample.items())
+        _print_below(f"row      {text[:160]}", _BESIDE)

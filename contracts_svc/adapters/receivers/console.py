@@ -1,4 +1,4 @@
-"""The console receiver: a notification as plain text of at most 100 columns."""
+"""The console receiver: a notification as plain text of at most 80 columns."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from contracts_svc.alerts import Audience, Notification, Section
 from contracts_svc.ports import Delivery
 from contracts_svc.routing_text import linked, table, visible
 
-WIDTH = 100
+WIDTH = 80
 """Columns of the terminal."""
-_LONGEST_LINE = 4 * WIDTH
+_LONGEST_LINE = 5 * WIDTH
 _MARKS = 4
 """Characters that may share one column."""
 
