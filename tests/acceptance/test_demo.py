@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 
+from contracts_svc.demo.run import TOTAL, Progress
 from tests.support import ROOT
 
 pytestmark = pytest.mark.slow
@@ -234,3 +235,15 @@ def test_the_figures_follow_the_data(changed_source: Path, report: dict[str, Any
     told = json.dumps(changed["notifications"]["real_data"])
     assert f"{len(lost):,}" in told
     assert "7,602" not in told
+
+
+def test_the_bar_is_over_before_anything_is_shown(report: dict[str, Any]) -> None:
+    """What is printed while a bar of progress stands is printed through it."""
+    seen: list[tuple[str, int, int]] = []
+    progress = Progress(lambda *told: seen.append(told), total=len(report["steps"]))
+    for step in report["steps"]:
+        with progress.step(step["title"]):
+            pass
+    assert seen[-1] == (report["steps"][-1]["title"], progress.total, progress.total)
+    assert [done for _, done, _ in seen[::2]] == list(range(progress.total))
+    assert progress.total == TOTAL
