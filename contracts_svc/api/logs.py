@@ -9,7 +9,8 @@ from __future__ import annotations
 import logging
 import sys
 import time
-from typing import TextIO
+from collections.abc import MutableMapping
+from typing import Any, TextIO
 
 import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -33,6 +34,7 @@ def log_as_json(stream: TextIO | None = None) -> None:
         structlog.stdlib.ExtraAdder(),
         structlog.processors.TimeStamper(fmt="iso", utc=True, key="at"),
         structlog.processors.format_exc_info,
+        _without_colours,
     ]
     structlog.configure(
         processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
@@ -59,6 +61,12 @@ def log_as_json(stream: TextIO | None = None) -> None:
     quiet.setLevel(logging.CRITICAL)
     for name in ("httpx", "alembic"):
         logging.getLogger(name).setLevel(logging.WARNING)
+
+
+def _without_colours(_: object, __: str, line: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    # uvicorn says everything twice, the second time for terminals.
+    line.pop("color_message", None)
+    return line
 
 
 class Logged:
