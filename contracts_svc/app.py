@@ -302,29 +302,32 @@ def check_table(
     from contracts_svc.model import Contract, Server, Table
     from contracts_svc.quality.kind import TargetOf
     from contracts_svc.runs import Run
+    from contracts_svc.tracing import phases
 
     def run(
         contract: Contract, table: Table, server: Server, target_of: TargetOf, partition: Mapping[str, str]
     ) -> Run:
         access = s3_access(settings) if server.type == "s3" else None
         files = storage(access)
-        found = check(
-            contract,
-            table,
-            server,
-            storage=files,
-            engine=engine(settings, access),
-            clock=SystemClock(),
-            target_of=target_of,
-            partition=partition,
-            custom=custom_checks(settings.checks_directory, files),
-            samples=settings.samples,
-            location_of=within(settings.allowed_locations),
-            states=states,
-            snapshots=snapshots(access),
-            elsewhere=other_sources(settings),
-            history=history,
-        )
+        with phases() as progress:
+            found = check(
+                contract,
+                table,
+                server,
+                storage=files,
+                engine=engine(settings, access),
+                clock=SystemClock(),
+                target_of=target_of,
+                partition=partition,
+                custom=custom_checks(settings.checks_directory, files),
+                samples=settings.samples,
+                location_of=within(settings.allowed_locations),
+                states=states,
+                snapshots=snapshots(access),
+                elsewhere=other_sources(settings),
+                history=history,
+                progress=progress,
+            )
         for problem in outcomes.tell(contract, table, found) if outcomes is not None else ():
             logging.getLogger(__name__).warning("%s", problem)
         return found

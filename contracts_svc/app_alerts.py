@@ -27,6 +27,7 @@ from contracts_svc.routes.read import CONTRACT, read
 from contracts_svc.routes.timing import DEFAULT_ROUTES
 from contracts_svc.routes.tree import RouteFile
 from contracts_svc.settings import Settings
+from contracts_svc.tracing import Traced
 from contracts_svc.watched import Watched
 
 if TYPE_CHECKING:
@@ -182,7 +183,11 @@ def sender(
     """What sends the outbox of a store. Raises UserMistake."""
     alerting = alerting or Alerting(settings, os.environ)
     heard = metrics.heard if metrics is not None else lambda delays: None
-    return Sender(store, alerting.find, SystemClock(), routes=alerting.routes, heard=heard)
+
+    def find(message: Message) -> Receiver:
+        return Traced(message, alerting.find(message))
+
+    return Sender(store, find, SystemClock(), routes=alerting.routes, heard=heard)
 
 
 def telling(store: DatabaseStore, alerting: Alerting, known: StoredLineage) -> Telling:

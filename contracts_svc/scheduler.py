@@ -26,6 +26,7 @@ from contracts_svc.ports import Clock
 from contracts_svc.ports_jobs import Leadership, Queue
 from contracts_svc.scheduler_metrics import SchedulerMetrics
 from contracts_svc.schedules_runs import ScheduledRun
+from contracts_svc.tracing import span
 
 _log = structlog.get_logger("contracts_svc.scheduler")
 
@@ -214,17 +215,26 @@ class Worker:
             return run
 
     def _carry_out(self, run: ScheduledRun) -> str:
-        told = {"run": run.id, "contract": run.contract, "table": run.table, "attempt": run.attempts}
-        try:
-            state = run_check(run, self._parts)
-        except CouldNotCheck:
-            raise
-        except Exception as error:
-            # A defect must not end the worker. It may depend on the moment, so that it is tried again.
-            _log.exception("a run failed by a defect", **told)
-            state = failed(run, f"a defect of the service: {type(error).__name__}: {error}", self._parts)
-        _log.info("run over", outcome=state.value if state else "superseded", **told)
-        return state.value if state else "superseded"
+        told: dict[str, str | int] = {
+            "run": run.id,
+            "contract": run.contract,
+            "table": run.table,
+            "attempt": run.attempts,
+        }
+        spanned = {f"contracts.{name}": value for name, value in told.items()}
+        with structlog.contextvars.bound_contextvars(**told), span("check", spanned, run.trace) as seen:
+            try:
+                state = run_check(run, self._parts)
+            except CouldNotCheck:
+                raise
+            except Exception as error:
+                # A defect must not end the worker. It may depend on the moment, so that it is tried again.
+                _log.exception("a run failed by a defect")
+                state = failed(run, f"a defect of the service: {type(error).__name__}: {error}", self._parts)
+            outcome = state.value if state else "superseded"
+            seen.set_attribute("contracts.outcome", outcome)
+            _log.info("run over", outcome=outcome)
+            return outcome
 
     def _hand_back(self, run: ScheduledRun) -> bool:
         try:

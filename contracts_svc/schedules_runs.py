@@ -55,6 +55,8 @@ class Planned:
     """Which of the contract's servers; empty: the first."""
     partition: Mapping[str, str] = field(default_factory=dict)
     """The Hive partitions that are checked; empty: the whole table."""
+    trace: str = ""
+    """The span of whoever asked for it, as a ``traceparent``."""
 
     @property
     def priority(self) -> int:

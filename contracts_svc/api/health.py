@@ -8,7 +8,6 @@ from pydantic import BaseModel, Field
 
 from contracts_svc.api.deps import ServiceOf
 from contracts_svc.errors import CouldNotCheck
-from contracts_svc.ports_store import ContractFilter
 
 router = APIRouter(tags=["operations"])
 
@@ -31,13 +30,15 @@ def health() -> dict[str, str]:
 def ready(service: ServiceOf, response: Response) -> Ready:
     """The process can serve: says what is not ready."""
     missing: list[str] = []
+    warnings = list(service.warnings())
     try:
-        service.store.list_contracts(ContractFilter(), limit=1)
+        lately = service.store.probe(service.clock.now())
+        warnings += [f"database: it works, and failed within the last minute: {lately}"] if lately else []
     except CouldNotCheck as error:
         missing.append(f"database: {error}")
     missing += service.not_ready()
     response.status_code = 503 if missing else 200
-    return Ready(ready=not missing, not_ready=missing, warnings=list(service.warnings()))
+    return Ready(ready=not missing, not_ready=missing, warnings=warnings)
 
 
 def metrics_endpoint(registry: CollectorRegistry) -> APIRouter:

@@ -32,6 +32,8 @@ MAX_BODY_OF: Mapping[str, int] = {
 """Path -> bytes, where it is more or less."""
 UNCOUNTED = frozenset({"/github/webhook"})
 """Paths without a budget: GitHub sends each webhook once, however many come at a time."""
+PACKED = frozenset({f"{PREFIX}/lineage", f"{PREFIX}/lineage/batch"})
+"""Paths whose bodies may come with a Content-Encoding; elsewhere it would be taken for what it is not."""
 BODY_SECONDS = 30.0
 """How long a body may take to come, besides what its bytes take at :data:`SLOWEST`."""
 SLOWEST = 20_000
@@ -137,6 +139,9 @@ class Limits:
         if waits > 0:
             retry = {"Retry-After": str(math.ceil(waits))}
             return answer(scope["path"], request_id, 429, "slow down", headers=retry)
+        packed = headers.get("content-encoding", "identity").strip().lower() not in ("", "identity")
+        if packed and scope["path"] not in PACKED:
+            return answer(scope["path"], request_id, 415, "a body is read here without Content-Encoding only")
         length = headers.get("content-length", "")
         most = _most(scope)
         return _too_large(scope, request_id, most) if length.isdecimal() and int(length) > most else None

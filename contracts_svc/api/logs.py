@@ -61,6 +61,7 @@ def _log_as(render: structlog.types.Processor, stream: TextIO | None) -> None:
         structlog.stdlib.ExtraAdder(),
         structlog.processors.TimeStamper(fmt="iso", utc=True, key="at"),
         structlog.processors.format_exc_info,
+        _without_colours,
     ]
     structlog.configure(
         processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
@@ -87,6 +88,12 @@ def _log_as(render: structlog.types.Processor, stream: TextIO | None) -> None:
     quiet.setLevel(logging.CRITICAL)
     for name in ("httpx", "alembic"):
         logging.getLogger(name).setLevel(logging.WARNING)
+
+
+def _without_colours(_: object, __: str, line: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    # uvicorn says everything twice, the second time for terminals.
+    line.pop("color_message", None)
+    return line
 
 
 class Logged:

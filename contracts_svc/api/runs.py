@@ -20,6 +20,7 @@ from contracts_svc.model import Contract
 from contracts_svc.render.run import outcome_counts, run_json
 from contracts_svc.runs import Outcome, Run
 from contracts_svc.schedules_runs import Reason, RunState, ScheduledRun
+from contracts_svc.tracing import here
 
 router = APIRouter(prefix=PREFIX, tags=["runs"], responses=RESPONSES)
 
@@ -139,18 +140,21 @@ def trigger(
         raise Refused(422, f"contract {contract_id!r} has no such table; its tables: {names}")
     if given.server is not None and all(s.server != given.server for s in contract.servers):
         raise Refused(422, f"contract {contract_id!r} has no server {given.server!r}")
-    asked = ask(
-        service.store,
-        contract,
-        tables,
-        server=given.server or "",
-        partition=given.partition,
-        now=service.clock.now(),
-    )
-    service.store.note(
-        service.clock.now(), caller.actor(request), "triggered", "contract", contract_id, {"tables": tables}
-    )
-    return Page(items=[_job(run) for run in asked])
+    store, now = service.store, service.clock.now()
+
+    def work() -> tuple[ScheduledRun, ...]:
+        store.note(now, caller.actor(request), "triggered", "contract", contract_id, {"tables": tables})
+        return ask(
+            store,
+            contract,
+            tables,
+            server=given.server or "",
+            partition=given.partition,
+            now=now,
+            trace=here(),
+        )
+
+    return Page(items=[_job(run) for run in store.atomically(work)])
 
 
 @router.get("/jobs")
@@ -175,11 +179,15 @@ def cancel(service: ServiceOf, caller: Publisher, job_id: str, request: Request)
         raise Refused(404, f"there is no job {job_id[:64]!r}")
     row = visible(service, caller, run.contract)
     must_own(caller, row.squad, f"a check of contract {row.id}", row.domain)
-    now = service.clock.now()
-    if not service.store.cancel_run(run.id, now):
-        raise Refused(409, "it is under way, or over")
-    detail = {"job": job_id, "table": run.table}
-    service.store.note(now, caller.actor(request), "cancelled", "contract", run.contract, detail)
+    store, now = service.store, service.clock.now()
+
+    def work() -> None:
+        if not store.cancel_run(run.id, now):
+            raise Refused(409, "it is under way, or over")
+        detail = {"job": job_id, "table": run.table}
+        store.note(now, caller.actor(request), "cancelled", "contract", run.contract, detail)
+
+    store.atomically(work)
 
 
 def _number(text: str) -> int | None:

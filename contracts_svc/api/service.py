@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Protocol
 
 from contracts_svc.api.hub import HubDesk
@@ -42,6 +43,10 @@ class Buttons(Protocol):
 
 class ApiStore(ServiceStore, JobStore, HeardStore, Protocol):
     """What the API needs of the store."""
+
+    def probe(self, now: datetime) -> str:
+        """See that it can be used now; what went wrong lately, though. Raises CouldNotCheck."""
+        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

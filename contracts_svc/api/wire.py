@@ -8,6 +8,9 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
+from contracts_svc.api.limits import new_id
+from contracts_svc.api.problems import answer
+
 MAX_HEAD = 64 * 1024
 """Bytes of a request before its body; one read of the socket more may come. Servers take 8 to 64 KiB."""
 MAX_REQUEST = 80 * 1024 * 1024
@@ -51,6 +54,16 @@ class _Bounded:
         elif self._head > MAX_HEAD:
             self._refuse("Request header fields too large.")
 
+    def send_400_response(self, msg: str) -> None:
+        """Answer what is no request, in the shape of every error, and end the connection."""
+        request_id = new_id()
+        problem = answer(
+            "", request_id, 400, msg, headers={"Connection": "close", "X-Request-ID": request_id}
+        )
+        head = b"".join(b"%b: %b\r\n" % header for header in problem.raw_headers)
+        self._transport().write(b"HTTP/1.1 400 Bad Request\r\n%b\r\n%b" % (head, bytes(problem.body)))
+        self._transport().close()
+
     def _is_under_way(self) -> bool:
         """Whether a request's head is complete, and it is not answered."""
         cycle = getattr(self, "cycle", None)
@@ -72,7 +85,7 @@ class _Bounded:
 
     def _refuse(self, message: str) -> None:
         if not self._transport().is_closing():
-            self.send_400_response(message)  # type: ignore[attr-defined]
+            self.send_400_response(message)
 
     def _transport(self) -> asyncio.Transport:
         found: asyncio.Transport = self.transport  # type: ignore[attr-defined]

@@ -22,6 +22,7 @@ def run(format: str) -> ExitCode:
     for each in found:
         source = "" if each.source == "default" else f"  ({clean(each.source)})"
         print(f"{each.name:{width}}  {_text(each.value)}{source}")
+        print(f"    {each.meaning}")
     return ExitCode.OK
 
 

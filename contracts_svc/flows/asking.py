@@ -29,8 +29,12 @@ def ask(
     server: str = "",
     partition: Mapping[str, str] = {},
     now: datetime,
+    trace: str = "",
 ) -> tuple[ScheduledRun, ...]:
-    """Have tables of a contract checked; the run of each. What waits already is not asked for twice."""
+    """Have tables of a contract checked; the run of each. What waits already is not asked for twice.
+
+    ``trace`` is the span of whoever asks (see :class:`contracts_svc.schedules_runs.Planned`).
+    """
 
     def one(table: str) -> ScheduledRun:
         wanted = Planned(
@@ -42,6 +46,7 @@ def ask(
             bucket=bucket_of(contract),
             server=server,
             partition=dict(sorted(partition.items())),
+            trace=trace,
         )
         waiting = store.scheduled_runs(contract.id, table=table, state=RunState.WAITING, limit=_WAITING)
         return next((run for run in waiting if _is_same(run, wanted)), None) or _planned(store, wanted, now)

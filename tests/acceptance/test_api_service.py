@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -821,3 +822,10 @@ def test_the_openapi_document_has_examples_and_no_secrets(world: World) -> None:
         for method, operation in methods.items():
             public = not path.startswith("/api/v1")
             assert public or operation["security"] == [{"HTTPBearer": []}], f"{method} {path}"
+
+
+def test_a_packed_body_is_refused_where_it_is_not_unpacked(world: World) -> None:
+    token = world.token("admin", "squad:checkout")
+    for packed in (gzip.compress(V1), V1):
+        headers = {"Authorization": f"Bearer {token}", "Content-Encoding": "gzip"}
+        is_problem(world.client.post("/api/v1/contracts", content=packed, headers=headers), 415)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import socket
 import threading
 import time
@@ -12,6 +13,7 @@ import pytest
 import uvicorn
 
 from contracts_svc.api import limits
+from contracts_svc.api.problems import ProblemDetails
 from contracts_svc.api.wire import MAX_HEAD, protocol
 from tests.acceptance.test_api import World
 from tests.fixtures_store import memory_store
@@ -112,6 +114,15 @@ def test_what_means_two_things_is_refused(port: int) -> None:
         answer = said(port, POST + head)
         assert answer.startswith(b"HTTP/1.1 400"), answer[:100]
         assert answer.count(b"HTTP/1.1") == 1
+
+
+def test_what_is_no_request_is_told_in_the_shape_of_every_error(port: int) -> None:
+    for sent in (b"FOO /api/v1/contracts HTTP/1.1\r\nHost: x\r\n\r\n", b"\x16\x03\x01\x02\x00\r\n\r\n"):
+        head, _, body = said(port, sent).partition(b"\r\n\r\n")
+        assert b"content-type: application/problem+json\r\n" in head + b"\r\n"
+        told = json.loads(body)
+        assert ProblemDetails.model_validate(told).status == 400
+        assert told["request_id"].encode() in head
 
 
 def test_who_sends_half_a_head_is_not_waited_for(world: World) -> None:

@@ -20,7 +20,11 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_every_setting_is_shown_with_where_it_comes_from(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["settings"]) == 0
-    lines = {words[0]: words[1:] for words in map(str.split, capsys.readouterr().out.splitlines())}
+    said = capsys.readouterr().out.splitlines()
+    lines = {words[0]: words[1:] for words in map(str.split, said)}
+    assert said[1 + next(n for n, line in enumerate(said) if line.startswith("CONTRACTS_HOST "))].strip() == (
+        "Address that `contracts serve` listens at"
+    )
     assert lines["CONTRACTS_PORT"] == ["81", "(environment)"]
     assert lines["CONTRACTS_SAMPLES"] == ["7", "(contracts.toml:1:1)"]
     assert lines["CONTRACTS_HOST"] == ["127.0.0.1"]

@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from pytest_httpserver import HTTPServer
@@ -19,6 +21,8 @@ from werkzeug import Request, Response
 
 from contracts_svc.errors import UserMistake
 from contracts_svc.tracing import configure, wanted
+from tests.serving import Server
+from tests.support import wait_for
 
 SERVE = [
     sys.executable,
@@ -63,7 +67,7 @@ def collector(httpserver: HTTPServer) -> Collector:
 
 
 def attributes(span: Any) -> dict[str, Any]:
-    return {a.key: a.value.string_value or a.value.int_value for a in span.attributes}
+    return {a.key: a.value.string_value or a.value.int_value or a.value.bool_value for a in span.attributes}
 
 
 def test_a_request_is_a_span_under_the_trace_of_whoever_asks(collector: Collector, tmp_path: Path) -> None:
@@ -96,6 +100,58 @@ def test_a_request_is_a_span_under_the_trace_of_whoever_asks(collector: Collecto
     assert logged["request_id"]
     assert not any("/health" in name for name in collector.spans)
     assert not any(secret in raw for raw in collector.raw for secret in (b"contracts_secret", b"Bearer"))
+
+
+ROUTES = """
+route: {receiver: told, group_wait: 0s, group_interval: 1s}
+receivers: [{name: told, type: file, path: told.jsonl}]
+"""
+
+
+def test_a_check_that_is_asked_for_and_what_is_told_of_it_are_spans(
+    collector: Collector, tmp_path: Path
+) -> None:
+    """The check is a span under the request that asked for it, with one for each of its phases."""
+    pq.write_table(pa.table({"a": pa.array([1, None], pa.int64())}), tmp_path / "secret-name.parquet")
+    (tmp_path / "routes.yaml").write_text(ROUTES)
+    contract = (
+        "apiVersion: v3.1.0\nkind: DataContract\nstatus: active\nversion: 1.0.0\nid: orders\nname: orders\n"
+        f"servers: [{{server: s, type: local, path: {tmp_path}/*.parquet, format: parquet}}]\n"
+        "team: {name: menu}\n"
+        "schema: [{name: orders, properties: [{name: a, logicalType: integer, required: true}]}]\n"
+    )
+    server = Server(
+        tmp_path,
+        f"sqlite:///{tmp_path}/contracts.db",
+        "--demo",
+        OTEL_EXPORTER_OTLP_ENDPOINT=collector.url,
+        CONTRACTS_ROUTES="routes.yaml",
+    )
+    headers = {"traceparent": f"00-{TRACE}-b7ad6b7169203331-01"}
+    client = httpx.Client(base_url=server.url, timeout=60)
+    assert client.post("/api/v1/contracts", content=contract.encode()).status_code == 201
+    asked = client.post("/api/v1/contracts/orders/runs", json={"table": "orders"}, headers=headers)
+    job = int(asked.json()["items"][0]["id"])
+    wait_for(lambda: (tmp_path / "told.jsonl").exists(), "what is told")
+    logged = server.stop()
+    check, send = collector.spans["check"], collector.spans["send"]
+    request = collector.spans["POST /api/v1/contracts/{contract_id}/runs"]
+    assert check.trace_id.hex() == TRACE
+    assert check.parent_span_id == request.span_id
+    assert attributes(check) == {
+        "contracts.run": job,
+        "contracts.contract": "orders",
+        "contracts.table": "orders",
+        "contracts.attempt": 1,
+        "contracts.outcome": "done",
+    }
+    for phase in ("footers", "scans", "samples"):
+        assert collector.spans[phase].parent_span_id == check.span_id
+    assert attributes(send) == {"contracts.receiver": "told", "contracts.attempt": 1, "contracts.sent": 1}
+    assert not any(secret in raw for raw in collector.raw for secret in (b"secret-name", b"told.jsonl"))
+    (over,) = [line for line in logged if line["event"] == "run over"]
+    assert (over["run"], over["contract"], over["trace_id"]) == (job, "orders", TRACE)
+    assert not any("color_message" in line for line in logged)
 
 
 @pytest.mark.parametrize(

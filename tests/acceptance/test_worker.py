@@ -87,13 +87,22 @@ def test_a_worker_checks_what_is_due_until_it_is_told_to_stop(store: DatabaseSto
     ask(store)
     command = [sys.executable, "-c", "from contracts_svc.cli.main import run; run()", "worker"]
     with subprocess.Popen(
-        command, cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(ROOT)}, stdout=subprocess.PIPE, text=True
+        command,
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
     ) as worker:
         wait_for(lambda: states(store) == [RunState.DONE])
         worker.send_signal(signal.SIGTERM)
-        said, _ = worker.communicate(timeout=60)
+        said, logged = worker.communicate(timeout=60)
     assert worker.returncode == 0
     assert "0 runs handed back" in said
+    (done,) = store.scheduled_runs("urn:c")
+    (over,) = [line for line in map(json.loads, logged.splitlines()) if line["event"] == "run over"]
+    assert over | {"run": done.id, "contract": "urn:c", "table": "t", "outcome": "done"} == over
+    assert {"at", "level", "logger"} <= over.keys()
     (run,) = store.runs("urn:c", "t")
     assert {r.check.kind for r in run.results if r.bad} == {"required"}
     (incident,) = store.incidents()

@@ -48,6 +48,8 @@ _FIRST_PAUSE = 0.02
 _WRITES = "contracts_writes"
 # https://www.postgresql.org/docs/current/errcodes-appendix.html: serialization failure, deadlock.
 _LOST = {"40001", "40P01"}
+# A server that only follows another, and files that are damaged.
+_NOT_OURS = ("25006", "XX")
 
 
 class Database:
@@ -70,6 +72,7 @@ class Database:
             options = {"pool_pre_ping": True, "connect_args": {"connect_timeout": 10}}
         # What statements are run with may be anybody's data, which errors and logs must not tell.
         self.engine = create_engine(self.url, hide_parameters=True, **options)
+        self._failed = ("", 0.0)
         self._open: ContextVar[Connection | None] = ContextVar("open transaction", default=None)
         if self.is_sqlite:
             event.listen(self.engine, "connect", partial(_prepare_sqlite, foreign_keys))
@@ -120,11 +123,17 @@ class Database:
         """Close every connection."""
         self.engine.dispose()
 
+    def failed_within(self, seconds: float) -> str:
+        """What went wrong last, when that was no longer ago; else empty."""
+        why, at = self._failed
+        return why if why and time.monotonic() - at < seconds else ""
+
     def trouble(self, cause: BaseException) -> CouldNotCheck:
         """What is told when the database cannot do what it is asked to."""
         text = " ".join(str(getattr(cause, "orig", None) or cause).split())
         if self.url.password:
             text = text.replace(str(self.url.password), "***")
+        self._failed = (text, time.monotonic())
         return CouldNotCheck(
             f"the database {self.name}",
             text,
@@ -172,6 +181,8 @@ def _is_ours(error: DBAPIError) -> bool:
     """Whether the statement is at fault, and not the database or the way to it."""
     if isinstance(error.orig, sqlite3.OperationalError):
         return error.orig.sqlite_errorcode == sqlite3.SQLITE_ERROR
+    if (getattr(error.orig, "sqlstate", None) or "").startswith(_NOT_OURS):
+        return False
     return isinstance(
         error, IntegrityError | ProgrammingError | DataError | InternalError | NotSupportedError
     )

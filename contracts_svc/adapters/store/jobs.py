@@ -230,6 +230,7 @@ def _plan(connection: Connection, key: bytes, planned: Planned) -> bool:
         "partition": json.dumps(dict(planned.partition)),
         "scheduled_for": planned.scheduled_for,
         "reason": planned.reason.value,
+        "trace": planned.trace,
         "priority": planned.priority,
         "state": RunState.WAITING.value,
         "attempts": 0,

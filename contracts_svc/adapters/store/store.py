@@ -15,6 +15,7 @@ from contracts_svc.adapters.store.incidents import Incidents
 from contracts_svc.adapters.store.jobs import ScheduledRuns
 from contracts_svc.adapters.store.outbox import Outbox, Silences
 from contracts_svc.adapters.store.people import Audit, Subscriptions, Tokens, Waivers
+from contracts_svc.adapters.store.probe import Probe
 from contracts_svc.adapters.store.products import Products
 from contracts_svc.adapters.store.reports import LineageReports
 from contracts_svc.adapters.store.retention import Retention
@@ -53,6 +54,7 @@ class DatabaseStore(
     HubPulls,
     Sessions,
     Products,
+    Probe,
 ):
     """:class:`contracts_svc.ports_store.Store` on SQLite or PostgreSQL, with scheduled runs and an outbox."""
 

@@ -33,6 +33,7 @@ scheduled_runs = Table(
     Column("finished", Instant, index=True),
     Column("run_id", String(32), nullable=False),
     Column("error", Clean, nullable=False),
+    Column("trace", String(55), nullable=False),
     Index(None, "contract", "scheduled_for"),
     Index(None, "state", "priority", "scheduled_for"),
 )

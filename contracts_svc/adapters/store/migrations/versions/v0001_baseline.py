@@ -247,6 +247,7 @@ def upgrade() -> None:
         sa.Column("finished", INSTANT, nullable=True),
         sa.Column("run_id", sa.String(length=32), nullable=False),
         sa.Column("error", TEXT, nullable=False),
+        sa.Column("trace", sa.String(length=55), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_scheduled_runs")),
         sa.UniqueConstraint("key", name=op.f("uq_scheduled_runs_key")),
     )
