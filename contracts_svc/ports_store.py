@@ -90,6 +90,18 @@ EVERY_CONTRACT = ContractFilter()
 """All that are not retired."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ContractChanges:
+    """Which contracts of a tenant are others than they were."""
+
+    number: int
+    """Of the last change, counted for each tenant: all up to it is told, and nothing that came later."""
+    contracts: tuple[Contract, ...] = ()
+    """The latest versions of those in use."""
+    gone: tuple[str, ...] = ()
+    """The ids of those that are not in use any more."""
+
+
 class ContractStore(Protocol):
     """Keeps versions of contracts. A version never changes, and nothing is deleted."""
 
@@ -112,6 +124,10 @@ class ContractStore(Protocol):
 
     def contracts_changed(self, after: datetime, until: datetime) -> tuple[str, ...]:
         """The ids of the contracts in use of which a version was registered in that time, by id."""
+        ...
+
+    def contracts_since(self, tenant: str, number: int) -> ContractChanges:
+        """What is other than it was at the change with that number; 0: all contracts. Costs what changed."""
         ...
 
     def list_contracts(

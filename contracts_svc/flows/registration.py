@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -12,6 +12,7 @@ from contracts_svc.compat.modes import Mode
 from contracts_svc.errors import CouldNotCheck, Problem, UserMistake
 from contracts_svc.flows.deliver import post
 from contracts_svc.flows.history import Earlier
+from contracts_svc.flows.lineage_intake import Known
 from contracts_svc.flows.preflight import ContractChange, Preflight, Sides, preflight
 from contracts_svc.flows.register import Reader
 from contracts_svc.flows.stored_lineage import StoredLineage
@@ -184,34 +185,33 @@ class Registry:
         ids = {new.id for _, new in pairs}
         # Contracts came in under names of files that may be the same: here, each is called after its id.
         olds = [replace(old, at=replace(old.at, file=old.id)) for old, _ in pairs if old is not None]
-        known = self.lineage.refresh(tenant).contracts if olds else ()
-        others = [c for c in known if c.id not in ids]
-        base, head = [*others, *olds], [*others, *(new for _, new in pairs)]
+        news = [new for _, new in pairs]
+        known = self.lineage.refresh(tenant)
         by_id = {c.id: c for c in olds}
+        # Of the others, those come with the lineage that it leads to.
         sides = Sides(
-            base={c.id: c for c in base},
-            head={c.id: c for c in head},
-            changed=tuple(
-                ContractChange(path=new.at.file, old=by_id.get(new.id), new=new) for _, new in pairs
-            ),
+            base=by_id,
+            head={c.id: c for c in news},
+            changed=tuple(ContractChange(path=c.at.file, old=by_id.get(c.id), new=c) for c in news),
         )
         waivers = (*self.store.waivers(now), *self.waivers)
         with self.patterns() as inclusion:
             return preflight(
                 sides,
-                TenantLineage(stored=self.lineage, tenant=tenant, contracts=base, promised=head),
+                TenantLineage(stored=self.lineage, tenant=tenant, known=known, contracts=olds, promised=news),
                 now=now,
                 mode=mode,
-                earlier=self._earlier(tenant, head) if olds else None,
+                earlier=self._earlier(tenant, known, news) if olds else None,
                 policies=self.policies,
                 waivers=[w for w in waivers if w.contract == "" or w.contract in ids],
                 deprecated=self.store.deprecated_since(ids),
                 inclusion=inclusion,
             )
 
-    def _earlier(self, tenant: str, head: Sequence[Contract]) -> Earlier:
-        declared = pinned((p.contract, p.version, p.consumer) for p in self.lineage.pins(tenant))
-        pins, _ = pins_of(head)
+    def _earlier(self, tenant: str, known: Known, news: Iterable[Contract]) -> Earlier:
+        declared = pinned((p.contract, p.version, p.consumer) for p in self.lineage.pins(tenant, known))
+        pinning = {**known.contracts.pinning, **{c.id: c for c in news}}
+        pins, _ = pins_of(pinning[id_] for id_ in sorted(pinning))
 
         def versions(contract_id: str) -> Iterator[FileVersion]:
             for contract in reversed(self.store.versions(contract_id)):

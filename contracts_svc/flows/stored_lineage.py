@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 from typing import Protocol
 
 from contracts_svc.errors import Problem
@@ -103,20 +104,23 @@ class StoredLineage(LineageIntake):
         tenant: str,
         names: Iterable[DatasetId] = (),
         also: Mapping[DatasetId, Iterable[DatasetId]] | None = None,
-        promised: Sequence[Contract] | None = None,
+        promised: Mapping[str, Contract | None] = MappingProxyType({}),
+        known: Known | None = None,
     ) -> Part:
         """What an assessment of changes at ``starts`` can look at.
 
         The datasets of ``starts`` and ``names`` keep these names in it, whatever they are called here;
-        ``also`` are further names that lineage may have for them. ``promised`` are the contracts whose
-        relationships count, where these are not those that are registered.
+        ``also`` are further names that lineage may have for them. ``promised`` are contracts by id (None: it
+        will be gone) whose relationships count instead of those that are registered. ``known`` is what was
+        known when the question came up, else what is known now.
         """
-        known = self.refresh(tenant)
+        known = known or self.refresh(tenant)
         starts = tuple(starts)
         also = also or {}
         resolve = known.identities.resolve
         asked = names_asked((*(r.dataset for r in starts), *names), also, resolve)
-        extra = self._declared(known, known.contracts if promised is None else promised, tenant)
+        relating = {**known.contracts.relating, **promised}
+        extra = self._declared(known, [c for c in relating.values() if c is not None], tenant)
         begin = [
             ColumnRef(resolve(name), r.column)
             for r in starts
@@ -126,17 +130,15 @@ class StoredLineage(LineageIntake):
         lineage = self._lineage(known, extra, edges, touched, tenant)
         return Part(lineage=renamed(lineage, asked), complete=complete)
 
-    def pins(self, tenant: str) -> tuple[Pin, ...]:
+    def pins(self, tenant: str, known: Known | None = None) -> tuple[Pin, ...]:
         """Who is declared to read which contract at which version."""
-        return self._declared(self.refresh(tenant), (), tenant).pins
+        return self._declared(known or self.refresh(tenant), (), tenant).pins
 
-    def _declared(self, known: Known, promised: Sequence[Contract], tenant: str) -> _Extra:
+    def _declared(self, known: Known, promised: Iterable[Contract], tenant: str) -> _Extra:
         """What people wrote down, and the keys that contracts promise."""
-        said = declarations(
-            self._store.subscriptions(), self._store.products(tenant), {c.id for c in known.contracts}
-        )
-        found = declared(said, known.contracts, known.identities)
-        keys = relationships(promised, known.contracts, known.identities)
+        said = declarations(self._store.subscriptions(), self._store.products(tenant), known.contracts)
+        found = declared(said, known.contracts.several, known.identities)
+        keys = relationships(promised, known.contracts.by_file, known.identities)
         return _Extra(
             edges=(*found.heard.edges, *keys.edges),
             consumers=(*found.heard.consumers, *keys.consumers),
@@ -198,6 +200,8 @@ class StoredLineage(LineageIntake):
             [c for c in told if c.dataset in touched or c.dataset not in fed],
             datasets,
         )
+        # What makes columns there says what types they have.
+        near = touched | {e.source.dataset for e in edges if e.target.dataset in touched}
         leaving: defaultdict[DatasetId, list[Edge]] = defaultdict(list)
         for edge in edges:
             leaving[edge.source.dataset].append(edge)
@@ -216,7 +220,7 @@ class StoredLineage(LineageIntake):
                 consumers=len({(c.dataset, c.kind) for c in told}) + fed.but({c.dataset for c in told}),
             ),
             contracts=tuple(
-                {c.id: c for d in sorted(touched) if (ct := identities.known.get(d)) for c in ct[:1]}.values()
+                {c.id: c for d in sorted(near) if (ct := identities.contract_of(d)) for c in ct[:1]}.values()
             ),
         )
 

@@ -71,6 +71,7 @@ class Database:
         # What statements are run with may be anybody's data, which errors and logs must not tell.
         self.engine = create_engine(self.url, hide_parameters=True, **options)
         self._open: ContextVar[Connection | None] = ContextVar("open transaction", default=None)
+        self._at_last: ContextVar[dict[object, Callable[[Connection], object]]] = ContextVar("done at last")
         if self.is_sqlite:
             event.listen(self.engine, "connect", partial(_prepare_sqlite, foreign_keys))
             event.listen(self.engine, "begin", _begin_sqlite)
@@ -102,6 +103,11 @@ class Database:
                     raise self.trouble(error.cause) from error.cause
                 time.sleep(random.uniform(0.5, 1) * _FIRST_PAUSE * 2**attempt)
         raise AssertionError("the last attempt returns or raises")
+
+    def at_last(self, key: object, work: Callable[[Connection], object]) -> None:
+        """Have this done at the end of the open transaction: others wait the less for what it locks. Of what
+        has the same key, the last is done."""
+        self._at_last.get()[key] = work
 
     @property
     def is_missing(self) -> bool:
@@ -136,9 +142,14 @@ class Database:
             connection = connection.execution_options(**{_WRITES: writes})
             with connection.begin():
                 token = self._open.set(connection if writes else None)
+                last = self._at_last.set({})
                 try:
-                    return work(connection)
+                    done = work(connection)
+                    for finish in self._at_last.get().values():
+                        finish(connection)
+                    return done
                 finally:
+                    self._at_last.reset(last)
                     self._open.reset(token)
 
     @contextmanager
