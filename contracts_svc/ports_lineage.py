@@ -132,6 +132,10 @@ class LineageReports(Protocol):
         """Run ``work``, all of whose changes are kept together, or none is."""
         ...
 
+    def at_once(self, work: Callable[[], T]) -> T:
+        """See :class:`contracts_svc.ports_store.Store`."""
+        ...
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Product:

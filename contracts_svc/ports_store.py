@@ -444,6 +444,10 @@ class Store(
         (when another change was in the way), so it must do nothing that cannot be repeated."""
         ...
 
+    def at_once(self, work: Callable[[], T]) -> T:
+        """Run ``work``, which only reads and does not take long: it costs less than to read one by one."""
+        ...
+
     def close(self) -> None:
         """Let go of the database; the store cannot be used afterwards."""
         ...

@@ -7,8 +7,7 @@ from dataclasses import dataclass
 
 from contracts_svc.errors import CouldNotCheck
 from contracts_svc.flows.lineage import Lineage
-from contracts_svc.flows.lineage_intake import Known
-from contracts_svc.flows.stored_lineage import LIMIT, StoredLineage
+from contracts_svc.flows.stored_lineage import LIMIT, Ground, StoredLineage
 from contracts_svc.lineage.graph import ColumnRef, DatasetId
 from contracts_svc.lineage.identity import Identities
 from contracts_svc.lineage.names import normal
@@ -22,14 +21,14 @@ class TenantLineage:
     """A tenant's part of the stored lineage: :class:`contracts_svc.flows.preflight.LineageParts`.
 
     ``contracts`` are those that change as they are, of which some may not be registered; ``promised`` as they
-    will be. ``known`` is what the tenant has, else what it has when it is asked.
+    will be. ``ground`` is what is known, else what is known when it is asked.
     """
 
     stored: StoredLineage
     tenant: str
     contracts: Sequence[Contract]
     promised: Sequence[Contract]
-    known: Known | None = None
+    ground: Ground | None = None
 
     def part(
         self, starts: Sequence[ColumnRef], names: Iterable[DatasetId], fingerprints: Iterable[str]
@@ -43,7 +42,7 @@ class TenantLineage:
             names=names,
             also=also,
             promised={**{c.id: None for c in self.contracts}, **{c.id: c for c in self.promised}},
-            known=self.known,
+            ground=self.ground,
         )
         if not found.complete:
             raise CouldNotCheck(

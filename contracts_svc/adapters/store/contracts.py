@@ -210,32 +210,33 @@ class Contracts(Part):
 
 
 def _put(connection: Connection, contract: Contract, text: bytes, now: datetime, by: Actor) -> bool:
-    # The row of the contract is what two registrations of it wait at.
-    connection.execute(
-        insert(connection, _CONTRACTS).on_conflict_do_nothing(index_elements=["contract"]),
-        {"contract": contract.id, "tenant": contract.tenant or "", "latest": contract.version, "changed": 0},
-    )
-    there = _locked(connection, contract.id)
-    assert there is not None
     hash_ = hashlib.sha256(text).hexdigest()
-    known = connection.execute(
-        select(_VERSIONS.c.hash).where(
-            _VERSIONS.c.contract_id == there.id, _VERSIONS.c.version == contract.version
-        )
-    ).scalar()
-    if known == hash_:
-        return False
-    _refuse(contract, there, known)
-    row = {"contract_id": there.id, "file": contract.at.file, "text": text, "hash": hash_, "added": now}
+    # The row of the contract is what two registrations of it wait at.
+    first = insert(connection, _CONTRACTS).on_conflict_do_nothing(index_elements=["contract"])
+    row = {"contract": contract.id, "tenant": contract.tenant or "", "latest": contract.version, "changed": 0}
+    contract_id = connection.execute(first.returning(_CONTRACTS.c.id), row).scalar()
+    latest = contract.version
+    if contract_id is None:
+        there = _locked(connection, contract.id)
+        assert there is not None
+        contract_id, latest = there.id, there.latest
+        known = connection.execute(
+            select(_VERSIONS.c.hash).where(
+                _VERSIONS.c.contract_id == there.id, _VERSIONS.c.version == contract.version
+            )
+        ).scalar()
+        if known == hash_:
+            return False
+        _refuse(contract, there, known)
+    row = {"contract_id": contract_id, "file": contract.at.file, "text": text, "hash": hash_, "added": now}
     statement = _VERSIONS.insert().returning(_VERSIONS.c.id)
     version_id = connection.execute(statement, row | _shown(contract)).scalar_one()
     tags = [{"version_id": version_id, "tag": t} for t in dict.fromkeys(contract.tags)]
     if tags:
         connection.execute(_TAGS.insert(), tags)
-    if precedence(contract.version) >= precedence(there.latest):
-        connection.execute(
-            _CONTRACTS.update().where(_CONTRACTS.c.id == there.id).values(latest=contract.version)
-        )
+    if contract.version != latest and precedence(contract.version) >= precedence(latest):
+        change = _CONTRACTS.update().where(_CONTRACTS.c.id == contract_id)
+        connection.execute(change.values(latest=contract.version))
     detail = {"version": contract.version, "hash": hash_}
     note(connection, now, by, "registered", "contract", contract.id, detail)
     return True

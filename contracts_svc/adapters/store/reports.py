@@ -32,11 +32,15 @@ class LineageReports(LineageEdges):
         """The state, which nobody else changes until the transaction ends."""
 
         def work(connection: Connection) -> LineageState:
-            first = {"tenant": tenant, "contracts": 0, "links": 0}
             # The row is what two senders wait at.
-            statement = insert(connection, t.lineage_states)
-            connection.execute(statement.on_conflict_do_nothing(index_elements=["tenant"]), first)
-            return _state(connection, _states(tenant).with_for_update())
+            query = _states(tenant).with_for_update()
+            row = connection.execute(query).first()
+            if row is None:
+                first = {"tenant": tenant, "contracts": 0, "links": 0}
+                statement = insert(connection, t.lineage_states)
+                connection.execute(statement.on_conflict_do_nothing(index_elements=["tenant"]), first)
+                return _state(connection, query)
+            return LineageState(contracts=row.contracts, links=row.links)
 
         return self.database.write(work)
 
