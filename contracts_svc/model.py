@@ -274,7 +274,7 @@ class SlaProperty(Element):
     id: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, weakref_slot=True)
 class Contract(Element):
     """An ODCS document."""
 

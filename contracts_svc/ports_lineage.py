@@ -9,10 +9,9 @@ from typing import Protocol, TypeVar
 
 from contracts_svc.lineage.event_report import FacetSaid, Report
 from contracts_svc.lineage.graph import ColumnRef, Consumer, DatasetId, Edge
-from contracts_svc.model import Contract
 from contracts_svc.ports_outbox import OutboxStore
 from contracts_svc.ports_people import SessionStore
-from contracts_svc.ports_store import Actor, Reached, Store, Subscription
+from contracts_svc.ports_store import Actor, ContractChanges, Reached, Store, Subscription
 
 T = TypeVar("T")
 
@@ -21,8 +20,8 @@ T = TypeVar("T")
 class LineageState:
     """What the stored edges of a tenant were made with."""
 
-    contracts: str = ""
-    """Which contracts there were: see :meth:`LineageReports.contracts_stamp`."""
+    contracts: int = 0
+    """Which contracts there were: see :meth:`contracts_svc.ports_store.ContractStore.contracts_since`."""
     links: int = 0
     """Counts how often what is known of the datasets' names has changed."""
 
@@ -52,10 +51,6 @@ class LineageReports(Protocol):
 
     def put_lineage_state(self, tenant: str, state: LineageState) -> None:
         """Keep the state."""
-        ...
-
-    def contracts_stamp(self) -> str:
-        """Differs whenever a contract was registered or retired."""
         ...
 
     def put_reports(self, tenant: str, reports: Iterable[Report]) -> None:
@@ -129,12 +124,16 @@ class LineageReports(Protocol):
         """The consumers that jobs tell of, in an order that does not depend on how they came."""
         ...
 
-    def contracts(self) -> tuple[Contract, ...]:
-        """The latest version of every contract that is not retired."""
+    def contracts_since(self, tenant: str, number: int) -> ContractChanges:
+        """See :class:`contracts_svc.ports_store.ContractStore`."""
         ...
 
     def atomically(self, work: Callable[[], T]) -> T:
         """Run ``work``, all of whose changes are kept together, or none is."""
+        ...
+
+    def at_once(self, work: Callable[[], T]) -> T:
+        """See :class:`contracts_svc.ports_store.Store`."""
         ...
 
 

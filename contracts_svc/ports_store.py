@@ -92,6 +92,18 @@ EVERY_CONTRACT = ContractFilter()
 """All that are not retired."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ContractChanges:
+    """Which contracts of a tenant are others than they were."""
+
+    number: int
+    """Of the last change, counted for each tenant: all up to it is told, and nothing that came later."""
+    contracts: tuple[Contract, ...] = ()
+    """The latest versions of those in use."""
+    gone: tuple[str, ...] = ()
+    """The ids of those that are not in use any more."""
+
+
 class ContractStore(Protocol):
     """Keeps versions of contracts. A version never changes, and nothing is deleted."""
 
@@ -118,6 +130,10 @@ class ContractStore(Protocol):
 
     def contracts_changed(self, after: datetime, until: datetime) -> tuple[str, ...]:
         """The ids of the contracts in use of which a version was registered in that time, by id."""
+        ...
+
+    def contracts_since(self, tenant: str, number: int) -> ContractChanges:
+        """What is other than it was at the change with that number; 0: all contracts. Costs what changed."""
         ...
 
     def list_contracts(
@@ -432,6 +448,10 @@ class Store(
     def atomically(self, work: Callable[[], T]) -> T:
         """Run ``work``, all of whose changes are kept together, or none is. It may run more than once
         (when another change was in the way), so it must do nothing that cannot be repeated."""
+        ...
+
+    def at_once(self, work: Callable[[], T]) -> T:
+        """Run ``work``, which only reads and does not take long: it costs less than to read one by one."""
         ...
 
     def close(self) -> None:

@@ -76,9 +76,9 @@ def register_contract(
     """
     _bounded(text)
 
-    def allowed(new: Contract, latest: bytes | None) -> None:
+    def allowed(new: Contract, old: Contract | None, latest: bytes | None) -> None:
         _addressable(new)
-        _may_register(service, caller, new, latest)
+        _may_register(caller, new, old)
         must_match(if_match, etag_of(latest) if latest is not None else None)
 
     done = registry(service, lineage).register(
@@ -164,13 +164,12 @@ def _addressable(contract: Contract) -> None:
         )
 
 
-def _may_register(service: Service, caller: Caller, new: Contract, latest: bytes | None) -> None:
+def _may_register(caller: Caller, new: Contract, old: Contract | None) -> None:
     """Raises Refused: the tenant and the squad, of what is there and of what is to be, are the caller's."""
     _same_tenant(caller, new)
     must_own(caller, squad_of(new), f"contract {new.id}", new.domain or "")
-    if latest is None:
+    if old is None:
         return
-    old = service.read(latest, new.id)
     if (old.tenant or "") != caller.tenant:
         raise Refused(409, f"the id {new.id!r} cannot be used: give the contract another one")
     must_own(caller, squad_of(old), f"contract {new.id}", old.domain or "")

@@ -115,10 +115,9 @@ class OneRegistration:
             routes=self.parts.routes,
         )
 
-    def _may(self, new: Contract, latest: bytes | None) -> None:
+    def _may(self, new: Contract, old: Contract | None, latest: bytes | None) -> None:
         """Raises UserMistake for the contract of somebody else."""
-        if latest is not None:
-            old = self.parts.read(latest, new.id)
+        if old is not None:
             taken = (old.tenant or "") != self.rule.tenant
             if taken or (not self._from_here(new.id) and _squad(old) != _squad(new)):
                 raise UserMistake.of(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
@@ -69,8 +70,11 @@ def gather(
     identities = Identities.of(contracts, links(told))
     datasets = described(told, identities)
     reported, problems = _reported(sql, heard, identities, datasets, dialect, seen, told)
-    said = declared(declarations, contracts, identities, seen)
-    keys = relationships(promised, contracts, identities, seen)
+    by_id: defaultdict[str, list[Contract]] = defaultdict(list)
+    for contract in contracts:
+        by_id[contract.id].append(contract)
+    said = declared(declarations, by_id, identities, seen)
+    keys = relationships(promised, {c.at.file or c.id: c for c in contracts}, identities, seen)
     # Declarations are made of contracts, so they have the names of contracts already.
     edges = (*resolved(reported, identities), *said.heard.edges, *keys.edges)
     graph = Graph.of(sorted(settled(edges), key=_order))
@@ -182,7 +186,8 @@ def consumers_in(
         if consumer.kind is not ConsumerKind.JOB or consumer.dataset in fed:
             consumers.setdefault((consumer.dataset, consumer.kind), consumer)
     claimed = {dataset for dataset, _ in consumers}
-    for consumer in consumers_of({d: ct for d, ct in identities.known.items() if d in fed - claimed}):
+    known = {d: ct for d in sorted(fed - claimed) if (ct := identities.contract_of(d)) is not None}
+    for consumer in consumers_of(known):
         consumers[consumer.dataset, consumer.kind] = consumer
     claimed = {dataset for dataset, _ in consumers}
     for dataset in sorted(fed - claimed):

@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import partial
 from threading import Lock
@@ -19,18 +19,20 @@ from threading import Lock
 from contracts_svc.errors import Problem
 from contracts_svc.flows.following import atomically
 from contracts_svc.flows.lineage import Follow, edges_of
+from contracts_svc.flows.tenant_contracts import TenantContracts
 from contracts_svc.flows.together import Together
 from contracts_svc.lineage.column_names import columns_of
 from contracts_svc.lineage.event_facets import Facets
 from contracts_svc.lineage.event_facets import described as described_by
 from contracts_svc.lineage.event_report import FacetSaid, Report
 from contracts_svc.lineage.graph import DatasetId, Edge
-from contracts_svc.lineage.heard import Described, Heard, links
+from contracts_svc.lineage.heard import Described, Heard
+from contracts_svc.lineage.heard import links as heard_links
 from contracts_svc.lineage.identity import Identities
 from contracts_svc.lineage.queries import follow
 from contracts_svc.lineage.resolve import settled
 from contracts_svc.lineage.tenancy import scoped_edges
-from contracts_svc.model import Contract, Json
+from contracts_svc.model import Json
 from contracts_svc.ports_lineage import LineageState, StoredGraph, Told
 
 TakeEvent = Callable[[Json, str, datetime], tuple[Heard, Report | None]]
@@ -58,8 +60,8 @@ class Known:
     """What names and columns mean, as of one state."""
 
     state: LineageState
-    contracts: tuple[Contract, ...]
-    identities: Identities
+    contracts: TenantContracts = field(default_factory=TenantContracts)
+    identities: Identities = field(default_factory=lambda: Identities.of(()))
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,12 +122,11 @@ class LineageIntake:
     ) -> dict[str, tuple[Problem, ...]]:
         """In one transaction; job -> what of its SQL was not understood."""
         reports = [report for _, report in kept]
-        state = self._store.lock_lineage(tenant)
+        before = self._store.lock_lineage(tenant)
         self._store.put_reports(tenant, reports)
         changed = self._store.put_facets(tenant, (f for r in reports for f in r.facets))
-        if any(facet == _SYMLINKS for _, facet in changed):
-            state = replace(state, links=state.links + 1)
-        known, again = self._renewed(tenant, state)
+        linked = any(facet == _SYMLINKS for _, facet in changed)
+        known, again = self._renewed(tenant, before, before.links + linked)
         columns = {dataset for dataset, facet in changed if facet == _SCHEMA}
         again |= self._reading(tenant, columns, known.identities)
         found: dict[str, tuple[Problem, ...]] = {}
@@ -156,7 +157,8 @@ class LineageIntake:
         )
 
     def _forget(self, tenant: str, origin: str, before: datetime, follow: Follow) -> int:
-        known, again = self._renewed(tenant, self._store.lock_lineage(tenant))
+        state = self._store.lock_lineage(tenant)
+        known, again = self._renewed(tenant, state, state.links)
         gone = self._store.drop_reports(tenant, origin, before)
         for each in sorted(again | {origin}):
             self._make(tenant, each, known, follow)
@@ -165,31 +167,31 @@ class LineageIntake:
     def refresh(self, tenant: str) -> Known:
         """Bring the edges up to what is known now: contracts may have been registered since."""
         state = self._store.lineage_state(tenant)
-        if state.contracts == self._store.contracts_stamp():
-            return self._known(tenant, state)
+        known = self._known(tenant, state.links)
+        if known.state == state:
+            return known
 
         def work(follow: Follow) -> Known:
-            known, again = self._renewed(tenant, self._store.lock_lineage(tenant))
+            before = self._store.lock_lineage(tenant)
+            known, again = self._renewed(tenant, before, before.links)
             for origin in sorted(again):
                 self._make(tenant, origin, known, follow)
             return known
 
         return atomically(self._store, work, self._follow)
 
-    def _renewed(self, tenant: str, state: LineageState) -> tuple[Known, set[str]]:
-        """What is known now, and the jobs whose edges must be made anew because names changed."""
-        stamp = self._store.contracts_stamp()
-        before = self._store.lineage_state(tenant)
-        state = replace(state, contracts=stamp)
+    def _renewed(self, tenant: str, before: LineageState, links: int) -> tuple[Known, set[str]]:
+        """What is known now, and the jobs whose edges must be made anew because names changed since
+        ``before``."""
         # What is not written yet may never be: another process may then give this number to other links.
-        known = self._known(tenant, state) if state == before else self._read_known(tenant, state)
-        stood = self._store.standings(tenant, new=state == before)
+        known = self._known(tenant, links, keep=links == before.links)
+        stood = self._store.standings(tenant, new=known.state == before)
         stands = {d: self._standing(tenant, d, known.identities) for d in stood}
         moved = {d: standing for d, standing in stands.items() if standing != stood[d]}
         again = self._store.origins_naming(tenant, [d for d in moved if stood[d]])
         self._store.put_standings(tenant, moved)
-        if state != before:
-            self._store.put_lineage_state(tenant, state)
+        if known.state != before:
+            self._store.put_lineage_state(tenant, known.state)
         return known, set(again)
 
     def _standing(self, tenant: str, name: DatasetId, identities: Identities) -> bytes:
@@ -198,20 +200,23 @@ class LineageIntake:
         columns = sorted(columns_of(found[1]).items()) if found else []
         return self._store.standing(tenant, meant, json.dumps(columns))
 
-    def _known(self, tenant: str, state: LineageState) -> Known:
+    def _known(self, tenant: str, links: int, *, keep: bool = True) -> Known:
+        """What is known now. Only the contracts are read that changed since it was read last."""
         with self._lock:
-            cached = self._cache.get(tenant)
-        if cached is not None and cached.state == state:
+            cached = self._cache.get(tenant, Known(LineageState()))
+        since = self._store.contracts_since(tenant, cached.state.contracts)
+        state = LineageState(contracts=since.number, links=links)
+        if cached.state == state:
             return cached
-        known = self._read_known(tenant, state)
-        with self._lock:
-            self._cache[tenant] = known
+        identities = cached.identities.but(since.gone, since.contracts)
+        if cached.state.links != links:
+            told = described_in(self._store.facets(tenant, facet=_SYMLINKS))
+            identities = identities.linked(heard_links(told))
+        known = Known(state, cached.contracts.but(since.gone, since.contracts), identities)
+        if keep:
+            with self._lock:
+                self._cache[tenant] = known
         return known
-
-    def _read_known(self, tenant: str, state: LineageState) -> Known:
-        contracts = tuple(c for c in self._store.contracts() if (c.tenant or "") == tenant)
-        told = described_in(self._store.facets(tenant, facet=_SYMLINKS))
-        return Known(state, contracts, Identities.of(contracts, links(told)))
 
     def _reading(self, tenant: str, datasets: set[DatasetId], identities: Identities) -> set[str]:
         """The jobs with SQL that name one of these datasets, by whichever of its names."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -14,7 +14,7 @@ from contracts_svc.flows.deliver import post
 from contracts_svc.flows.history import Earlier
 from contracts_svc.flows.preflight import ContractChange, Preflight, Sides, preflight
 from contracts_svc.flows.register import Reader
-from contracts_svc.flows.stored_lineage import StoredLineage
+from contracts_svc.flows.stored_lineage import Ground, StoredLineage
 from contracts_svc.flows.tenant_lineage import TenantLineage
 from contracts_svc.model import Contract
 from contracts_svc.policy import Policies, deprecated_in
@@ -30,8 +30,8 @@ _ATTEMPTS = 5
 """How often a version is judged again because another one came in between."""
 
 Patterns = Callable[[], AbstractContextManager[PatternInclusion | None]]
-Allowed = Callable[[Contract, bytes | None], None]
-"""(the new version, the text of the latest one) -> None; raises what refuses the change."""
+Allowed = Callable[[Contract, Contract | None, bytes | None], None]
+"""(the new version, the latest one, its text) -> None; raises what refuses the change."""
 
 
 class Taken(UserMistake):
@@ -92,7 +92,7 @@ class Registry:
         """
         new = self.read(text, file)
         for _ in range(_ATTEMPTS):
-            found = self._new(new, text, allowed)
+            found = self.store.at_once(lambda: self._new(new, text, allowed))
             if found is None:
                 return Registration(contract=new, kept=True, new=False)
             judged = self.judge(found.old, new, now=now)
@@ -148,7 +148,11 @@ class Registry:
     def _new(self, new: Contract, text: bytes, allowed: Allowed) -> _Given | None:
         """The version beside the one before it; None: these same bytes are there. Raises UserMistake."""
         latest = self.store.contract_text(new.id)
-        allowed(new, latest)
+        if latest is None:
+            allowed(new, None, None)
+            return _Given(new=new, text=text, old=None)
+        old = self.store.versions(new.id)[-1]
+        allowed(new, old, latest)
         there = self.store.contract_text(new.id, new.version)
         if there == text:
             return None
@@ -158,13 +162,12 @@ class Registry:
                 "a version never changes: raise `version` in the contract",
                 at=new.place("version"),
             )
-        if latest is not None and self.store.contract_rows([new.id])[new.id].retired is not None:
+        if self.store.contract_rows([new.id])[new.id].retired is not None:
             raise Taken.of(
                 f"contract {new.id} is retired",
                 "give the contract that follows it an id of its own",
                 at=new.place("id"),
             )
-        old = None if latest is None else self.store.versions(new.id)[-1]
         return _Given(new=new, text=text, old=old)
 
     def judge(
@@ -184,34 +187,38 @@ class Registry:
         ids = {new.id for _, new in pairs}
         # Contracts came in under names of files that may be the same: here, each is called after its id.
         olds = [replace(old, at=replace(old.at, file=old.id)) for old, _ in pairs if old is not None]
-        known = self.lineage.refresh(tenant).contracts if olds else ()
-        others = [c for c in known if c.id not in ids]
-        base, head = [*others, *olds], [*others, *(new for _, new in pairs)]
+        news = [new for _, new in pairs]
+        ground = self.lineage.ground(tenant)
         by_id = {c.id: c for c in olds}
+        # Of the others, those come with the lineage that it leads to.
         sides = Sides(
-            base={c.id: c for c in base},
-            head={c.id: c for c in head},
-            changed=tuple(
-                ContractChange(path=new.at.file, old=by_id.get(new.id), new=new) for _, new in pairs
-            ),
+            base=by_id,
+            head={c.id: c for c in news},
+            changed=tuple(ContractChange(path=c.at.file, old=by_id.get(c.id), new=c) for c in news),
         )
-        waivers = (*self.store.waivers(now), *self.waivers)
+        kept, deprecated = self.store.at_once(
+            lambda: (self.store.waivers(now), self.store.deprecated_since(ids))
+        )
+        waivers = (*kept, *self.waivers)
         with self.patterns() as inclusion:
             return preflight(
                 sides,
-                TenantLineage(stored=self.lineage, tenant=tenant, contracts=base, promised=head),
+                TenantLineage(
+                    stored=self.lineage, tenant=tenant, ground=ground, contracts=olds, promised=news
+                ),
                 now=now,
                 mode=mode,
-                earlier=self._earlier(tenant, head) if olds else None,
+                earlier=self._earlier(ground, news) if olds else None,
                 policies=self.policies,
                 waivers=[w for w in waivers if w.contract == "" or w.contract in ids],
-                deprecated=self.store.deprecated_since(ids),
+                deprecated=deprecated,
                 inclusion=inclusion,
             )
 
-    def _earlier(self, tenant: str, head: Sequence[Contract]) -> Earlier:
-        declared = pinned((p.contract, p.version, p.consumer) for p in self.lineage.pins(tenant))
-        pins, _ = pins_of(head)
+    def _earlier(self, ground: Ground, news: Iterable[Contract]) -> Earlier:
+        declared = pinned((p.contract, p.version, p.consumer) for p in ground.said.pins)
+        pinning = {**ground.known.contracts.pinning, **{c.id: c for c in news}}
+        pins, _ = pins_of(pinning[id_] for id_ in sorted(pinning))
 
         def versions(contract_id: str) -> Iterator[FileVersion]:
             for contract in reversed(self.store.versions(contract_id)):
@@ -233,14 +240,17 @@ class Registry:
                 added = self.store.put_contract(new, given.text, now, by)
             except UserMistake as error:
                 raise Taken(error.problems) from None
-            before = [v for v in self.store.versions(new.id) if v.version != new.version]
-            if added and (before[-1] if before else None) != given.old:
+            if not added:
+                return False
+            versions = self.store.versions(new.id)
+            before = [v for v in versions if v.version != new.version]
+            if (before[-1] if before else None) != given.old:
                 raise _Moved
-            if added and self.store.versions(new.id)[-1].version == new.version:
+            if versions[-1].version == new.version:
                 self.store.put_deprecated(new.id, deprecated_in(new), now)
-            if added and told and self.outbox is not None:
+            if told and self.outbox is not None:
                 post(self.outbox, told, now, self.routes())
-            return added
+            return True
 
         try:
             return self.store.atomically(work)

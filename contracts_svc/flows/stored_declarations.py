@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from functools import lru_cache
 
 from contracts_svc.lineage.declared import Declaration, Reads, read_declarations
@@ -13,7 +13,7 @@ from contracts_svc.ports_store import Subscription
 
 
 def declarations(
-    subscriptions: Iterable[Subscription], products: Iterable[Product], known: set[str]
+    subscriptions: Iterable[Subscription], products: Iterable[Product], known: Container[str]
 ) -> tuple[Declaration, ...]:
     """Subscriptions to known contracts, and data products."""
     read = (d for p in products for d in _read(p.text, f"data product {p.id}"))
@@ -25,7 +25,7 @@ def _read(text: bytes, name: str) -> tuple[Declaration, ...]:
     return read_declarations(text, name)
 
 
-def _declared(subscriptions: Iterable[Subscription], known: set[str]) -> tuple[Declared, ...]:
+def _declared(subscriptions: Iterable[Subscription], known: Container[str]) -> tuple[Declared, ...]:
     return tuple(
         Declared(
             consumer=s.consumer,

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 from typing import Protocol
 
 from contracts_svc.errors import Problem
@@ -21,7 +22,7 @@ from contracts_svc.flows.stored_parts import Used, names_asked, renamed
 from contracts_svc.impact import Assessment, DatasetOf, assess, starts_of
 from contracts_svc.impact_age import assess_by_age
 from contracts_svc.lineage.age import Ages
-from contracts_svc.lineage.declared_edges import declared, relationships
+from contracts_svc.lineage.declared_edges import Declared, declared, relationships
 from contracts_svc.lineage.graph import ColumnRef, Consumer, ConsumerKind, DatasetId, Edge, Graph
 from contracts_svc.lineage.heard import Pin
 from contracts_svc.lineage.reach import Extent
@@ -43,6 +44,24 @@ class Part:
     lineage: Lineage
     complete: bool = True
     """False when it was cut at :data:`LIMIT`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ground:
+    """What is known of a tenant's contracts, and what people wrote down about who reads them."""
+
+    known: Known
+    said: Declared
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """See :meth:`StoredLineage.part`."""
+
+    starts: tuple[ColumnRef, ...]
+    names: tuple[DatasetId, ...]
+    also: Mapping[DatasetId, Iterable[DatasetId]]
+    promised: Mapping[str, Contract | None]
 
 
 class _Walk(Protocol):
@@ -103,46 +122,44 @@ class StoredLineage(LineageIntake):
         tenant: str,
         names: Iterable[DatasetId] = (),
         also: Mapping[DatasetId, Iterable[DatasetId]] | None = None,
-        promised: Sequence[Contract] | None = None,
+        promised: Mapping[str, Contract | None] = MappingProxyType({}),
+        ground: Ground | None = None,
     ) -> Part:
         """What an assessment of changes at ``starts`` can look at.
 
         The datasets of ``starts`` and ``names`` keep these names in it, whatever they are called here;
-        ``also`` are further names that lineage may have for them. ``promised`` are the contracts whose
-        relationships count, where these are not those that are registered.
+        ``also`` are further names that lineage may have for them. ``promised`` are contracts by id (None: it
+        will be gone) whose relationships count instead of those that are registered. ``ground`` is what was
+        known when the question came up, else what is known now.
         """
-        known = self.refresh(tenant)
-        starts = tuple(starts)
-        also = also or {}
+        ground = ground or self.ground(tenant)
+        asked = _Asked(tuple(starts), tuple(names), also or {}, promised)
+        return self._store.at_once(lambda: self._part(asked, ground, tenant))
+
+    def _part(self, asked: _Asked, ground: Ground, tenant: str) -> Part:
+        known, also = ground.known, asked.also
         resolve = known.identities.resolve
-        asked = names_asked((*(r.dataset for r in starts), *names), also, resolve)
-        extra = self._declared(known, known.contracts if promised is None else promised, tenant)
+        names = names_asked((*(r.dataset for r in asked.starts), *asked.names), also, resolve)
+        extra = _extra(ground, asked.promised)
         begin = [
             ColumnRef(resolve(name), r.column)
-            for r in starts
+            for r in asked.starts
             for name in dict.fromkeys((r.dataset, *also.get(r.dataset, ())))
         ]
         edges, touched, complete = self._reached(begin, extra.edges, tenant)
         lineage = self._lineage(known, extra, edges, touched, tenant)
-        return Part(lineage=renamed(lineage, asked), complete=complete)
+        return Part(lineage=renamed(lineage, names), complete=complete)
+
+    def ground(self, tenant: str) -> Ground:
+        """What questions about a tenant's lineage are answered by, as it is now."""
+        known = self.refresh(tenant)
+        kept = self._store.at_once(lambda: (self._store.subscriptions(), self._store.products(tenant)))
+        said = declarations(*kept, known.contracts)
+        return Ground(known, declared(said, known.contracts.several, known.identities))
 
     def pins(self, tenant: str) -> tuple[Pin, ...]:
         """Who is declared to read which contract at which version."""
-        return self._declared(self.refresh(tenant), (), tenant).pins
-
-    def _declared(self, known: Known, promised: Sequence[Contract], tenant: str) -> _Extra:
-        """What people wrote down, and the keys that contracts promise."""
-        said = declarations(
-            self._store.subscriptions(), self._store.products(tenant), {c.id for c in known.contracts}
-        )
-        found = declared(said, known.contracts, known.identities)
-        keys = relationships(promised, known.contracts, known.identities)
-        return _Extra(
-            edges=(*found.heard.edges, *keys.edges),
-            consumers=(*found.heard.consumers, *keys.consumers),
-            problems=found.heard.problems,
-            pins=found.pins,
-        )
+        return self.ground(tenant).said.pins
 
     def _reached(
         self, starts: Sequence[ColumnRef], extra: Sequence[Edge], tenant: str
@@ -198,6 +215,8 @@ class StoredLineage(LineageIntake):
             [c for c in told if c.dataset in touched or c.dataset not in fed],
             datasets,
         )
+        # What makes columns there says what types they have.
+        near = touched | {e.source.dataset for e in edges if e.target.dataset in touched}
         leaving: defaultdict[DatasetId, list[Edge]] = defaultdict(list)
         for edge in edges:
             leaving[edge.source.dataset].append(edge)
@@ -216,7 +235,7 @@ class StoredLineage(LineageIntake):
                 consumers=len({(c.dataset, c.kind) for c in told}) + fed.but({c.dataset for c in told}),
             ),
             contracts=tuple(
-                {c.id: c for d in sorted(touched) if (ct := identities.known.get(d)) for c in ct[:1]}.values()
+                {c.id: c for d in sorted(near) if (ct := identities.contract_of(d)) for c in ct[:1]}.values()
             ),
         )
 
@@ -271,6 +290,20 @@ class _Extra:
     consumers: tuple[Consumer, ...]
     problems: tuple[Problem, ...]
     pins: tuple[Pin, ...]
+
+
+def _extra(ground: Ground, promised: Mapping[str, Contract | None]) -> _Extra:
+    """What people wrote down, and the keys that contracts promise."""
+    known, heard = ground.known, ground.said.heard
+    relating = {**known.contracts.relating, **promised}
+    promising = [contract for contract in relating.values() if contract is not None]
+    keys = relationships(promising, known.contracts.by_file, known.identities)
+    return _Extra(
+        edges=(*heard.edges, *keys.edges),
+        consumers=(*heard.consumers, *keys.consumers),
+        problems=heard.problems,
+        pins=ground.said.pins,
+    )
 
 
 def _latest(readers: Iterable[Told]) -> list[Told]:

@@ -183,7 +183,7 @@ class Telling:
 
     def _world(self, tenant: str, incidents: Iterable[Incident]) -> World:
         known = self.lineage.refresh(tenant)
-        contracts = {c.id: c for c in known.contracts}
+        contracts = known.contracts
         starts: dict[ColumnRef, None] = {}
         for incident in incidents:
             dataset = _dataset_of(contracts, known.identities, incident.contract, incident.table)

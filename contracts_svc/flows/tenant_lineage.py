@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from contracts_svc.errors import CouldNotCheck
 from contracts_svc.flows.lineage import Lineage
-from contracts_svc.flows.stored_lineage import LIMIT, StoredLineage
+from contracts_svc.flows.stored_lineage import LIMIT, Ground, StoredLineage
 from contracts_svc.lineage.graph import ColumnRef, DatasetId
 from contracts_svc.lineage.identity import Identities
 from contracts_svc.lineage.names import normal
@@ -20,14 +20,15 @@ from contracts_svc.waivers import Waiver
 class TenantLineage:
     """A tenant's part of the stored lineage: :class:`contracts_svc.flows.preflight.LineageParts`.
 
-    ``contracts`` are the tenant's as they are, of which some may not be registered; ``promised`` as they
-    will be.
+    ``contracts`` are those that change as they are, of which some may not be registered; ``promised`` as they
+    will be. ``ground`` is what is known, else what is known when it is asked.
     """
 
     stored: StoredLineage
     tenant: str
     contracts: Sequence[Contract]
     promised: Sequence[Contract]
+    ground: Ground | None = None
 
     def part(
         self, starts: Sequence[ColumnRef], names: Iterable[DatasetId], fingerprints: Iterable[str]
@@ -35,7 +36,14 @@ class TenantLineage:
         """What the store knows downstream; of waivers, none. Raises CouldNotCheck."""
         identities = Identities.of(self.contracts)
         also = {r.dataset: _places(r.dataset, identities) for r in starts}
-        found = self.stored.part(starts, tenant=self.tenant, names=names, also=also, promised=self.promised)
+        found = self.stored.part(
+            starts,
+            tenant=self.tenant,
+            names=names,
+            also=also,
+            promised={**{c.id: None for c in self.contracts}, **{c.id: c for c in self.promised}},
+            ground=self.ground,
+        )
         if not found.complete:
             raise CouldNotCheck(
                 "whom the change reaches",

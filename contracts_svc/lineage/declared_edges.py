@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import difflib
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
@@ -56,17 +56,15 @@ class Declared:
 
 def declared(
     declarations: Iterable[Declaration],
-    contracts: Iterable[Contract],
+    contracts: Mapping[str, Sequence[Contract]],
     identities: Identities,
     seen: datetime | None = None,
 ) -> Declared:
-    """The edges, consumers and pins of data products and subscriptions.
+    """The edges, consumers and pins of data products and subscriptions. ``contracts`` are by id.
 
     A contract that is named and not known is told, and kept as a node of its own.
     """
-    maker = _Maker(identities, seen)
-    for contract in contracts:
-        maker.contracts[contract.id].append(contract)
+    maker = _Maker(identities, contracts, seen)
     for declaration in declarations:
         if isinstance(declaration, DataProduct):
             maker.product(declaration)
@@ -83,8 +81,8 @@ def declared(
 @dataclass(slots=True)
 class _Maker:
     identities: Identities
+    contracts: Mapping[str, Sequence[Contract]]
     seen: datetime | None
-    contracts: defaultdict[str, list[Contract]] = field(default_factory=lambda: defaultdict(list))
     edges: dict[Edge, None] = field(default_factory=dict)
     consumers: dict[DatasetId, Consumer] = field(default_factory=dict)
     problems: dict[Problem, None] = field(default_factory=dict)
@@ -206,12 +204,11 @@ def _consumer(declaration: Declaration, name: str, node: DatasetId) -> Consumer:
 
 def relationships(
     promised: Iterable[Contract],
-    contracts: Iterable[Contract],
+    by_file: Mapping[str, Contract],
     identities: Identities,
     seen: datetime | None = None,
 ) -> Heard:
-    """The foreign keys of ``promised``, as edges to the promise of each from its parent in ``contracts``."""
-    by_file = {c.at.file or c.id: c for c in contracts}
+    """The foreign keys of ``promised``, as edges to the promise of each from its parent in ``by_file``."""
     edges: dict[Edge, None] = {}
     consumers: dict[DatasetId, Consumer] = {}
     for contract in promised:

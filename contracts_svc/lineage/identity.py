@@ -7,12 +7,13 @@ nothing that lineage speaks of is dropped for its name.
 from __future__ import annotations
 
 import difflib
-from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
+from contracts_svc.lineage.claims import Index, Tables, claims_of, last_part
 from contracts_svc.lineage.column_names import ColumnNames, columns_of
 from contracts_svc.lineage.graph import DatasetId
+from contracts_svc.lineage.links import Group, Links
 from contracts_svc.lineage.names import (
     kind_of,
     lacks_host,
@@ -22,15 +23,7 @@ from contracts_svc.lineage.names import (
     parts_of,
     reads_files,
 )
-from contracts_svc.lineage.servers import (
-    PLACEHOLDER,
-    address_of,
-    dataset_at,
-    dataset_of,
-    is_files,
-    places_of,
-    stored_name,
-)
+from contracts_svc.lineage.servers import dataset_at, dataset_of, is_files
 from contracts_svc.model import Contract, Table
 
 __all__ = ["Identities", "Unmatched", "dataset_at"]
@@ -49,18 +42,14 @@ class Unmatched:
     suggestions: tuple[str, ...]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Identities:
     """Every registered table under its OpenLineage name, and the other names people use for it."""
 
-    known: Mapping[DatasetId, tuple[Contract, Table]]
-    _by_name: Mapping[str, tuple[DatasetId, ...]] = field(repr=False)
-    _normal: Mapping[DatasetId, DatasetId] = field(default_factory=dict, repr=False)
-    """Normal form of a name, of whatever kind -> the dataset that it is."""
-    _by_last: Mapping[str, tuple[DatasetId, ...]] = field(default_factory=dict, repr=False)
-    """Last part of a name, in lower case -> normal names that end so."""
-    _resolved: dict[DatasetId, DatasetId] = field(default_factory=dict, repr=False, compare=False)
-    _columns: dict[DatasetId, ColumnNames] = field(default_factory=dict, repr=False, compare=False)
+    _index: Index = field(repr=False)
+    _links: Links = field(repr=False)
+    _resolved: dict[DatasetId, DatasetId] = field(default_factory=dict, repr=False)
+    _columns: dict[DatasetId, ColumnNames] = field(default_factory=dict, repr=False)
 
     @classmethod
     def of(
@@ -72,32 +61,25 @@ class Identities:
         a Glue table over a path); names that are joined so, however indirectly, are one dataset, which
         has the contract's name where there is one.
         """
-        known: dict[DatasetId, tuple[Contract, Table]] = {}
-        names: defaultdict[str, dict[DatasetId, None]] = defaultdict(dict)
-        places: dict[DatasetId, DatasetId] = {}
-        for contract in contracts:
-            for table in contract.tables:
-                named = dataset_of(contract, table)
-                dataset = places.setdefault(normal(named), named)
-                known.setdefault(dataset, (contract, table))
-                for name in _names(contract, table, dataset):
-                    names[name.lower()].setdefault(dataset)
-        for dataset, (contract, table) in known.items():
-            for other in places_of(contract, table):
-                places.setdefault(normal(other), dataset)
-        linked = _linked(places, also or {})
-        ends: defaultdict[str, list[DatasetId]] = defaultdict(list)
-        for place, dataset in linked.items():
-            ends[_last(place)].append(place)
-            if dataset in known and place not in places:
-                names[place.name.lower()].setdefault(dataset)
-                names[str(place).lower()].setdefault(dataset)
-        return cls(
-            known,
-            {name: tuple(found) for name, found in names.items()},
-            _normal=linked,
-            _by_last={last: tuple(found) for last, found in ends.items()},
-        )
+        claims = (claim for n, contract in enumerate(contracts) for claim in claims_of(contract, n))
+        return cls(Index().of(claims), Links.of(also or {}))
+
+    def but(self, gone: Iterable[str], come: Iterable[Contract]) -> Identities:
+        """The same without the contracts with these ids, and with these contracts: what that costs does not
+        depend on how many others there are. To be begun with ``Identities.of(())``: here, where two claim
+        one name, the one whose id comes first keeps it."""
+        come = tuple(come)
+        claims = (claim for contract in come for claim in claims_of(contract))
+        return Identities(self._index.but((*gone, *(c.id for c in come)), claims), self._links)
+
+    def linked(self, also: Mapping[DatasetId, Iterable[DatasetId]]) -> Identities:
+        """The same with these other names of datasets instead."""
+        return Identities(self._index, Links.of(also))
+
+    @property
+    def known(self) -> Mapping[DatasetId, tuple[Contract, Table]]:
+        """The tables that contracts describe."""
+        return Tables(self._index)
 
     def dataset(self, contract: Contract, table: Table) -> DatasetId:
         """The name of a table, from the contract's first server; namespace "" without a server."""
@@ -105,7 +87,8 @@ class Identities:
 
     def contract_of(self, dataset: DatasetId) -> tuple[Contract, Table] | None:
         """The contract and table that describe this dataset, or None."""
-        return self.known.get(dataset)
+        found = self._index.holder(dataset)
+        return (found.contract, found.table) if found is not None else None
 
     def resolve(self, named: DatasetId) -> DatasetId:
         """The one dataset that a name of lineage stands for; the name's normal form where nothing is
@@ -117,7 +100,7 @@ class Identities:
     def column(self, dataset: DatasetId, written: str) -> str:
         """The name in lineage of a column that a source of lineage writes so: as the contract has it, else
         in one spelling. Case counts only where two columns differ in nothing else."""
-        found = self.known.get(dataset)
+        found = self.contract_of(dataset)
         if found is None:
             return normal_column(dataset, written)
         if dataset not in self._columns:
@@ -145,8 +128,9 @@ class Identities:
         several = self._matches(text.strip())
         if len(several) > 1:
             return tuple(str(d) for d in several)
-        close = difflib.get_close_matches(text.strip().lower(), list(self._by_name), n=3, cutoff=0.6)
-        datasets = dict.fromkeys(d for name in close for d in self._by_name[name])
+        names = [*self._index.by_name.found, *(name for name in self._links.by_name if self._called(name))]
+        close = difflib.get_close_matches(text.strip().lower(), names, n=3, cutoff=0.6)
+        datasets = dict.fromkeys(d for name in close for d in self._called(name))
         return tuple(self._shortest(d) for d in datasets)
 
     def columns(self) -> Mapping[str, Mapping[str, str]]:
@@ -162,7 +146,7 @@ class Identities:
             address = "://" in named.name  # SQL reads files by their address
             return found or (self._resolve(dataset_at(named.name)) if address else named)
         place = normal(named)
-        first = self._normal.get(place, place)
+        first = self._at(place) or place
         for name in dict.fromkeys((first, place)):
             if name in self.known:
                 return name
@@ -180,7 +164,7 @@ class Identities:
             path = path.rpartition("/")[0]
             if not path.strip("/"):
                 break
-            found = self._normal.get(DatasetId(place.namespace, path))
+            found = self._at(DatasetId(place.namespace, path))
             if found is not None and found in self.known:
                 return found
         return None
@@ -190,39 +174,38 @@ class Identities:
         system where no host is named."""
         if kind_of(named.namespace).files:
             return None
-        last, anywhere = _last(named), lacks_host(named.namespace)
+        last, anywhere = last_part(named), lacks_host(named.namespace)
         # A longer name in the same namespace; where no host is named, one at any host.
         places = [
             p
-            for p in self._by_last.get(last, ())
+            for p in self._ending(last)
             if (
                 not lacks_host(p.namespace)
                 if anywhere
                 else p.namespace == named.namespace and len(parts_of(p)) > len(parts_of(named))
             )
         ]
-        found = {self._normal[p] for p in places if may_be_one(named, p)}
+        found = self._all_at(p for p in places if may_be_one(named, p)).keys()
         if not found and anywhere and reads_files(named.namespace):
-            found = {d for d in self._by_name.get(last, ()) if is_files(self.known[d][0])}
+            found = {d: None for d in self._called(last) if is_files(self.known[d][0])}.keys()
         return next(iter(found)) if len(found) == 1 else None
 
     def _alike(self, dataset: DatasetId, *, search: bool) -> tuple[str, ...]:
         """What has the same last part, else what is spelt nearly so."""
-        last = _last(dataset)
-        same = dict.fromkeys(self._normal[p] for p in self._by_last.get(last, ()))
-        same.update(dict.fromkeys(self._by_name.get(last, ())))
+        last = last_part(dataset)
+        same = self._all_at(self._ending(last)) | dict.fromkeys(self._called(last))
         found = tuple(str(d) for d in same if d in self.known)
         return found or (self.suggest(last) if search else ())
 
     def _shortest(self, dataset: DatasetId) -> str:
         """The table's own name where nothing else has it, else ``namespace/name``."""
         name = self.known[dataset][1].name
-        return name if self._by_name.get(name.lower()) == (dataset,) else str(dataset)
+        return name if self._called(name.lower()) == (dataset,) else str(dataset)
 
     def _matches(self, text: str) -> tuple[DatasetId, ...]:
         """Every dataset the text may name, by the first way of reading it that fits any."""
         for name in (text, *_folders(text)):
-            if found := self._by_name.get(name.lower()):
+            if found := self._called(name.lower()):
                 return found
         if "://" in text or "." not in text:
             return ()
@@ -230,62 +213,47 @@ class Identities:
 
     def _qualified(self, parts: tuple[str, ...]) -> tuple[DatasetId, ...]:
         """``schema.table``: ends the dataset's name; files have no schema, so any goes for them."""
-        places = [p for p in self._by_last.get(parts[-1], ()) if not kind_of(p.namespace).files]
-        found = {self._normal[p]: None for p in places if _ends(p, parts)}
+        places = [p for p in self._ending(parts[-1]) if not kind_of(p.namespace).files]
+        found = self._all_at(p for p in places if _ends(p, parts))
         if not any(d in self.known for d in found):
-            found = {d: None for d in self._by_name.get(parts[-1], ()) if is_files(self.known[d][0])}
+            found = {d: None for d in self._called(parts[-1]) if is_files(self.known[d][0])}
         return tuple(d for d in found if d in self.known)
 
+    def _at(self, place: DatasetId) -> DatasetId | None:
+        """The dataset at a place; None: nothing is known of it."""
+        found = self._index.at(place)
+        if found is not None:
+            return found
+        group = self._links.groups.get(place)
+        return self._of(group) if group is not None else None
 
-def _last(place: DatasetId) -> str:
-    return (parts_of(place) or ("",))[-1].lower()
+    def _all_at(self, places: Iterable[DatasetId]) -> dict[DatasetId, None]:
+        return {d: None for p in places if (d := self._at(p)) is not None}
+
+    def _of(self, group: Group) -> DatasetId:
+        """Of names that are joined, that of a contract, else the one that was chosen among them."""
+        claimed = [d for member in group.members if (d := self._index.at(member)) is not None]
+        return min(claimed, default=group.chosen)
+
+    def _called(self, name: str) -> tuple[DatasetId, ...]:
+        """The datasets of contracts that people call so (lower case), by a name that is linked too."""
+        found = dict.fromkeys(self._index.called(name))
+        for place in self._links.by_name.get(name, ()):
+            if (
+                self._index.at(place) is None
+                and (dataset := self._of(self._links.groups[place])) in self.known
+            ):
+                found.setdefault(dataset)
+        return tuple(found)
+
+    def _ending(self, last: str) -> dict[DatasetId, None]:
+        """The places whose last part is this (lower case)."""
+        return dict.fromkeys((*self._index.ending(last), *self._links.by_end.get(last, ())))
 
 
 def _ends(place: DatasetId, parts: tuple[str, ...]) -> bool:
     own = tuple(p.lower() for p in parts_of(place))
     return own[-len(parts) :] == parts
-
-
-def _linked(
-    places: Mapping[DatasetId, DatasetId], also: Mapping[DatasetId, Iterable[DatasetId]]
-) -> dict[DatasetId, DatasetId]:
-    """Every normal name -> its dataset: that of a contract, else the first of those that are linked and
-    are no mere link, so that the order in which links are told does not matter."""
-    parent: dict[DatasetId, DatasetId] = {}
-
-    def root(name: DatasetId) -> DatasetId:
-        while parent.setdefault(name, name) != name:
-            parent[name] = parent[parent[name]]
-            name = parent[name]
-        return name
-
-    links: set[DatasetId] = set()
-    for dataset, others in also.items():
-        for other in others:
-            links.add(normal(other))
-            parent[root(normal(other))] = root(normal(dataset))
-        root(normal(dataset))
-    groups: defaultdict[DatasetId, list[DatasetId]] = defaultdict(list)
-    for name in parent:
-        groups[root(name)].append(name)
-    found = dict(places)
-    for members in groups.values():
-        claimed = sorted(places[m] for m in members if m in places)
-        chosen = claimed[0] if claimed else min(members, key=lambda m: (m in links, m))
-        for member in members:
-            found.setdefault(member, chosen)
-    return found
-
-
-def _names(contract: Contract, table: Table, dataset: DatasetId) -> Iterator[str]:
-    yield from (table.name, stored_name(table), dataset.name, str(dataset), f"{contract.id}/{table.name}")
-    yield f"{contract.id}.{table.name}"
-    if len(contract.tables) == 1:
-        yield contract.id
-    for server in contract.servers:
-        address = address_of(server)
-        if address is not None and (len(contract.tables) == 1 or PLACEHOLDER.search(address)):
-            yield str(dataset_at(PLACEHOLDER.sub(lambda _: stored_name(table), address)))
 
 
 def _folders(text: str) -> Iterator[str]:

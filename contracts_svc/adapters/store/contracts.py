@@ -8,16 +8,24 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from threading import Lock
 from typing import Any
+from weakref import WeakValueDictionary
 
 from sqlalchemy import Connection, Row, and_, or_, select
 from sqlalchemy.sql.elements import ColumnElement
 
 from contracts_svc.adapters.store import tables
 from contracts_svc.adapters.store.database import Database
-from contracts_svc.adapters.store.part import Part, insert, note, rows_with
+from contracts_svc.adapters.store.part import Part, batches, insert, note, rows_with
 from contracts_svc.errors import UserMistake
 from contracts_svc.model import Contract
-from contracts_svc.ports_store import EVERY_CONTRACT, SERVICE, Actor, ContractFilter, ContractRow
+from contracts_svc.ports_store import (
+    EVERY_CONTRACT,
+    SERVICE,
+    Actor,
+    ContractChanges,
+    ContractFilter,
+    ContractRow,
+)
 from contracts_svc.versions import precedence
 
 ReadContract = Callable[[bytes, str], Contract]
@@ -26,7 +34,12 @@ ReadContract = Callable[[bytes, str], Contract]
 KEPT_READ = 2_000
 """How many versions stay read in memory: reading one takes some milliseconds."""
 
+_TEXTS_AT_ONCE = 500
+"""How many texts are in memory at a time that nobody has read yet."""
+
 _CONTRACTS, _VERSIONS, _TAGS = tables.contracts, tables.contract_versions, tables.contract_tags
+_CHANGES = tables.contract_changes
+_VERSION = (_VERSIONS.c.id, _VERSIONS.c.hash, _VERSIONS.c.file)
 _LATEST = and_(_VERSIONS.c.contract_id == _CONTRACTS.c.id, _VERSIONS.c.version == _CONTRACTS.c.latest)
 
 
@@ -37,11 +50,20 @@ class Contracts(Part):
         super().__init__(database)
         self._read = read
         self._kept: OrderedDict[tuple[str, str], Contract] = OrderedDict()
+        # What somebody else holds costs no memory here, and need not be read again.
+        self._held: WeakValueDictionary[tuple[str, str], Contract] = WeakValueDictionary()
         self._lock = Lock()
 
     def put_contract(self, contract: Contract, text: bytes, now: datetime, by: Actor = SERVICE) -> bool:
         """Keep a version. Raises UserMistake when it is there with another text."""
-        added = self.database.write(lambda c: _put(c, contract, text, now, by))
+
+        def work(connection: Connection) -> bool:
+            added = _put(connection, contract, text, now, by)
+            if added:
+                self._count(contract.tenant or "", contract.id)
+            return added
+
+        added = self.database.write(work)
         # Whoever registers a version has just read it; should the transaction be undone, nobody asks for it.
         self._remember((hashlib.sha256(text).hexdigest(), contract.at.file), contract)
         return added
@@ -59,6 +81,21 @@ class Contracts(Part):
     def contract(self, contract_id: str) -> Contract | None:
         """The latest version of a contract, retired or not; None for an unknown id."""
         return next(iter(self._contracts(_LATEST, _CONTRACTS.c.contract == contract_id)), None)
+
+    def contracts_since(self, tenant: str, number: int) -> ContractChanges:
+        """What is other than it was at the change with that number; 0: all contracts. Costs what changed."""
+        conditions = (_LATEST, _CONTRACTS.c.tenant == tenant, _CONTRACTS.c.changed > number)
+        retired = _CONTRACTS.c.retired.is_not(None)
+        query = select(*_VERSION, _CONTRACTS.c.contract, _CONTRACTS.c.changed, retired.label("retired"))
+        query = query.join(_CONTRACTS, _CONTRACTS.c.id == _VERSIONS.c.contract_id).where(*conditions)
+        # In one statement: whatever it does not see has a greater number than all that it sees.
+        rows: list[Row[Any]] = self.database.read(lambda c: list(c.execute(query)))
+        found = self._of([r for r in rows if not r.retired])
+        return ContractChanges(
+            number=max((r.changed for r in rows), default=number),
+            contracts=tuple(sorted(found, key=lambda c: c.id)),
+            gone=tuple(sorted(r.contract for r in rows if r.retired)),
+        )
 
     def contract_text(self, contract_id: str, version: str | None = None) -> bytes | None:
         """The bytes of a version (None: the latest) as they were given; None when there is none."""
@@ -119,35 +156,50 @@ class Contracts(Part):
                 return False
             connection.execute(_CONTRACTS.update().where(_CONTRACTS.c.id == there.id).values(retired=now))
             note(connection, now, by, "retired", "contract", contract_id)
+            self._count(there.tenant, contract_id)
             return True
 
         return self.database.write(work)
 
     def _contracts(self, *conditions: ColumnElement[bool]) -> list[Contract]:
         """The contracts of these versions, in the order they came; only unread ones are fetched whole."""
-        query = select(_VERSIONS.c.id, _VERSIONS.c.hash, _VERSIONS.c.file)
-        query = query.join(_CONTRACTS, _CONTRACTS.c.id == _VERSIONS.c.contract_id).where(*conditions)
+        query = select(*_VERSION).join(_CONTRACTS, _CONTRACTS.c.id == _VERSIONS.c.contract_id)
+        query = query.where(*conditions).order_by(_VERSIONS.c.id)
+        return self._of(self.database.read(lambda c: list(c.execute(query))))
 
-        def work(connection: Connection) -> tuple[list[int], dict[int, Contract], list[Row[Any]]]:
-            rows = connection.execute(query.order_by(_VERSIONS.c.id)).all()
-            kept = ((r.id, self._known((r.hash, r.file))) for r in rows)
-            known = {id_: contract for id_, contract in kept if contract is not None}
-            ids = [r.id for r in rows]
-            unread = [id_ for id_ in ids if id_ not in known]
-            texts = select(_VERSIONS.c.id, _VERSIONS.c.hash, _VERSIONS.c.file, _VERSIONS.c.text)
-            return ids, known, list(rows_with(connection, texts, _VERSIONS.c.id, unread))
+    def _of(self, versions: Sequence[Row[Any]]) -> list[Contract]:
+        """The contracts of these rows of versions, which never change."""
+        kept = ((r.id, self._known((r.hash, r.file))) for r in versions)
+        known = {id_: contract for id_, contract in kept if contract is not None}
+        unread = [r.id for r in versions if r.id not in known]
+        texts = select(*_VERSION, _VERSIONS.c.text)
+        for some in batches(unread, _TEXTS_AT_ONCE):
+            for row in self.database.read(
+                lambda c, some=some: list(rows_with(c, texts, _VERSIONS.c.id, some))  # type: ignore[misc]
+            ):
+                known[row.id] = self._parsed((row.hash, row.file), bytes(row.text))
+        return [known[r.id] for r in versions]
 
-        ids, known, unread = self.database.read(work)
-        for row in unread:
-            known[row.id] = self._parsed((row.hash, row.file), bytes(row.text))
-        return [known[id_] for id_ in ids]
+    def _count(self, tenant: str, contract_id: str) -> None:
+        """A contract was changed: give the change its number. At last, since whoever has the number before
+        it must be done then."""
+        statement = _CONTRACTS.update().where(_CONTRACTS.c.contract == contract_id)
+
+        def work(connection: Connection) -> None:
+            first = insert(connection, _CHANGES).values(tenant=tenant, latest=1)
+            counted = first.on_conflict_do_update(
+                index_elements=["tenant"], set_={"latest": _CHANGES.c.latest + 1}
+            )
+            number = connection.execute(counted.returning(_CHANGES.c.latest)).scalar_one()
+            connection.execute(statement.values(changed=number))
+
+        self.database.at_last((_CHANGES, contract_id), work)
 
     def _known(self, key: tuple[str, str]) -> Contract | None:
         with self._lock:
-            found = self._kept.get(key)
-            if found is not None:
+            if key in self._kept:
                 self._kept.move_to_end(key)
-            return found
+            return self._held.get(key)
 
     def _parsed(self, key: tuple[str, str], text: bytes) -> Contract:
         found = self._read(text, key[1])
@@ -156,38 +208,39 @@ class Contracts(Part):
 
     def _remember(self, key: tuple[str, str], contract: Contract) -> None:
         with self._lock:
-            self._kept[key] = contract
+            self._kept[key] = self._held[key] = contract
             if len(self._kept) > KEPT_READ:
                 self._kept.popitem(last=False)
 
 
 def _put(connection: Connection, contract: Contract, text: bytes, now: datetime, by: Actor) -> bool:
-    # The row of the contract is what two registrations of it wait at.
-    connection.execute(
-        insert(connection, _CONTRACTS).on_conflict_do_nothing(index_elements=["contract"]),
-        {"contract": contract.id, "tenant": contract.tenant or "", "latest": contract.version},
-    )
-    there = _locked(connection, contract.id)
-    assert there is not None
     hash_ = hashlib.sha256(text).hexdigest()
-    known = connection.execute(
-        select(_VERSIONS.c.hash).where(
-            _VERSIONS.c.contract_id == there.id, _VERSIONS.c.version == contract.version
-        )
-    ).scalar()
-    if known == hash_:
-        return False
-    _refuse(contract, there, known)
-    row = {"contract_id": there.id, "file": contract.at.file, "text": text, "hash": hash_, "added": now}
+    # The row of the contract is what two registrations of it wait at.
+    first = insert(connection, _CONTRACTS).on_conflict_do_nothing(index_elements=["contract"])
+    row = {"contract": contract.id, "tenant": contract.tenant or "", "latest": contract.version, "changed": 0}
+    contract_id = connection.execute(first.returning(_CONTRACTS.c.id), row).scalar()
+    latest = contract.version
+    if contract_id is None:
+        there = _locked(connection, contract.id)
+        assert there is not None
+        contract_id, latest = there.id, there.latest
+        known = connection.execute(
+            select(_VERSIONS.c.hash).where(
+                _VERSIONS.c.contract_id == there.id, _VERSIONS.c.version == contract.version
+            )
+        ).scalar()
+        if known == hash_:
+            return False
+        _refuse(contract, there, known)
+    row = {"contract_id": contract_id, "file": contract.at.file, "text": text, "hash": hash_, "added": now}
     statement = _VERSIONS.insert().returning(_VERSIONS.c.id)
     version_id = connection.execute(statement, row | _shown(contract)).scalar_one()
     tags = [{"version_id": version_id, "tag": t} for t in dict.fromkeys(contract.tags)]
     if tags:
         connection.execute(_TAGS.insert(), tags)
-    if precedence(contract.version) >= precedence(there.latest):
-        connection.execute(
-            _CONTRACTS.update().where(_CONTRACTS.c.id == there.id).values(latest=contract.version)
-        )
+    if contract.version != latest and precedence(contract.version) >= precedence(latest):
+        change = _CONTRACTS.update().where(_CONTRACTS.c.id == contract_id)
+        connection.execute(change.values(latest=contract.version))
     detail = {"version": contract.version, "hash": hash_}
     note(connection, now, by, "registered", "contract", contract.id, detail)
     return True

@@ -17,11 +17,12 @@ from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
-from sqlalchemy import URL, Connection, create_engine, event, make_url
+from sqlalchemy import URL, Connection, Dialect, create_engine, event, make_url
 from sqlalchemy.exc import (
     ArgumentError,
     DataError,
     DBAPIError,
+    DisconnectionError,
     IntegrityError,
     InternalError,
     NotSupportedError,
@@ -29,7 +30,7 @@ from sqlalchemy.exc import (
     StatementError,
 )
 from sqlalchemy.exc import TimeoutError as PoolTimeout
-from sqlalchemy.pool import StaticPool
+from sqlalchemy.pool import ConnectionPoolEntry, StaticPool
 
 from contracts_svc.errors import ContractsError, CouldNotCheck, UserMistake
 
@@ -69,24 +70,42 @@ class Database:
         elif self.is_sqlite:
             options = {"connect_args": {"timeout": BUSY_SECONDS}}
         else:
-            options = {"pool_pre_ping": True, "connect_args": {"connect_timeout": 10}}
+            options = {"connect_args": {"connect_timeout": 10}}
         # What statements are run with may be anybody's data, which errors and logs must not tell.
         self.engine = create_engine(self.url, hide_parameters=True, **options)
         self._failed = ("", 0.0)
         self._open: ContextVar[Connection | None] = ContextVar("open transaction", default=None)
+        self._reading: ContextVar[Connection | None] = ContextVar("open reading", default=None)
+        self._at_last: ContextVar[dict[object, Callable[[Connection], object]]] = ContextVar("done at last")
         if self.is_sqlite:
             event.listen(self.engine, "connect", partial(_prepare_sqlite, foreign_keys))
             event.listen(self.engine, "begin", _begin_sqlite)
+        else:
+            event.listen(self.engine, "checkin", _used)
+            event.listen(self.engine, "checkout", partial(_must_be_open, self.engine.dialect))
 
     def read(self, work: Callable[[Connection], T]) -> T:
         """Run ``work`` in a transaction that changes nothing. Raises CouldNotCheck."""
-        connection = self._open.get()
+        connection = self._open.get() or self._reading.get()
         if connection is not None:
             return work(connection)
         try:
             return self._once(work, writes=False)
         except _Lost as error:
             raise self.trouble(error.cause) from error.cause
+
+    def read_at_once(self, work: Callable[[], T]) -> T:
+        """Run ``work``, all of whose readings share a connection: to get one costs more than most readings.
+        It changes nothing, and does not take long. Raises CouldNotCheck."""
+
+        def reading(connection: Connection) -> T:
+            token = self._reading.set(connection)
+            try:
+                return work()
+            finally:
+                self._reading.reset(token)
+
+        return self.read(reading)
 
     def write(self, work: Callable[[Connection], T]) -> T:
         """Run ``work`` in a transaction and commit it. Raises CouldNotCheck.
@@ -105,6 +124,11 @@ class Database:
                     raise self.trouble(error.cause) from error.cause
                 time.sleep(random.uniform(0.5, 1) * _FIRST_PAUSE * 2**attempt)
         raise AssertionError("the last attempt returns or raises")
+
+    def at_last(self, key: object, work: Callable[[Connection], object]) -> None:
+        """Have this done at the end of the open transaction: others wait the less for what it locks. Of what
+        has the same key, the last is done."""
+        self._at_last.get()[key] = work
 
     @property
     def is_missing(self) -> bool:
@@ -145,9 +169,14 @@ class Database:
             connection = connection.execution_options(**{_WRITES: writes})
             with connection.begin():
                 token = self._open.set(connection if writes else None)
+                last = self._at_last.set({})
                 try:
-                    return work(connection)
+                    done = work(connection)
+                    for finish in self._at_last.get().values():
+                        finish(connection)
+                    return done
                 finally:
+                    self._at_last.reset(last)
                     self._open.reset(token)
 
     @contextmanager
@@ -209,6 +238,25 @@ def parse(text: str) -> URL:
 
 
 _FORM = "write sqlite:///path/to/contracts.db or postgresql://user:password@host:5432/database"
+
+
+_TRUSTED = 1.0
+"""Seconds after which a connection that lay idle is not taken for open any more."""
+
+
+def _used(connection: object, record: ConnectionPoolEntry) -> None:
+    record.info["used"] = time.monotonic()
+
+
+def _must_be_open(dialect: Dialect, connection: Any, record: ConnectionPoolEntry, proxy: object) -> None:
+    """The pool gives another connection for one that was closed meanwhile. Those in constant use are not
+    asked each time: should one break, its user is told, and all are opened anew."""
+    if time.monotonic() - record.info.get("used", 0.0) < _TRUSTED:
+        return
+    try:
+        dialect.do_ping(connection)
+    except dialect.loaded_dbapi.Error as error:
+        raise DisconnectionError from error
 
 
 def _prepare_sqlite(foreign_keys: bool, connection: sqlite3.Connection, record: object) -> None:

@@ -32,11 +32,15 @@ class LineageReports(LineageEdges):
         """The state, which nobody else changes until the transaction ends."""
 
         def work(connection: Connection) -> LineageState:
-            first = {"tenant": tenant, "contracts": "", "links": 0}
             # The row is what two senders wait at.
-            statement = insert(connection, t.lineage_states)
-            connection.execute(statement.on_conflict_do_nothing(index_elements=["tenant"]), first)
-            return _state(connection, _states(tenant).with_for_update())
+            query = _states(tenant).with_for_update()
+            row = connection.execute(query).first()
+            if row is None:
+                first = {"tenant": tenant, "contracts": 0, "links": 0}
+                statement = insert(connection, t.lineage_states)
+                connection.execute(statement.on_conflict_do_nothing(index_elements=["tenant"]), first)
+                return _state(connection, query)
+            return LineageState(contracts=row.contracts, links=row.links)
 
         return self.database.write(work)
 
@@ -49,16 +53,6 @@ class LineageReports(LineageEdges):
         change = update(t.lineage_states).where(t.lineage_states.c.tenant == tenant)
         change = change.values(contracts=state.contracts, links=state.links)
         self.database.write(lambda c: c.execute(change))
-
-    def contracts_stamp(self) -> str:
-        """Differs whenever a contract was registered or retired: versions never change, none is deleted."""
-        versions = select(func.count()).select_from(tables.contract_versions).scalar_subquery()
-        retired = select(func.count(tables.contracts.c.retired)).scalar_subquery()
-
-        def work(connection: Connection) -> str:
-            return "/".join(map(str, connection.execute(select(versions, retired)).one()))
-
-        return self.database.read(work)
 
     # --- reports ---
 

@@ -62,6 +62,10 @@ class DatabaseStore(
         """Run ``work``, all of whose changes are kept together, or none is."""
         return self.database.write(lambda _: work())
 
+    def at_once(self, work: Callable[[], T]) -> T:
+        """Run ``work``, which only reads, over one connection."""
+        return self.database.read_at_once(work)
+
     def close(self) -> None:
         """Close every connection."""
         self.database.close()

@@ -7,6 +7,7 @@ are kept as JSON text in ``document``; the columns beside it are what is looked 
 from __future__ import annotations
 
 from sqlalchemy import (
+    BigInteger,
     CheckConstraint,
     Column,
     Float,
@@ -50,10 +51,21 @@ contracts = Table(
     metadata,
     _id(),
     Column("contract", Name, nullable=False, unique=True),
-    Column("tenant", Clean, nullable=False),
+    Column("tenant", Name, nullable=False),
     # The version that is the latest by semantic versioning.
     Column("latest", Name, nullable=False),
     Column("retired", Instant),
+    # The number of its last change among those of its tenant.
+    Column("changed", BigInteger, nullable=False),
+    Index(None, "tenant", "changed"),
+)
+
+contract_changes = Table(
+    "contract_changes",
+    metadata,
+    Column("tenant", Name, primary_key=True),
+    # How many changes there were.
+    Column("latest", BigInteger, nullable=False),
 )
 
 contract_versions = Table(

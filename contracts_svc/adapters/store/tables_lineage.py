@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Column, ForeignKey, Integer, LargeBinary, PrimaryKeyConstraint, Table
+from sqlalchemy import BigInteger, Column, ForeignKey, Integer, LargeBinary, PrimaryKeyConstraint, Table
 
 from contracts_svc.adapters.store.columns import Clean, Id, Instant, Name
 from contracts_svc.adapters.store.tables import metadata
@@ -20,7 +20,7 @@ lineage_states = Table(
     "lineage_states",
     metadata,
     Column("tenant", Name, primary_key=True),
-    Column("contracts", Clean, nullable=False),
+    Column("contracts", BigInteger, nullable=False),
     Column("links", Integer, nullable=False),
 )
 

@@ -11,7 +11,7 @@ def create() -> None:
     op.create_table(
         "lineage_states",
         sa.Column("tenant", TEXT, nullable=False),
-        sa.Column("contracts", TEXT, nullable=False),
+        sa.Column("contracts", sa.BigInteger(), nullable=False),
         sa.Column("links", sa.Integer(), nullable=False),
         sa.PrimaryKeyConstraint("tenant", name=op.f("pk_lineage_states")),
     )

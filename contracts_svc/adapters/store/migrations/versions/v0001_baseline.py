@@ -31,8 +31,16 @@ def upgrade() -> None:
         sa.Column("tenant", TEXT, nullable=False),
         sa.Column("latest", TEXT, nullable=False),
         sa.Column("retired", INSTANT, nullable=True),
+        sa.Column("changed", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_contracts")),
         sa.UniqueConstraint("contract", name=op.f("uq_contracts_contract")),
+    )
+    op.create_index(op.f("ix_contracts_tenant_changed"), "contracts", ["tenant", "changed"], unique=False)
+    op.create_table(
+        "contract_changes",
+        sa.Column("tenant", TEXT, nullable=False),
+        sa.Column("latest", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("tenant", name=op.f("pk_contract_changes")),
     )
     op.create_table(
         "datasets",
