@@ -221,6 +221,7 @@ def service(
         policies=policies(settings),
         patterns=pattern_inclusion,
         login=login(settings),
+        session_lasts=timedelta(hours=settings.session_hours),
     )
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import urlsplit
 
+from contracts_svc import links
 from contracts_svc.errors import Problem, UserMistake
 from contracts_svc.github.config import HubConfig, read_hub_config
 from contracts_svc.github.names import RepositoryName
@@ -118,7 +119,7 @@ def _parts(
     from contracts_svc.flows.hub import HubParts
 
     def link_of(repository: RepositoryName, number: int) -> str:
-        return f"{base}/api/v1/github/pulls/{repository}/{number}" if base else ""
+        return base + links.pull(str(repository), number) if base else ""
 
     return HubParts(
         store=store,

@@ -58,6 +58,9 @@ class Session:
     tenant: str = ""
     created: datetime
     expires: datetime
+    token: str = ""
+    """The id of the token that it stands for, and ends with; empty: the provider's word is what it stands
+    for."""
 
 
 class SessionStore(Protocol):

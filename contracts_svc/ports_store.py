@@ -257,6 +257,10 @@ class IncidentStore(Protocol):
         ...
 
 
+RECENT = 10_000
+"""Runs that are looked through for the latest ones of a tenant."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Point:
     """One figure of a check, as one run found it."""
@@ -286,6 +290,17 @@ class RunStore(Protocol):
         self, contract_id: str, table: str, *, before: datetime | None = None, limit: int = 100
     ) -> tuple[Run, ...]:
         """Runs of a table, the latest first, those that started before ``before``."""
+        ...
+
+    def recent_runs(
+        self, tenant: str, *, before: datetime | None = None, limit: int = 100
+    ) -> tuple[Run, ...]:
+        """Runs of a tenant's contracts, the latest first, those that started before ``before``. Among the
+        latest :data:`RECENT` of all tenants."""
+        ...
+
+    def ever_checked(self, places: Iterable[tuple[str, str]]) -> frozenset[tuple[str, str]]:
+        """Those of these tables (contract id and table name) of which there is a run."""
         ...
 
     def measurements(
@@ -367,6 +382,10 @@ class TokenStore(Protocol):
 
     def token(self, hash: str) -> Token | None:
         """The token whose secret has this hash, whether it is still good or not."""
+        ...
+
+    def token_named(self, token_id: str) -> Token | None:
+        """The token of that id, whether it is still good or not."""
         ...
 
     def tokens(self) -> tuple[Token, ...]:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
-from urllib.parse import quote
 
+from contracts_svc import links as pages
 from contracts_svc.alerts import Audience, Incident, Link, Section, Transition
 from contracts_svc.incidents import natural
 from contracts_svc.lineage.graph import Consumer, ConsumerKind
@@ -31,15 +31,13 @@ def links(story: Story, audience: Audience) -> tuple[Section, ...]:
     first = story.transitions[0].incident
     found: list[Link] = []
     if story.public_url:
-        base = f"{story.public_url.rstrip('/')}/api/v1"
+        base = story.public_url.rstrip("/")
         if audience is Audience.OWNER:
             for incident in [t.incident for t in story.transitions][:MOST_LINKS]:
                 title = incident.evidence.check.title or incident.check
-                found.append(Link(f"Incident: {title}", f"{base}/incidents/{incident.fingerprint}"))
+                found.append(Link(f"Incident: {title}", base + pages.incident(incident.fingerprint)))
         name = story.contract.title if story.contract else first.contract
-        found.append(
-            Link(f"Contract {name}", f"{base}/contracts/{quote(first.contract, safe=':', errors='replace')}")
-        )
+        found.append(Link(f"Contract {name}", base + pages.contract(first.contract)))
     if audience is Audience.STAKEHOLDER and story.owner.url.startswith(("https://", "http://")):
         found.append(Link(f"Ask {story.owner.team}", story.owner.url))
     return (Section("Links", links=tuple(found)),) if found else ()

@@ -140,6 +140,15 @@ def person_of(session: Session | None, now: datetime) -> Caller:
     return _caller(session.name, session.tenant, session.scopes, session.expires)
 
 
+def _of_session(service: Service, hash_: str) -> Caller:
+    session, now = service.store.session(hash_), service.clock.now()
+    caller = person_of(session, now)
+    if session is not None and session.token:
+        # What it stands for may be revoked.
+        caller_of(service.store.token_named(session.token), now)
+    return caller
+
+
 def _caller(name: str, tenant: str, scopes: Iterable[str], expires: datetime) -> Caller:
     found = scopes_of(scopes)
     return Caller(
@@ -166,11 +175,12 @@ def authenticated(
     """The caller of a request. Raises Refused (401)."""
     service: Service = request.app.state.service
     if credentials is None:
-        secret = secret_of(request, service.login)
-        if service.login is not None and secret:
-            must_be_ours(request, service.login)
+        secret = secret_of(request, service.site)
+        # What is at another port of this machine may have set such a cookie too.
+        if secret and (service.login is not None or not service.everyone_may):
+            must_be_ours(request, service.site)
             hash_ = hash_of(secret)
-            caller = person_of(service.store.session(hash_), service.clock.now())
+            caller = _of_session(service, hash_)
         elif service.everyone_may:
             _must_be_local(request)
             return EVERYONE

@@ -11,6 +11,7 @@ from prometheus_client import CollectorRegistry
 from contracts_svc.api import (
     audit,
     contracts,
+    dead_letters,
     gate,
     github,
     health,
@@ -37,6 +38,8 @@ from contracts_svc.api.problems import PREFIX
 from contracts_svc.api.queries import known_only
 from contracts_svc.api.service import Service
 from contracts_svc.tracing import untraced
+from contracts_svc.web import mount
+from contracts_svc.web.problems import ProblemPages
 
 _DESCRIPTION = (
     "Data contracts: register them, ask whom a change breaks, send lineage, start checks, see incidents. "
@@ -68,6 +71,7 @@ def create_app(
     if service.github is not None:
         watch_work(registry, service.github.store)
     problems.install(app)
+    mount.prepare(app)
     # The contracts' own router is the last of those under /contracts: an id may hold slashes.
     routers = [
         registering.router,
@@ -77,6 +81,7 @@ def create_app(
         contracts.router,
         incidents.router,
         silences.router,
+        dead_letters.router,
         slack.router,
         gate.router,
         publish.router,
@@ -87,6 +92,7 @@ def create_app(
         github.webhook,
         health.router,
         health.metrics_endpoint(registry),
+        *mount.ROUTERS,
     ]
     for router in routers:
         app.include_router(router)
@@ -96,6 +102,7 @@ def create_app(
     app.add_middleware(Methods, known=[(r.path_regex, frozenset(r.methods or ())) for r in routes])
     # The last one is the outermost: what is refused is counted and logged too.
     app.add_middleware(Limits, budget=budget or Budget(per_second=50, burst=200))
+    app.add_middleware(ProblemPages)
     app.add_middleware(Watched, metrics=Metrics(registry))
     app.add_middleware(Logged)
     return app

@@ -26,7 +26,7 @@ def describe(app: FastAPI) -> None:
             add_examples(document)
             login = app.state.service.login
             if login is not None:
-                _add_sessions(document, cookie_name(login, SESSION))
+                _add_sessions(document, cookie_name(login.public_url, SESSION))
             app.openapi_schema = document
         return app.openapi_schema
 

@@ -80,9 +80,9 @@ async def receive(request: Request, body: Annotated[bytes, Depends(_signed)]) ->
 
 # --- what is known of pull requests ---------------------------------------------------------------
 
-_Owner = Annotated[str, Path(max_length=101, examples=["octo"])]
-_Name = Annotated[str, Path(max_length=100, examples=["shop"])]
-_Number = Annotated[int, Path(ge=1, le=2**31, examples=[7])]
+Owner = Annotated[str, Path(max_length=101, examples=["octo"])]
+Name = Annotated[str, Path(max_length=100, examples=["shop"])]
+Number = Annotated[int, Path(ge=1, le=2**31, examples=[7])]
 
 
 class HeadShown(BaseModel):
@@ -146,7 +146,7 @@ class OverrideGiven(BaseModel):
 
 
 @router.get("/pulls/{owner}/{name}/{number}")
-def show_pull(service: ServiceOf, caller: Reader, owner: _Owner, name: _Name, number: _Number) -> PullShown:
+def show_pull(service: ServiceOf, caller: Reader, owner: Owner, name: Name, number: Number) -> PullShown:
     """The checks of a pull request, the last one first, with the whole report, and what was agreed."""
     desk, repository = _desk(service), _repository(service, caller, owner, name)
     heads = desk.store.heads(repository, number)
@@ -179,14 +179,14 @@ def show_pull(service: ServiceOf, caller: Reader, owner: _Owner, name: _Name, nu
 
 
 @router.post("/pulls/{owner}/{name}/{number}/check", status_code=202)
-def check_again(service: ServiceOf, caller: Admin, owner: _Owner, name: _Name, number: _Number) -> None:
+def check_again(service: ServiceOf, caller: Admin, owner: Owner, name: Name, number: Number) -> None:
     """Check a pull request again."""
     _ask(service, _repository(service, caller, owner, name), number)
 
 
 @router.post("/pulls/{owner}/{name}/{number}/override", status_code=202, responses=responses(409))
 def override(
-    service: ServiceOf, caller: Admin, owner: _Owner, name: _Name, number: _Number, given: OverrideGiven
+    service: ServiceOf, caller: Admin, owner: Owner, name: Name, number: Number, given: OverrideGiven
 ) -> None:
     """Let through what a pull request breaks, without the agreement of those whom it breaks.
 

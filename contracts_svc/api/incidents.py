@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Header, Request, Response
@@ -114,22 +114,15 @@ def list_incidents(
 ) -> Page[IncidentShown]:
     """Incidents that are not over (or were not at a moment), the one that is open longest first."""
     begin = after(cursor)
-    found = [
-        i
-        for i in service.store.incidents(resolved_since)
+    mine = [
+        (i, row)
+        for i, row in visible_incidents(service, caller, resolved_since)
         if contract in (None, i.contract)
         and table in (None, i.table)
         and severity in (None, i.severity)
         and state in (None, i.state)
+        and squad in (None, row.squad)
         and _key(i) > begin
-    ]
-    rows = service.store.contract_rows({i.contract for i in found})
-    mine = [
-        (i, rows[i.contract])
-        for i in sorted(found, key=_key)
-        if i.contract in rows
-        and rows[i.contract].tenant == caller.tenant
-        and squad in (None, rows[i.contract].squad)
     ]
     more = len(mine) > limit
     told = service.store.told(i.fingerprint for i, _ in mine[:limit])
@@ -142,7 +135,7 @@ def list_incidents(
 @router.get("/{incident_id}", responses=responses(404))
 def get_incident(service: ServiceOf, caller: Reader, incident_id: str, response: Response) -> IncidentWhole:
     """One incident, with its evidence and its history."""
-    incident, row = _visible(service, caller, incident_id)
+    incident, row = visible_incident(service, caller, incident_id)
     shown = _whole(service, incident, row)
     response.headers["ETag"] = shown.etag
     return shown
@@ -163,7 +156,7 @@ def acknowledge_incident(
 
     Repeats and escalation end, and where it was told it shows who is on it.
     """
-    incident, row = _visible(service, caller, incident_id)
+    incident, row = visible_incident(service, caller, incident_id)
     if not is_concerned(service, lineage, caller, row, table=incident.table, columns=incident.columns):
         raise Refused(403, f"this incident concerns no squad that {caller.name} acts for")
 
@@ -190,7 +183,7 @@ def resolve_incident(
 
     Who was told of it hears that it is over.
     """
-    incident, row = _visible(service, caller, incident_id)
+    incident, row = visible_incident(service, caller, incident_id)
     must_own(caller, row.squad, f"contract {row.id}", row.domain)
 
     def allowed(there: Incident) -> None:
@@ -200,12 +193,23 @@ def resolve_incident(
     return _now(service, caller, incident_id)
 
 
+def visible_incidents(
+    service: Service, caller: Caller, resolved_since: datetime | None = None
+) -> list[tuple[Incident, ContractRow]]:
+    """The tenant's incidents that are not over (or were not at a moment), longest open first."""
+    found = service.store.incidents(resolved_since)
+    rows = service.store.contract_rows({i.contract for i in found})
+    mine = [(i, rows[i.contract]) for i in found if i.contract in rows]
+    return sorted(((i, row) for i, row in mine if row.tenant == caller.tenant), key=lambda m: _key(m[0]))
+
+
 def _now(service: Service, caller: Caller, incident_id: str) -> IncidentWhole:
-    incident, row = _visible(service, caller, incident_id)
+    incident, row = visible_incident(service, caller, incident_id)
     return _whole(service, incident, row)
 
 
-def _visible(service: Service, caller: Caller, incident_id: str) -> tuple[Incident, ContractRow]:
+def visible_incident(service: Service, caller: Caller, incident_id: str) -> tuple[Incident, ContractRow]:
+    """An incident, and its contract. Raises Refused (404)."""
     incident = service.store.incident(incident_id)
     row = service.store.contract_rows([incident.contract]).get(incident.contract) if incident else None
     if incident is None or row is None or row.tenant != caller.tenant:

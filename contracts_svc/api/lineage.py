@@ -248,7 +248,7 @@ def upstream(
     limit: Limit = 100,
 ) -> Steps:
     """The edges that a dataset or a column is made along, directly and further up."""
-    ref = _ref(lineage, caller.tenant, dataset, column)
+    ref = ref_of(lineage, caller.tenant, dataset, column)
     return _steps(lineage.upstream(ref, caller.tenant), cursor, limit)
 
 
@@ -262,7 +262,7 @@ def downstream(
     limit: Limit = 100,
 ) -> Steps:
     """The edges that lead from a dataset or a column to whoever reads it, directly and further down."""
-    ref = _ref(lineage, caller.tenant, dataset, column)
+    ref = ref_of(lineage, caller.tenant, dataset, column)
     return _steps(lineage.downstream(ref, caller.tenant), cursor, limit)
 
 
@@ -276,7 +276,7 @@ def impact(
     limit: Limit = 100,
 ) -> Consumers:
     """Who reads a dataset or a column: consumers by name, each with a shortest path that proves it."""
-    ref = _ref(lineage, caller.tenant, dataset, column)
+    ref = ref_of(lineage, caller.tenant, dataset, column)
     found, complete = lineage.readers_of(ref, caller.tenant)
     items = [
         Affected(
@@ -317,7 +317,8 @@ def part(
     return part_json(found, names, texts, waivers)
 
 
-def _ref(lineage: StoredLineage, tenant: str, text: str, column: str | None) -> ColumnRef:
+def ref_of(lineage: StoredLineage, tenant: str, text: str, column: str | None) -> ColumnRef:
+    """What a caller means by a dataset and a column. Raises Refused (404), with what may have been meant."""
     found, close = lineage.find(text, tenant)
     if found is None:
         hint = f"; did you mean {' or '.join(close)}?" if close else ""

@@ -1,23 +1,31 @@
-"""``/login``, ``/auth/callback``, ``/logout`` and ``/api/v1/me``: people, by an OpenID provider."""
+"""``/login``, ``/auth/callback``, ``/logout``, ``/api/v1/me``: people, by an OpenID provider, or a token."""
 
 from __future__ import annotations
 
 import base64
 import binascii
 import json
-import secrets
 from typing import Annotated
+from urllib.parse import urlencode
 
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import RedirectResponse
 from pydantic import BaseModel, Field
 
 from contracts_svc.api.access import Anybody, hash_of
+from contracts_svc.api.browsers import is_browser
 from contracts_svc.api.deps import ServiceOf
 from contracts_svc.api.fields import Moment
 from contracts_svc.api.problems import PREFIX, RESPONSES, Refused, responses
 from contracts_svc.api.service import Service
-from contracts_svc.api.sessions import SESSION, cookie_name, must_be_ours, secret_of, set_cookie
+from contracts_svc.api.sessions import (
+    SESSION,
+    Cookies,
+    cookie_name,
+    must_be_ours,
+    new_session_secret,
+    secret_of,
+)
 from contracts_svc.flows.login import Login, person_of
 from contracts_svc.ports_people import Attempt, Session
 from contracts_svc.ports_store import Actor
@@ -25,6 +33,8 @@ from contracts_svc.ports_store import Actor
 router = APIRouter(tags=["people"], responses=RESPONSES)
 
 CALLBACK = "/auth/callback"
+BY_TOKEN = "/login/token"
+"""The page that takes a token, where there is no provider."""
 _ATTEMPT = "contracts_login"
 _ATTEMPT_SECONDS = 600
 """How long somebody may take at the provider."""
@@ -62,14 +72,17 @@ def me(caller: Anybody) -> Me:
 )
 def log_in(
     service: ServiceOf,
+    request: Request,
     next: Annotated[str, Query(max_length=2_000, description="Where to go then: a path of ours")] = "/",
 ) -> Response:
     """Send a browser to the identity provider."""
-    login = _login(service)
-    _must_be_a_path(next)
-    attempt = login.provider.begin()
+    must_be_a_path(next)
+    if service.login is None and is_browser(request):
+        return RedirectResponse(f"{BY_TOKEN}?{urlencode({'next': next})}", 303)
+    attempt = _login(service).provider.begin()
     answer = RedirectResponse(attempt.url, 303)
-    set_cookie(answer, login, _ATTEMPT, _kept(attempt, next), _ATTEMPT_SECONDS)
+    cookies = Cookies(site=service.site, request=request, response=answer)
+    cookies.set(_ATTEMPT, _kept(attempt, next), _ATTEMPT_SECONDS)
     return answer
 
 
@@ -82,12 +95,11 @@ def log_in(
 def called_back(service: ServiceOf, request: Request) -> Response:
     """Take a browser back from the identity provider, and let the person in."""
     login = _login(service)
-    kept = request.cookies.get(cookie_name(login, _ATTEMPT), "")
+    kept = request.cookies.get(cookie_name(service.site, _ATTEMPT), "")
     attempt, next = _attempt(kept)
     now = service.clock.now()
     claims = login.provider.finish(dict(request.query_params), attempt, now)
     person = person_of(claims, login.grants, login.issuer)
-    secret = secrets.token_urlsafe(32)
     session = Session(
         name=person.name,
         subject=person.subject,
@@ -96,25 +108,38 @@ def called_back(service: ServiceOf, request: Request) -> Response:
         created=now,
         expires=now + login.lasts,
     )
-    service.store.put_session(session, hash_of(secret), _actor(request, person.name))
     answer = RedirectResponse(next, 303)
-    set_cookie(answer, login, SESSION, secret, int(login.lasts.total_seconds()))
-    set_cookie(answer, login, _ATTEMPT, "", 0)
+    begin_session(service, request, answer, session)
+    Cookies(site=service.site, request=request, response=answer).set(_ATTEMPT, "", 0)
     return answer
 
 
-@router.post("/logout", status_code=204, responses=responses(404))
-def log_out(service: ServiceOf, request: Request, response: Response) -> None:
+def begin_session(service: Service, request: Request, response: Response, session: Session) -> None:
+    """Keep a session, and give the browser the cookie that it is used by."""
+    secret = new_session_secret()
+    service.store.put_session(session, hash_of(secret), _actor(request, session.name))
+    seconds = int((session.expires - session.created).total_seconds())
+    Cookies(site=service.site, request=request, response=response).set(SESSION, secret, seconds)
+
+
+@router.post(
+    "/logout",
+    status_code=204,
+    response_class=Response,
+    responses={303: {"description": "To a page that says so, for browsers"}},
+)
+def log_out(service: ServiceOf, request: Request) -> Response:
     """End the session that the request comes with. Where there is none, that is no mistake."""
-    login = _login(service)
-    secret = secret_of(request, login)
+    secret = secret_of(request, service.site)
     if secret:
-        must_be_ours(request, login)
+        must_be_ours(request, service.site)
         found = service.store.session(hash_of(secret))
         if found is not None:
             now = service.clock.now()
             service.store.end_session(hash_of(secret), now, _actor(request, found.name))
-    set_cookie(response, login, SESSION, "", 0)
+    answer = RedirectResponse("/logout", 303) if is_browser(request) else Response(status_code=204)
+    Cookies(site=service.site, request=request, response=answer).set(SESSION, "", 0)
+    return answer
 
 
 def _login(service: Service) -> Login:
@@ -127,7 +152,7 @@ def _actor(request: Request, name: str) -> Actor:
     return Actor(who=name, where=f"api {request.client.host if request.client else 'unknown'}")
 
 
-def _must_be_a_path(next: str) -> None:
+def must_be_a_path(next: str) -> None:
     """Raises Refused (422) for what a browser may take for another site (CWE-601).
 
     Browsers take a backslash for a slash, and leave out tabs and ends of lines.
@@ -150,5 +175,5 @@ def _attempt(kept: str) -> tuple[Attempt, str]:
         state = nonce = verifier = next = ""
     if not (state and nonce and verifier):
         raise Refused(400, "no login was begun in this browser, or too long ago: begin again at /login")
-    _must_be_a_path(next)
+    must_be_a_path(next)
     return Attempt(url="", state=state, nonce=nonce, verifier=verifier), next

@@ -97,6 +97,15 @@ def list_runs(
     return Page(items=[_shown(service, run) for run in latest])
 
 
+@router.get("/runs")
+def list_latest_runs(
+    service: ServiceOf, caller: Reader, before: Moment | None = None, limit: Limit = 100
+) -> Page[RunShown]:
+    """Runs of all contracts, the latest first. ``before`` the start of the last one goes on."""
+    found = service.store.recent_runs(caller.tenant, before=before, limit=limit)
+    return Page(items=[_shown(service, run) for run in found])
+
+
 @router.get("/runs/{run_id}", responses=responses(404))
 def get_run(service: ServiceOf, caller: Reader, run_id: str) -> dict[str, Any]:
     """A run with all its results, as ``contracts check --format json`` writes it."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Protocol
 
 from contracts_svc.api.hub import HubDesk
@@ -72,9 +72,16 @@ class Service:
     """The route file of alerts as it is now."""
     public_url: str = ""
     """Where people reach this service, for links."""
+    session_lasts: timedelta = timedelta(hours=8)
+    """How long a browser may stand for the token that was given to it."""
     warnings: Callable[[], tuple[str, ...]] = tuple
     """What those who run it should put right, though it goes on."""
     slack: Buttons | None = None
     """What buttons in Slack are for; None: Slack is not set up."""
     github: HubDesk | None = None
     """Where webhooks of a GitHub App come in; None: there is none."""
+
+    @property
+    def site(self) -> str:
+        """What a browser's address bar says of this service, without a path; empty: not known."""
+        return self.login.public_url if self.login is not None else self.public_url.rstrip("/")

@@ -1,49 +1,66 @@
-"""Sessions of people: their cookies, and that only our own pages use them."""
+"""Sessions in browsers: their cookies, and that only our own pages use them.
+
+``site`` is what a browser's address bar says of this service, as far as that is set; empty: not known.
+"""
 
 from __future__ import annotations
 
+import secrets
+from dataclasses import dataclass
 from urllib.parse import SplitResult, urlsplit
 
 from fastapi import Request, Response
 
 from contracts_svc.api.problems import Refused
-from contracts_svc.flows.login import Login
 
 SESSION = "contracts_session"
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
-def cookie_name(login: Login, name: str) -> str:
+def cookie_name(site: str, name: str) -> str:
     """With the prefix by which browsers see to it that no other host and no page without TLS set it."""
-    return f"__Host-{name}" if is_secure(login) else name
+    return f"__Host-{name}" if _is_secure(site) else name
 
 
-def is_secure(login: Login) -> bool:
+def _is_secure(site: str) -> bool:
     """Whether the service is reached over TLS."""
-    return login.public_url.startswith("https://")
+    return site.startswith("https://")
 
 
-def set_cookie(response: Response, login: Login, name: str, value: str, seconds: int) -> None:
-    """Set a cookie that no script and no other site can use; ``seconds`` 0 takes it away."""
-    response.set_cookie(
-        cookie_name(login, name),
-        value,
-        max_age=seconds,
-        path="/",
-        secure=is_secure(login),
-        httponly=True,
-        # Not strict: who follows a link from a chat is logged in; and requests that change something are
-        # held against where they come from besides.
-        samesite="lax",
-    )
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cookies:
+    """Sets cookies that no script and no other site can use."""
+
+    site: str
+    request: Request
+    response: Response
+
+    def set(self, name: str, value: str, seconds: int) -> None:
+        """Set a cookie; ``seconds`` 0 takes it away."""
+        self.response.set_cookie(
+            cookie_name(self.site, name),
+            value,
+            max_age=seconds,
+            path="/",
+            secure=_is_secure(self.site) or self.request.url.scheme == "https",
+            httponly=True,
+            # Not strict: who follows a link from a chat is logged in; and requests that change something
+            # are held against where they come from besides.
+            samesite="lax",
+        )
 
 
-def secret_of(request: Request, login: Login | None) -> str:
+def new_session_secret() -> str:
+    """A secret for a new session, for its cookie."""
+    return secrets.token_urlsafe(32)
+
+
+def secret_of(request: Request, site: str) -> str:
     """The secret of the session that a request comes with; empty: it comes with none."""
-    return request.cookies.get(cookie_name(login, SESSION), "") if login is not None else ""
+    return request.cookies.get(cookie_name(site, SESSION), "")
 
 
-def must_be_ours(request: Request, login: Login) -> None:
+def must_be_ours(request: Request, site: str) -> None:
     """Raises Refused (403) for a request that changes something and comes from another site's page.
 
     A browser sends the cookies of a session along whichever page asks for it. It also says which page does:
@@ -51,14 +68,21 @@ def must_be_ours(request: Request, login: Login) -> None:
     """
     if request.method in _SAFE:
         return
-    site, origin = (request.headers.get(name) for name in ("sec-fetch-site", "origin"))
-    if site is None and origin is None:
+    from_, origin = (request.headers.get(name) for name in ("sec-fetch-site", "origin"))
+    if from_ is None and origin is None:
         raise Refused(403, "a session is for browsers, which say where a request comes from: use a token")
-    ours = urlsplit(login.public_url)
-    theirs = urlsplit(origin) if origin is not None else ours
-    same = (theirs.scheme, theirs.hostname, _port(theirs)) == (ours.scheme, ours.hostname, _port(ours))
-    if not same or site not in (None, "same-origin"):
-        raise Refused(403, "this request comes from a page of another site")
+    if from_ not in (None, "same-origin") or not (origin is None or _is_origin(request, site, origin)):
+        hint = f"; this service is at {site}" if site else ""
+        raise Refused(403, f"this request comes from a page of another site{hint}")
+
+
+def _is_origin(request: Request, site: str, origin: str) -> bool:
+    theirs = urlsplit(origin)
+    if not site:
+        # What the browser asked for: a page of somebody else cannot choose that and have our cookies too.
+        return bool(theirs.netloc) and theirs.netloc == request.headers.get("host")
+    ours = urlsplit(site)
+    return (theirs.scheme, theirs.hostname, _port(theirs)) == (ours.scheme, ours.hostname, _port(ours))
 
 
 def _port(url: SplitResult) -> int | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from contracts_svc.alerts import Notification
@@ -63,7 +63,7 @@ class Digesting:
         incidents = [i for i in self.store.incidents(period.since) if i.opened <= period.due]
         for tenant, contracts in sorted(self._contracts().items()):
             notes = self._notes(contracts, period)
-            yield from digests(
+            found = digests(
                 [i for i in incidents if i.contract in contracts],
                 contracts=contracts,
                 since=period.since,
@@ -72,6 +72,8 @@ class Digesting:
                 read=self._readers(contracts, notes, tenant),
                 default_receiver=DEFAULT_RECEIVER,
             )
+            named = {"tenant": tenant} if tenant else {}
+            yield from (replace(message, labels={**message.labels, **named}) for message in found)
 
     def _contracts(self) -> Mapping[str, Mapping[str, Contract]]:
         found: defaultdict[str, dict[str, Contract]] = defaultdict(dict)

@@ -7,8 +7,13 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
+from contracts_svc.alerts import Audience, Notification
+from contracts_svc.findings import Severity
+from contracts_svc.ports_outbox import MessageState
 from contracts_svc.ports_store import SERVICE, Subscription
+from contracts_svc.routes.groups import Message
 from contracts_svc.verdict import Waiver
+from contracts_svc.web.pages import STYLE_NAME
 from tests.acceptance.test_api import AMOUNT, NOW, World, orders
 from tests.acceptance.test_api_service import put_incident, put_run, reads_amount, s3_message
 
@@ -50,6 +55,7 @@ def settled_in(world: World) -> dict[tuple[str, str], Asked]:
     world.put(orders("1.0.0", tenant=TENANT, extra=AMOUNT))
     reads_amount(world, "menu", TENANT)
     incident, run = put_incident(world).fingerprint, put_run(world)
+    seen = put_incident(world, 1).fingerprint
     subscription = Subscription(
         consumer="revenue forecast", contract="orders", team="menu", columns=("orders.amount",)
     )
@@ -59,7 +65,7 @@ def settled_in(world: World) -> dict[tuple[str, str], Asked]:
     world.store.put_waiver(waiver, NOW, SERVICE)
     admin = world.token("admin", tenant=TENANT)
     assert world.send("POST", "/api/v1/data-products", admin, PRODUCT).status_code == 201
-    job, silence = _waiting_job(world), _silence(world)
+    job, silence, letters = _waiting_job(world), _silence(world), _dead_letters(world, incident)
     given = {"contract": "orders", "fingerprint": "f" * 16, "reason": "x", "expires": later}
     contract, people = "/contracts/orders", "/contracts/orders/subscriptions/revenue forecast"
     found = {
@@ -86,6 +92,7 @@ def settled_in(world: World) -> dict[tuple[str, str], Asked]:
         ("GET", "/contracts/{contract_id:path}/measurements"): Asked(
             f"{contract}/measurements?table=orders&check=amount-nulls"
         ),
+        ("GET", "/runs"): Asked("/runs?limit=5"),
         ("GET", "/runs/{run_id}"): Asked(f"/runs/{run}"),
         ("GET", "/jobs"): Asked("/jobs"),
         ("DELETE", "/jobs/{job_id}"): Asked(f"/jobs/{job}", changes=True),
@@ -106,6 +113,8 @@ def settled_in(world: World) -> dict[tuple[str, str], Asked]:
         ("POST", "/silences"): Asked("/silences", SILENCE | {"reason": "another"}),
         ("GET", "/silences/{silence_id}"): Asked(f"/silences/{silence}"),
         ("DELETE", "/silences/{silence_id}"): Asked(f"/silences/{silence}", changes=True),
+        ("GET", "/dead-letters"): Asked("/dead-letters"),
+        ("POST", "/dead-letters/{key}/resend"): Asked(f"/dead-letters/{letters[0]}/resend", changes=True),
         # No GitHub App and no Slack are set up here: that they are asked for by nobody else is what is tried.
         ("GET", "/github/pulls/{owner}/{name}/{number}"): Asked("/github/pulls/octo/shop/7"),
         ("POST", "/github/pulls/{owner}/{name}/{number}/check"): Asked("/github/pulls/octo/shop/7/check"),
@@ -133,6 +142,7 @@ def settled_in(world: World) -> dict[tuple[str, str], Asked]:
         else Asked(f"/api/v1{a.path}", a.body, a.headers, a.changes)
         for (m, p), a in found.items()
     }
+    prefixed |= _pages(seen, run, _silence(world, "another page"), letters[1])
     # What ends something comes last.
     return dict(sorted(prefixed.items(), key=lambda item: (item[1].changes, item[0][1].endswith("/retire"))))
 
@@ -146,7 +156,67 @@ def _waiting_job(world: World) -> str:
     return str(job["id"])
 
 
-def _silence(world: World) -> str:
+def _silence(world: World, reason: str = SILENCE["reason"]) -> str:
     """The id of a silence of the squad checkout."""
     admin = world.token("admin", tenant=TENANT)
-    return str(world.send("POST", "/api/v1/silences", admin, SILENCE).json()["id"])
+    given = SILENCE | {"reason": f"planted {reason}"}
+    return str(world.send("POST", "/api/v1/silences", admin, given).json()["id"])
+
+
+def _dead_letters(world: World, incident: str) -> list[str]:
+    """The keys of two messages that could not be sent."""
+    keys = [c * 64 for c in "ab"]
+    for key in keys:
+        told = Notification(
+            key=key,
+            audience=Audience.OWNER,
+            team="checkout",
+            receiver="slack",
+            channel="#planted",
+            title="planted title",
+            severity=Severity.ERROR,
+            sections=(),
+            labels={"tenant": TENANT},
+            incidents=(incident,),
+        )
+        world.store.put_message(
+            Message(key=key, group="", receiver="contract", notification=told, created=NOW)
+        )
+        world.store.settle(key, MessageState.DEAD, NOW, attempts=1, reason="planted reason")
+    return keys
+
+
+FORM = {"content_type": "application/x-www-form-urlencoded"}
+
+
+def _pages(incident: str, run: str, silence: str, letter: str) -> dict[tuple[str, str], Asked]:
+    """The pages, as a browser asks for them."""
+
+    def form(path: str, body: bytes = b"", changes: bool = False) -> Asked:
+        return Asked(path, body, FORM, changes)
+
+    return {
+        ("GET", "/login/token"): Asked("/login/token?next=/contracts"),
+        ("POST", "/login/token"): Asked("/login/token", b"token=", FORM | {"origin": "http://127.0.0.1"}),
+        ("GET", "/logout"): Asked("/logout"),
+        ("GET", "/web/{name}"): Asked(f"/web/{STYLE_NAME}"),
+        ("GET", "/"): Asked("/"),
+        ("GET", "/contracts"): Asked("/contracts?search=orders&squad=checkout"),
+        ("GET", "/contracts/{contract_id:path}"): Asked("/contracts/orders?table=orders"),
+        ("POST", "/contracts/{contract_id:path}/check"): form("/contracts/orders/check", b"table=orders"),
+        ("GET", "/changelog"): Asked("/changelog?contract=orders&old=1.0.0"),
+        ("GET", "/runs/{run_id}"): Asked(f"/runs/{run}"),
+        ("GET", "/incidents"): Asked("/incidents?squad=checkout"),
+        ("GET", "/incidents/{incident_id}"): Asked(f"/incidents/{incident}"),
+        ("POST", "/incidents/{incident_id}/acknowledge"): form(f"/incidents/{incident}/acknowledge"),
+        ("POST", "/incidents/{incident_id}/resolve"): form(
+            f"/incidents/{incident}/resolve", b"reason=x", True
+        ),
+        ("GET", "/silences"): Asked("/silences?squad=checkout"),
+        ("POST", "/silences"): form("/silences", b"squad=checkout&reason=another+one&lasts=4h"),
+        ("POST", "/silences/{silence_id}/end"): form(f"/silences/{silence}/end", changes=True),
+        ("GET", "/dead-letters"): Asked("/dead-letters"),
+        ("POST", "/dead-letters/{key}/resend"): form(f"/dead-letters/{letter}/resend", changes=True),
+        ("GET", "/lineage"): Asked("/lineage?dataset=orders&column=amount"),
+        ("GET", "/pulls/{owner}/{name}/{number}"): Asked("/pulls/octo/shop/7"),
+    }

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import html
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from fastapi.routing import APIRoute
 
 from contracts_svc.api.access import ROLES, Permission, _Needs, authenticated
 from contracts_svc.api.rules import RULES, Rule, Whose
+from contracts_svc.web.mount import ROUTERS
 from tests.acceptance.api_requests import TENANT, Asked, settled_in
 from tests.acceptance.test_api import World, flat, orders, routes_of
 from tests.fixtures_store import memory_store
@@ -17,7 +20,10 @@ from tests.fixtures_store import memory_store
 @pytest.fixture
 def world() -> Iterator[World]:
     store = memory_store()
-    yield World(store)
+    found = World(store)
+    # What a form leads to is a page of its own, with a rule of its own.
+    found.client.follow_redirects = False
+    yield found
     store.close()
 
 
@@ -48,6 +54,10 @@ CALLERS: dict[str, tuple[str, ...]] = {
     "admin": ("admin",),
 }
 """Scopes of who calls. The contract is of the squad checkout and the domain shop; menu reads it."""
+PAGES = {
+    (m, r.path) for router in ROUTERS for r in router.routes if isinstance(r, APIRoute) for m in r.methods
+}
+"""For people, and in no description of the API."""
 NOBODY = (Whose.PUBLIC, Whose.SIGNED)
 """Where nobody says who they are by a token."""
 MAY: dict[Whose, set[str]] = {
@@ -96,8 +106,8 @@ def test_what_is_asked_for_is_there_for_who_may(world: World) -> None:
     admin = world.token("admin", tenant=TENANT)
     for key, request in settled_in(world).items():
         answer = sent(world, key[0], request, admin)
-        known = ("/login", "/auth/callback", "/logout", "/github", "/slack", "/api/v1/github")
-        assert answer.is_success or key[1].startswith(known), (key, answer.text)
+        known = ("/login", "/auth/callback", "/logout", "/github", "/slack", "/api/v1/github", "/pulls")
+        assert answer.status_code < 400 or key[1].startswith(known), (key, answer.text)
 
 
 def test_an_editor_of_a_domain_cannot_take_a_contract_into_it(world: World) -> None:
@@ -121,8 +131,8 @@ def test_no_endpoint_tells_or_changes_anything_of_another_tenant(world: World) -
     asked = settled_in(world)
     document = world.get("/api/v1/openapi.json").json()
     described = {(m.upper(), p) for p, methods in document["paths"].items() for m in methods}
-    hidden = {("POST", "/slack/interactivity")}
-    assert {(m, p.replace(":path}", "}")) for m, p in asked} - hidden == described
+    hidden = {("POST", "/slack/interactivity"), *PAGES}
+    assert {(m, p.replace(":path}", "}")) for m, p in asked.keys() - hidden} == described
     scopes = ("admin", "squad:checkout", "squad:menu", "domain:shop")
     token, own_name = world.token(*scopes, tenant="evil"), f"a token of {scopes}"
     admin = world.token("admin", tenant=TENANT)
@@ -134,9 +144,9 @@ def test_no_endpoint_tells_or_changes_anything_of_another_tenant(world: World) -
         assert answer.status_code < 500, (key, answer.text)
         given = str(request.path) + repr(request.body)
         # What one sent oneself may come back in a message.
-        text = answer.text.replace(own_name, "")
+        text = html.unescape(answer.text).replace(own_name, "")
         told += [f"{key}: {word}" for word in SHOWN if word in text and word not in given]
-        if key[0] != "GET" and answer.is_success and key not in THEIR_OWN:
+        if key[0] != "GET" and answer.status_code < 400 and key not in THEIR_OWN:
             told.append(f"{key} did something: {answer.status_code}")
     assert told == []
     assert state_of(world, admin) == before
@@ -150,6 +160,9 @@ THEIR_OWN = {
     ("POST", "/api/v1/events/publish"),
     # So are its alerts.
     ("POST", "/api/v1/silences"),
+    # It ends the session that one comes with.
+    ("POST", "/logout"),
+    ("POST", "/silences"),
 }
 SHOWN = ("checkout", "menu", "revenue forecast", "planted reason", "totals", "amount", "acme", "rows are NULL",
          "1.0.0", "whole table", "planted", "Revenue")  # fmt: skip

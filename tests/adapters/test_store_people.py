@@ -73,6 +73,7 @@ def test_tokens_are_found_by_the_hash_of_their_secret(store: DatabaseStore) -> N
     assert store.token("ab" * 32) == token
     assert store.token("cd" * 32) is None
     assert store.tokens() == (token,)
+    assert (store.token_named("t1"), store.token_named("t2")) == (token, None)
     assert store.revoke_token("t1", NOW + DAY, ADA) is True
     assert store.revoke_token("t1", NOW + DAY, ADA) is False
     assert store.token("ab" * 32) == replace(token, revoked=NOW + DAY)

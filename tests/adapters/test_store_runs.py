@@ -11,7 +11,9 @@ from contracts_svc.adapters.store.store import DatabaseStore
 from contracts_svc.alerts import Incident, IncidentState, Transition
 from contracts_svc.incidents import step
 from contracts_svc.runs import Breakdown, Outcome, Result, Run, Unsupported
+from tests.acceptance.test_api import orders
 from tests.alerts_world import CARRIER, DEP_DELAY, NOON, fails, passes, run
+from tests.fixtures_store import read_contract
 
 HOUR = timedelta(hours=1)
 
@@ -48,6 +50,35 @@ def test_runs_come_latest_first_in_pages(store: DatabaseStore) -> None:
     assert [r.rows for r in found] == [30, 20]
     assert [r.rows for r in store.runs("urn:flights", "flights", before=found[-1].started)] == [10]
     assert store.runs("urn:flights", "other") == ()
+
+
+def test_the_latest_runs_of_a_tenant_and_which_tables_were_ever_checked(store: DatabaseStore) -> None:
+    for id_, tenant in (("urn:flights", ""), ("a", "acme")):
+        text = orders(id=id_, tenant=tenant)
+        store.put_contract(read_contract(text, "a.odcs.yaml"), text, NOON)
+    failed = fails(DEP_DELAY)
+    # More of the other tenant than are looked at at once.
+    for hour in range(203):
+        store.put_run(replace(hourly(hour, failed), contract="a"))
+    for hour in (1, 3, 2):
+        store.put_run(hourly(hour, failed))
+    store.put_run(replace(hourly(9), contract="unknown"))
+    found = store.recent_runs("", limit=2)
+    assert [(r.contract, r.rows, r.results) for r in found] == [
+        ("urn:flights", 30, (failed,)),
+        ("urn:flights", 20, (failed,)),
+    ]
+    assert [r.rows for r in store.recent_runs("", before=found[-1].started)] == [10]
+    assert [r.rows for r in store.recent_runs("acme", limit=2)] == [2020, 2010]
+    assert store.recent_runs("other") == ()
+    places = [
+        ("urn:flights", "flights"),
+        ("a", "flights"),
+        ("a", "other"),
+        *((f"x{n}", "t") for n in range(2_000)),
+    ]
+    assert store.ever_checked(places) == {("urn:flights", "flights"), ("a", "flights")}
+    assert store.ever_checked([]) == frozenset()
 
 
 def test_figures_over_time(store: DatabaseStore) -> None:

@@ -32,6 +32,7 @@ FLOORS = (
         "schedule",
         "schedules",
         "gate",
+        "links",
         "publish",
         "odcs.",
         "compat.",
@@ -43,7 +44,19 @@ FLOORS = (
     ),
     ("ports", "flows."),
     ("adapters.",),
-    ("settings", "app", "check_metrics", "scheduler", "loops", "tracing", "watched", "api.", "cli.", "demo."),
+    (
+        "settings",
+        "app",
+        "check_metrics",
+        "scheduler",
+        "loops",
+        "tracing",
+        "watched",
+        "api.",
+        "web.",
+        "cli.",
+        "demo.",
+    ),
 )
 ONE_ADAPTER = (
     "adapters.store.",

@@ -131,6 +131,12 @@ class Tokens(Part):
         found = self.database.read(lambda c: c.scalar(query))
         return loads(Token, found) if found is not None else None
 
+    def token_named(self, token_id: str) -> Token | None:
+        """The token of that id, whether it is still good or not."""
+        query = select(_TOKENS.c.document).where(_TOKENS.c.id == token_id)
+        found = self.database.read(lambda c: c.scalar(query))
+        return loads(Token, found) if found is not None else None
+
     def tokens(self) -> tuple[Token, ...]:
         """Every token, by owner and id."""
         found = self.database.read(lambda c: c.scalars(select(_TOKENS.c.document)).all())

@@ -6,17 +6,20 @@ import math
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from datetime import datetime
+from itertools import islice
 from typing import Any
 
-from sqlalchemy import Connection, exists, select
+from sqlalchemy import Connection, LargeBinary, column, exists, select, values
 
 from contracts_svc.adapters.store import tables
 from contracts_svc.adapters.store.codec import dumps, loads
-from contracts_svc.adapters.store.part import Part, digest, insert, rows_with
-from contracts_svc.ports_store import Point
+from contracts_svc.adapters.store.part import KEYS_AT_ONCE, Part, batches, digest, insert, rows_with
+from contracts_svc.ports_store import RECENT, Point
 from contracts_svc.runs import Outcome, Result, Run
 
 _RUNS, _RESULTS, _FIGURES = tables.runs, tables.results, tables.measurements
+
+_LOOKED_AT_ONCE = 200
 
 
 class Runs(Part):
@@ -43,6 +46,44 @@ class Runs(Part):
         if before is not None:
             query = query.where(_RUNS.c.started < before)
         return self._runs(query.order_by(_RUNS.c.started.desc(), _RUNS.c.id).limit(limit))
+
+    def recent_runs(
+        self, tenant: str, *, before: datetime | None = None, limit: int = 100
+    ) -> tuple[Run, ...]:
+        """Runs of a tenant's contracts, the latest first, those that started before ``before``. Among the
+        latest :data:`RECENT` of all tenants."""
+        query = select(_RUNS.c.id, _RUNS.c.document).order_by(_RUNS.c.started.desc(), _RUNS.c.id)
+        if before is not None:
+            query = query.where(_RUNS.c.started < before)
+
+        def work(connection: Connection) -> tuple[Run, ...]:
+            found: dict[str, Run] = {}
+            for start in range(0, RECENT, _LOOKED_AT_ONCE):
+                some = connection.execute(query.offset(start).limit(_LOOKED_AT_ONCE)).all()
+                runs = {r.id: loads(Run, r.document) for r in some}
+                theirs = _of_tenant(connection, tenant, {r.contract for r in runs.values()})
+                found |= {i: r for i, r in runs.items() if r.contract in theirs}
+                if len(some) < _LOOKED_AT_ONCE or len(found) >= limit:
+                    break
+            kept = dict(islice(found.items(), limit))
+            results = _results(connection, kept)
+            return tuple(replace(run, results=tuple(results.get(i, ()))) for i, run in kept.items())
+
+        return self.database.read(work)
+
+    def ever_checked(self, places: Iterable[tuple[str, str]]) -> frozenset[tuple[str, str]]:
+        """Those of these tables (contract id and table name) of which there is a run."""
+        keys = {digest(*place): place for place in places}
+
+        def work(connection: Connection) -> frozenset[tuple[str, str]]:
+            found: set[tuple[str, str]] = set()
+            for some in batches(keys, KEYS_AT_ONCE):
+                asked = values(column("key", LargeBinary)).data([(k,) for k in some]).cte("asked")
+                query = select(asked.c.key).where(exists().where(_RUNS.c.table_key == asked.c.key))
+                found |= {keys[bytes(k)] for k in connection.scalars(query)}
+            return frozenset(found)
+
+        return self.database.read(work)
 
     def measurements(
         self, contract_id: str, table: str, check: str, figure: str, *, since: datetime, limit: int = 10_000
@@ -94,6 +135,12 @@ class Runs(Part):
             return tuple(replace(loads(Run, r.document), results=tuple(results.get(r.id, ()))) for r in rows)
 
         return self.database.read(work)
+
+
+def _of_tenant(connection: Connection, tenant: str, contracts: Iterable[str]) -> set[str]:
+    query = select(tables.contracts.c.contract).where(tables.contracts.c.tenant == tenant)
+    rows = rows_with(connection, query, tables.contracts.c.contract, sorted(contracts))
+    return {row.contract for row in rows}
 
 
 def _id(run: Run) -> str:
