@@ -20,7 +20,7 @@ class Extent:
 
 def extent(store: RunStore, lineage: StoredLineage, tenant: str) -> Extent:
     """The extent of a tenant. Raises CouldNotCheck."""
-    contracts = lineage.refresh(tenant).contracts
+    contracts = lineage.refresh(tenant).contracts.values()
     places = [(c.id, t.name) for c in contracts for t in c.tables]
     checked = store.ever_checked(places)
     return Extent(

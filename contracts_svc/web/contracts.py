@@ -133,7 +133,7 @@ def _about(
     runs = service.store.runs(contract.id, table.name, limit=RUNS_LOOKED_AT)
     start = offset(cursor)
     columns = list(table.walk())
-    every = promised(contract, table, runs, known.contracts)
+    every = promised(contract, table, runs, known.contracts.values())
     readers = affected_downstream(lineage, contract, caller.tenant, table=table.name)
     return {
         "table": table,
