@@ -25,6 +25,7 @@ FLOORS = (
         "verdict",
         "anomaly",
         "drift",
+        "onboard",
         "versions",
         "incidents",
         "routing",
