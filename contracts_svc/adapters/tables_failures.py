@@ -5,15 +5,8 @@ from __future__ import annotations
 from contracts_svc.errors import CouldNotCheck
 from contracts_svc.ports import S3Access
 
-_DENIED = (
-    "403",
-    "access_denied",
-    "access denied",
-    "accessdenied",
-    "permission denied",
-    "forbidden",
-    "unauthorized",
-)
+_DENIED = ("status 403", "access_denied", "access denied", "accessdenied", "forbidden", "unauthorized",
+           "permission denied")  # fmt: skip
 _LONGEST = 500
 
 
