@@ -3,27 +3,20 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
 from dataclasses import replace
 
 from contracts_svc.api.deps import acting_of
 from contracts_svc.api.service import Service
 from contracts_svc.app_alerts import Alerting
 from contracts_svc.app_slack import SlackPart, slack_part
-from contracts_svc.flows.deliver import Sender
 from contracts_svc.settings import Settings
 
 
 class PeoplePart:
     """What of a service people act by. :attr:`service` is the service with it."""
 
-    def __init__(
-        self, settings: Settings, service: Service, *, wake: Callable[[], object] | None = None
-    ) -> None:
-        """``wake`` has what is due sent now; without it, it is sent by whoever carried out a button.
-
-        Raises UserMistake for a route file or a file of people with mistakes.
-        """
+    def __init__(self, settings: Settings, service: Service) -> None:
+        """Raises UserMistake for a route file or a file of people with mistakes."""
         self.alerting = Alerting(settings, os.environ)
         service = replace(
             service,
@@ -31,13 +24,12 @@ class PeoplePart:
             warnings=self._warnings,
             public_url=settings.public_url,
         )
-        sender = Sender(service.store, self.alerting.find, service.clock, routes=self.alerting.routes)
+        # What a button leads to is sent by the loop that sends everything, within a second or so.
         self.slack: SlackPart | None = slack_part(
             settings,
             acting_of(service),
             service.store,
             token_of=self.alerting.slack_token,
-            after=wake or sender.step,
         )
         self.service = replace(service, slack=self.slack.desk) if self.slack else service
 

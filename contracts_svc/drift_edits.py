@@ -13,10 +13,7 @@ import yaml
 from contracts_svc.errors import Location
 from contracts_svc.findings import Suggestion
 from contracts_svc.model import Column, Json
-
-_FIELDS = (("name", "name"), ("logicalType", "logical_type"), ("physicalType", "physical_type"))
-_STEP = 2
-"""Blanks by which a nested block is set in."""
+from contracts_svc.odcs.write import entry, scalar
 
 
 class Edits:
@@ -40,7 +37,7 @@ class Edits:
         if new is None:
             return None if line.lstrip().startswith("-") else self._lines_as(key.line, key.line, [])
         kept = line[value.end_mark.column :]
-        return self._lines_as(key.line, key.line, [f"{line[: value.start_mark.column]}{_scalar(new)}{kept}"])
+        return self._lines_as(key.line, key.line, [f"{line[: value.start_mark.column]}{scalar(new)}{kept}"])
 
     def removed(self, column: Location) -> Suggestion | None:
         """The text without a column."""
@@ -54,7 +51,7 @@ class Edits:
             return None
         first, last = lines
         indent = self._lines[first - 1].index("-")
-        shown = [self._lines[last - 1], *_entry(new, " " * indent)]
+        shown = [self._lines[last - 1], *entry(new, " " * indent)]
         return self._lines_as(last, last, shown)
 
     def without_overlaps(self, edits: Sequence[Suggestion | None]) -> list[Suggestion | None]:
@@ -145,28 +142,3 @@ def _last_line(node: yaml.Node) -> int:
         node = node.value[-1][1] if isinstance(node, yaml.MappingNode) else node.value[-1]
     at_start = isinstance(node, yaml.ScalarNode) and node.style in ("|", ">") and node.end_mark.column == 0
     return int(node.end_mark.line) - (1 if at_start else 0)
-
-
-def _entry(column: Column, indent: str) -> list[str]:
-    """A column as an entry of a block list."""
-    pairs = [(odcs, getattr(column, attribute)) for odcs, attribute in _FIELDS]
-    lines = [f"{name}: {_scalar(value)}" for name, value in pairs if value is not None]
-    if column.required:
-        lines.append("required: true")
-    if column.logical_type_options:
-        lines.append("logicalTypeOptions:")
-        lines += [f"  {name}: {_scalar(value)}" for name, value in column.logical_type_options.items()]
-    if column.columns:
-        lines.append("properties:")
-        lines += [line for child in column.columns for line in _entry(child, " " * _STEP)]
-    if column.items is not None:
-        lines.append("items:")
-        inner = _entry(column.items, "")
-        lines += [f"  {line[_STEP:] if i else line.removeprefix('- ')}" for i, line in enumerate(inner)]
-    return [f"{indent}{'- ' if i == 0 else '  '}{line}" for i, line in enumerate(lines)]
-
-
-def _scalar(value: Json) -> str:
-    """A value on one line, as YAML reads it back."""
-    dumped: str = yaml.safe_dump(value, default_flow_style=True, width=float("inf"), allow_unicode=True)
-    return dumped.removesuffix("\n").removesuffix("\n...")

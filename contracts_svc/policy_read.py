@@ -12,9 +12,9 @@ from contracts_svc.compat.rules import FAMILIES, RULES
 from contracts_svc.errors import UserMistake
 from contracts_svc.findings import Severity
 from contracts_svc.lineage.age import OTHERS
+from contracts_svc.odcs.fields import NodeReader, close, short
 from contracts_svc.odcs.yaml_nodes import Form, Node, parse
 from contracts_svc.policy import Match, Outcome, Override, Policies, Policy
-from contracts_svc.policy_fields import Fields, close, short
 
 _FORM = Form(noun="policy", start="version: 1")
 _OUTCOMES = {o.value.lower(): o for o in (Outcome.BLOCK, Outcome.WARN, Outcome.PASS)}
@@ -24,29 +24,29 @@ _NEVER = "never"
 _MATCH = ("tenant", "domain", "squad", "contract")
 _IDS = {rule.id: None for rule in RULES}
 
-Take = Callable[[Node, Fields, str], Any]
+Take = Callable[[Node, NodeReader, str], Any]
 """(the value's node, where mistakes go, the key in quotes) -> the value, or None after a mistake."""
 
 
-def _text(node: Node, fields: Fields, key: str) -> str | None:
+def _text(node: Node, fields: NodeReader, key: str) -> str | None:
     if isinstance(node.value, int) and not isinstance(node.value, bool):
         return str(node.value)
     return fields.text(node, key)
 
 
-def _mode(node: Node, fields: Fields, key: str) -> Mode | None:
+def _mode(node: Node, fields: NodeReader, key: str) -> Mode | None:
     return fields.choice(node, _MODES, key)
 
 
-def _outcome(node: Node, fields: Fields, key: str) -> Outcome | None:
+def _outcome(node: Node, fields: NodeReader, key: str) -> Outcome | None:
     return fields.choice(node, _OUTCOMES, key)
 
 
-def _days(node: Node, fields: Fields, key: str) -> int | None:
+def _days(node: Node, fields: NodeReader, key: str) -> int | None:
     return fields.whole(node, key)
 
 
-def _days_by_source(node: Node, fields: Fields, key: str) -> Mapping[str, int | None] | None:
+def _days_by_source(node: Node, fields: NodeReader, key: str) -> Mapping[str, int | None] | None:
     """Days for every source, or a mapping of sources with ``default`` for the others."""
     if not isinstance(node.value, dict):
         return {OTHERS: _days_or_never(node, fields, key)}
@@ -56,16 +56,16 @@ def _days_by_source(node: Node, fields: Fields, key: str) -> Mapping[str, int | 
     }
 
 
-def _days_or_never(node: Node, fields: Fields, key: str) -> int | None:
+def _days_or_never(node: Node, fields: NodeReader, key: str) -> int | None:
     return None if node.value == _NEVER else fields.whole(node, key, instead=_NEVER)
 
 
-def _names(node: Node, fields: Fields, key: str) -> tuple[str, ...]:
+def _names(node: Node, fields: NodeReader, key: str) -> tuple[str, ...]:
     found = (fields.text(n, f"an entry of {key}") for n in fields.entries(node, key))
     return tuple(dict.fromkeys(name for name in found if name))
 
 
-def _severities(node: Node, fields: Fields, key: str) -> Mapping[str, Severity]:
+def _severities(node: Node, fields: NodeReader, key: str) -> Mapping[str, Severity]:
     """Rule id -> severity; an id beats a glob, a glob beats a family."""
     found: list[tuple[int, list[str], Severity]] = []
     for name, child in fields.mapping(node, key).items():
@@ -190,7 +190,7 @@ def read_policy(text: bytes, file: str) -> Policies:
     fit, each at its line and column.
     """
     root = parse(text, file, _FORM)
-    fields = Fields(file)
+    fields = NodeReader(file)
     by_name = {k.name: k for k in KEYS}
     nodes = fields.known(root, [*by_name, _OVERRIDES], "a policy")
     fields.required(root, nodes, ["version"], "a policy")
@@ -204,12 +204,12 @@ def read_policy(text: bytes, file: str) -> Policies:
     return Policies(organisation=Policy(**settings), overrides=tuple(ranked))
 
 
-def _taken(nodes: Mapping[str, Node], keys: Mapping[str, Key], fields: Fields) -> dict[str, Any]:
+def _taken(nodes: Mapping[str, Node], keys: Mapping[str, Key], fields: NodeReader) -> dict[str, Any]:
     found = {name: keys[name].take(node, fields, f"'{name}'") for name, node in nodes.items()}
     return {name: value for name, value in found.items() if value is not None}
 
 
-def _override(node: Node, fields: Fields) -> Override | None:
+def _override(node: Node, fields: NodeReader) -> Override | None:
     top_only = [k.name for k in KEYS if not k.everywhere]
     for name in top_only:
         if name in node.keys:

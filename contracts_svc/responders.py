@@ -10,8 +10,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from contracts_svc.errors import UserMistake
+from contracts_svc.odcs.fields import Fields
 from contracts_svc.odcs.yaml_nodes import parse
-from contracts_svc.routes.fields import Fields
 
 _SLACK_ID = re.compile(r"[UW][A-Z0-9]{2,30}", re.ASCII)
 _EMAIL = re.compile(r"[^@\s]{1,200}@[^@\s]{1,200}")

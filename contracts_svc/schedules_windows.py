@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from contracts_svc.errors import UserMistake
+from contracts_svc.odcs.fields import Fields
 from contracts_svc.odcs.yaml_nodes import parse
-from contracts_svc.routes.fields import Fields
 from contracts_svc.routes.intervals import TimeInterval
 from contracts_svc.routes.read import time_intervals
 

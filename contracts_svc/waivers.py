@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from contracts_svc.errors import UserMistake
+from contracts_svc.odcs.fields import NodeReader, shown
 from contracts_svc.odcs.yaml_nodes import Form, Node, parse
-from contracts_svc.policy_fields import Fields, shown
 
 _FORM = Form(noun="list of waivers", start="- fingerprint: 0123456789abcdef", root=list, may_be_empty=True)
 _KEYS = ("fingerprint", "approver", "reason", "expires")
@@ -38,14 +38,14 @@ def read_waivers(text: bytes, file: str, *, now: datetime, most_days: int) -> tu
     (with its zone). One that has expired is no mistake: it counts no more, and the verdict says so.
     """
     root = parse(text, file, _FORM)
-    fields = Fields(file)
+    fields = NodeReader(file)
     found = [_waiver(n, fields, now + timedelta(days=most_days), most_days) for n in fields.entries(root, "")]
     if fields.problems:
         raise UserMistake(fields.problems)
     return tuple(w for w in found if w is not None)
 
 
-def _waiver(node: Node, fields: Fields, latest: datetime, most_days: int) -> Waiver | None:
+def _waiver(node: Node, fields: NodeReader, latest: datetime, most_days: int) -> Waiver | None:
     nodes = fields.known(node, _KEYS, "a waiver")
     fields.required(node, nodes, _KEYS, "a waiver")
     # A fingerprint may look like a number, and is one as it is written.
@@ -65,7 +65,7 @@ def _waiver(node: Node, fields: Fields, latest: datetime, most_days: int) -> Wai
     return Waiver(fingerprint=fingerprint, approver=approver, reason=reason, expires=until)
 
 
-def _instant(node: Node, text: str, fields: Fields, latest: datetime, most_days: int) -> datetime | None:
+def _instant(node: Node, text: str, fields: NodeReader, latest: datetime, most_days: int) -> datetime | None:
     try:
         found = datetime.fromisoformat(text)
     except ValueError:

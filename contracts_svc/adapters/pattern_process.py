@@ -7,16 +7,11 @@ from __future__ import annotations
 
 import json
 import math
-import queue
-import subprocess
-import sys
-import threading
 import time
-from contextlib import suppress
 from types import TracebackType
 from typing import IO, Self
 
-from contracts_svc.adapters.children import bare_environment
+from contracts_svc.adapters.children import Child
 from contracts_svc.compat.patterns import Compared, Inclusion, full_match, quick
 from contracts_svc.compat.regex import Undecidable
 
@@ -35,7 +30,7 @@ class PatternProcess:
         self._seconds = seconds
         self._budget = budget
         self._megabytes = megabytes
-        self._child: _Child | None = None
+        self._child: Child | None = None
         self.started = 0
         """How many children there have been."""
 
@@ -70,19 +65,21 @@ class PatternProcess:
     def _ask(self, old: str, new: str) -> Compared:
         if self._child is None:
             # Should we be killed ourselves, it ends by its own bound.
-            self._child = _Child(self._megabytes, cpu_seconds=math.ceil(self._budget) + 5)
+            cpu_seconds = math.ceil(self._budget) + 5
+            self._child = Child(CHILD, self._megabytes, cpu_seconds, send=_send, receive=_received)
             self.started += 1
         seconds = min(self._seconds, self._budget)
         try:
-            said = self._child.ask({"old": old, "new": new}, seconds)
+            answer = self._child.ask(json.dumps({"old": old, "new": new}).encode(), seconds)
         except TimeoutError:
             self._end()
             return _undecided(f"it takes longer than {seconds:.3g} s to compare them")
-        if said is None or "undecided" in said:
+        if answer is None:
             self._end()
-        if said is None:
             return _undecided("the process that compares patterns was ended")
+        said: dict[str, str] = json.loads(answer)
         if "undecided" in said:
+            self._end()
             return _undecided(said["undecided"])
         return Compared(Inclusion(said["inclusion"]))
 
@@ -96,53 +93,10 @@ def _undecided(why: str) -> Compared:
     return Compared(Inclusion.UNDECIDED, why)
 
 
-class _Child:
-    """One child process: a line of JSON in, a line of JSON out."""
+def _send(stream: IO[bytes], message: bytes) -> None:
+    stream.write(message + b"\n")
+    stream.flush()
 
-    def __init__(self, megabytes: int, *, cpu_seconds: int) -> None:
-        self._process = subprocess.Popen(
-            [sys.executable, "-P", "-m", CHILD, str(megabytes), str(cpu_seconds)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            env=bare_environment(),
-        )
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
-        self._in: IO[bytes] = self._process.stdin
-        self._out: IO[bytes] = self._process.stdout
-        self._lines: queue.SimpleQueue[bytes] = queue.SimpleQueue()
-        # A pipe cannot be read with a time limit on every system; a queue can.
-        self._reader = threading.Thread(target=self._read, name="pattern-reader", daemon=True)
-        self._reader.start()
 
-    def _read(self) -> None:
-        for line in self._out:
-            self._lines.put(line)
-        self._lines.put(b"")
-
-    def ask(self, pair: dict[str, str], seconds: float) -> dict[str, str] | None:
-        """Its answer; None when it has ended. Raises TimeoutError, OSError."""
-        try:
-            self._in.write(json.dumps(pair).encode() + b"\n")
-            self._in.flush()
-        except BrokenPipeError:
-            return None
-        try:
-            line = self._lines.get(timeout=seconds)
-        except queue.Empty:
-            raise TimeoutError from None
-        if not line:
-            return None
-        answer: dict[str, str] = json.loads(line)
-        return answer
-
-    def end(self) -> None:
-        """Kill it and wait until it is gone."""
-        self._process.kill()
-        self._process.wait()
-        self._reader.join()
-        self._out.close()
-        # What it never read is of no use any more.
-        with suppress(BrokenPipeError):
-            self._in.close()
+def _received(stream: IO[bytes]) -> bytes | None:
+    return stream.readline() or None

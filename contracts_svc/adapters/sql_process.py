@@ -10,16 +10,14 @@ eight bytes, and the pickle; so is every answer on standard output. Both ends ar
 from __future__ import annotations
 
 import pickle
-import queue
 import struct
-import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from typing import IO
 
-from contracts_svc.adapters.children import bare_environment
+from contracts_svc.adapters.children import Child
 from contracts_svc.lineage.graph import DatasetId
 from contracts_svc.lineage.heard import Query
 from contracts_svc.lineage.queries import Followed, follow, merged_queries, unfollowed
@@ -42,7 +40,7 @@ class SqlProcess:
         self._seconds = seconds
         self._start_seconds = start_seconds
         self._megabytes = megabytes
-        self._child: _Child | None = None
+        self._child: Child | None = None
         self._given_up: dict[Query, str] = {}
         self._lock = threading.Lock()
         self.started = 0
@@ -99,16 +97,17 @@ class SqlProcess:
         seconds = self._seconds
         try:
             if self._child is None:
-                self._child = _Child(self._megabytes)
+                self._child = Child(MODULE, self._megabytes, send=_send, receive=_received)
                 self.started += 1
-                self._child.ask(((), {}, {}), self._start_seconds)
-            found = self._child.ask((tuple(queries), columns, other), seconds)
+                self._child.ask(pickle.dumps(((), {}, {})), self._start_seconds)
+            answer = self._child.ask(pickle.dumps((tuple(queries), columns, other)), seconds)
         except TimeoutError:
             self._end()
             return f"its SQL takes longer than {seconds:.3g} s to be followed"
         except OSError as error:
             self._end()
             return f"the process that follows SQL failed: {error.strerror or error}"
+        found = pickle.loads(answer) if answer is not None else None
         if isinstance(found, Followed):
             return found
         self._end()
@@ -118,50 +117,6 @@ class SqlProcess:
         if self._child is not None:
             self._child.end()
             self._child = None
-
-
-class _Child:
-    def __init__(self, megabytes: int) -> None:
-        self._process = subprocess.Popen(
-            [sys.executable, "-P", "-m", MODULE, str(megabytes)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            env=bare_environment(),
-        )
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
-        self._in: IO[bytes] = self._process.stdin
-        self._out: IO[bytes] = self._process.stdout
-        self._answers: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
-        self._reader = threading.Thread(target=self._read, name="sql-reader", daemon=True)
-        self._reader.start()
-
-    def _read(self) -> None:
-        while (answer := _received(self._out)) is not None:
-            self._answers.put(answer)
-        self._answers.put(None)
-
-    def ask(self, question: object, seconds: float) -> object:
-        """Its answer; None when it has ended. Raises TimeoutError, OSError."""
-        try:
-            _send(self._in, pickle.dumps(question))
-        except BrokenPipeError:
-            return None
-        try:
-            answer = self._answers.get(timeout=seconds)
-        except queue.Empty:
-            raise TimeoutError from None
-        return pickle.loads(answer) if answer is not None else None
-
-    def end(self) -> None:
-        """Kill it and wait until it is gone."""
-        self._process.kill()
-        self._process.wait()
-        self._reader.join()
-        self._out.close()
-        with suppress(BrokenPipeError):
-            self._in.close()
 
 
 # --- the child -----------------------------------------------------------------------------------------

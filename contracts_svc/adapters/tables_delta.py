@@ -10,6 +10,7 @@ from hashlib import blake2b
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
+from contracts_svc.adapters.tables_failures import no_package, unreadable
 from contracts_svc.errors import CouldNotCheck
 from contracts_svc.files import NO_VALUE, S3_SCHEMES, DataFile, Snapshot, TableColumn
 from contracts_svc.model import Json
@@ -46,7 +47,6 @@ _TYPES = {
     "timestamp_ntz": "TIMESTAMP",
 }
 _PHYSICAL = "delta.columnMapping.physicalName"
-_DENIED = ("403", "access denied", "accessdenied", "permission denied", "forbidden", "unauthorized")
 
 
 class DeltaTables:
@@ -61,10 +61,7 @@ class DeltaTables:
             from deltalake import DeltaTable
             from deltalake.exceptions import DeltaError, TableNotFoundError
         except ImportError as error:
-            hint = "pip install 'contracts-svc[delta]'"
-            raise CouldNotCheck(
-                "Delta tables", f"a package is missing: {error}", hint, retryable=False
-            ) from error
+            raise no_package("Delta", error) from error
 
         root = _root(location)
         try:
@@ -73,11 +70,7 @@ class DeltaTables:
         except TableNotFoundError:
             return ()
         except (DeltaError, OSError, ValueError) as error:
-            text = self._access.scrub(str(error)) if self._access else str(error)
-            if any(sign in text.lower() for sign in _DENIED):
-                hint = "check the S3 access key and secret key, and that they may read this bucket"
-                raise CouldNotCheck(location, f"access denied: {text}", hint, retryable=False) from error
-            raise CouldNotCheck(location, f"the Delta table cannot be read: {text}") from error
+            raise unreadable("Delta", location, error, self._access, retryable=True) from error
 
     def _options(self, location: str) -> dict[str, str] | None:
         scheme, _, rest = location.partition("://")

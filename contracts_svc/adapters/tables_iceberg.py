@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any
 
+from contracts_svc.adapters.tables_failures import no_package, unreadable
 from contracts_svc.errors import CouldNotCheck
 from contracts_svc.files import NO_VALUE, S3_SCHEMES, DataFile, Snapshot, TableColumn
 from contracts_svc.ports import S3Access, reached
@@ -27,7 +28,6 @@ MOST_DELETED = 5_000_000
 """Deleted rows that are told to the engine one by one."""
 METADATA = ".metadata.json"
 _VERSION = re.compile(r"v?([0-9]+)")
-_DENIED = ("access_denied", "access denied", "forbidden", "http status 403", "permission denied")
 
 
 class IcebergTables:
@@ -46,10 +46,7 @@ class IcebergTables:
             from pyiceberg.exceptions import NotInstalledError, ValidationError
             from pyiceberg.table import StaticTable
         except ImportError as error:
-            hint = "pip install 'contracts-svc[iceberg]'"
-            raise CouldNotCheck(
-                "Iceberg tables", f"a package is missing: {error}", hint, retryable=False
-            ) from error
+            raise no_package("Iceberg", error) from error
 
         metadata = location if location.endswith(METADATA) else self._newest(location)
         if metadata is None:
@@ -60,14 +57,8 @@ class IcebergTables:
         # What it raises for a damaged file is of many kinds: pydantic's, Avro's, Arrow's, its own.
         except (OSError, ValueError, TypeError, KeyError, IndexError, EOFError, NotImplementedError,
                 AttributeError, AssertionError, ValidationError, NotInstalledError) as error:  # fmt: skip
-            text = self._access.scrub(str(error)) if self._access else str(error)
-            text = " ".join(text.split())[:500] or type(error).__name__
-            if any(sign in text.lower() for sign in _DENIED):
-                hint = "check the S3 access key and secret key, and that they may read this bucket"
-                raise CouldNotCheck(location, f"access denied: {text}", hint, retryable=False) from error
-            retryable = isinstance(error, OSError)
-            cause = f"the Iceberg table cannot be read: {text}"
-            raise CouldNotCheck(location, cause, retryable=retryable) from error
+            lasts = not isinstance(error, OSError)
+            raise unreadable("Iceberg", location, error, self._access, retryable=not lasts) from error
 
     def _newest(self, location: str) -> str | None:
         """The metadata file of the highest version; of several, the one that was written last."""

@@ -155,6 +155,33 @@ def lint(
     raise typer.Exit(command.run(paths, format))
 
 
+@app.command(epilog="Example: contracts init s3://my-bucket/orders/")
+def init(
+    paths: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="PATH...",
+            help="The data of a table: a file, a folder, or a pattern in quotes; local, or on S3.",
+            show_default=False,
+        ),
+    ],
+    output: Annotated[
+        str | None,
+        typer.Option("--output", "-o", help="File to write; -: print it. Default: TABLE.odcs.yaml."),
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Write over files that are there.")] = False,
+    format: FormatOption = Format.text,
+) -> None:
+    """Write a first contract of data that is there: Parquet, CSV, JSON, Delta or Iceberg.
+
+    Footers and at most 100,000 rows are read. The contract promises what was seen: columns, types, and what
+    is never NULL; TODO marks what only people know.
+    """
+    from contracts_svc.cli import init as command
+
+    raise typer.Exit(command.run(paths, output, force, format.value))
+
+
 @app.command(epilog="Example: contracts diff old/flights.odcs.yaml new/flights.odcs.yaml")
 def diff(
     versions: Annotated[

@@ -152,6 +152,28 @@ def subject(change: Change) -> str:
     return ".".join(parts) or change.key or change.element
 
 
+def now_deprecated(change: Change, what: str) -> Draft | None:
+    """What a table or column (``what``) means to readers that is deprecated now; None where it is not."""
+    if not change.new:
+        return None
+    return Draft(
+        message=f"{what} is deprecated",
+        why="it still works, but will be removed: readers should plan to move",
+        fix="say in the description what replaces it and until when it stays",
+    )
+
+
+def no_longer_deprecated(change: Change, what: str) -> Draft | None:
+    """What one means that is not deprecated any more; None where it still is."""
+    if change.new:
+        return None
+    return Draft(
+        message=f"{what} is no longer deprecated",
+        why="readers may stay",
+        fix="tell those who have begun to move",
+    )
+
+
 def shown(value: Json) -> str:
     """A value in a message: short, on one line."""
     if value is None or value in ((), []):

@@ -11,6 +11,8 @@ from contracts_svc.compat.rule import (
     Scope,
     both_ways,
     loosens,
+    no_longer_deprecated,
+    now_deprecated,
     removal_date,
     severities,
     shown,
@@ -140,23 +142,11 @@ def csv_columns_reordered(change: Change, scope: Scope) -> Draft | None:
 
 
 def column_deprecated(change: Change, scope: Scope) -> Draft | None:
-    if not change.new:
-        return None
-    return Draft(
-        message=f"column {subject(change)} is deprecated",
-        why="it still works, but will be removed: readers should plan to move",
-        fix="say in the description what replaces it and until when it stays",
-    )
+    return now_deprecated(change, f"column {subject(change)}")
 
 
 def column_undeprecated(change: Change, scope: Scope) -> Draft | None:
-    if change.new:
-        return None
-    return Draft(
-        message=f"column {subject(change)} is no longer deprecated",
-        why="readers may stay",
-        fix="tell those who have begun to move",
-    )
+    return no_longer_deprecated(change, f"column {subject(change)}")
 
 
 _DEFAULTS = ("default", "defaultValue", "avroDefault")

@@ -11,6 +11,8 @@ from contracts_svc.compat.rule import (
     Scope,
     both_ways,
     loosens,
+    no_longer_deprecated,
+    now_deprecated,
     removal_date,
     shown,
     tightens,
@@ -87,23 +89,11 @@ def table_kind_changed(change: Change, scope: Scope) -> Draft | None:
 
 
 def table_deprecated(change: Change, scope: Scope) -> Draft | None:
-    if not change.new:
-        return None
-    return Draft(
-        message=f"table {change.table} is deprecated",
-        why="it still works, but will be removed: readers should plan to move",
-        fix="say in the description what replaces it and until when it stays",
-    )
+    return now_deprecated(change, f"table {change.table}")
 
 
 def table_undeprecated(change: Change, scope: Scope) -> Draft | None:
-    if change.new:
-        return None
-    return Draft(
-        message=f"table {change.table} is no longer deprecated",
-        why="readers may stay",
-        fix="tell those who have begun to move",
-    )
+    return no_longer_deprecated(change, f"table {change.table}")
 
 
 def _stored(table: Table) -> str:

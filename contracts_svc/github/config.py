@@ -20,8 +20,8 @@ from contracts_svc.compat.modes import Mode
 from contracts_svc.errors import UserMistake
 from contracts_svc.github.check_run import Conclusion
 from contracts_svc.github.names import RepositoryName
+from contracts_svc.odcs.fields import NodeReader, shown
 from contracts_svc.odcs.yaml_nodes import Form, Node, parse
-from contracts_svc.policy_fields import Fields, shown
 
 _FORM = Form(noun="GitHub file", start="people: {finance: {users: [ada]}}", may_be_empty=True)
 _KEYS = ("repositories", "people", "administrators")
@@ -99,7 +99,7 @@ class HubConfig:
 
 def read_hub_config(text: bytes, file: str) -> HubConfig:
     """The file's text as a HubConfig. Raises UserMistake with every mistake at its place."""
-    fields = Fields(file)
+    fields = NodeReader(file)
     root = parse(text, file, _FORM)
     if root.value is None:
         return HubConfig()
@@ -125,7 +125,7 @@ def read_hub_config(text: bytes, file: str) -> HubConfig:
     return HubConfig(rules=tuple(rules), people=people, administrators=administrators)
 
 
-def _rule(node: Node, fields: Fields) -> RepositoryRule:
+def _rule(node: Node, fields: NodeReader) -> RepositoryRule:
     nodes = fields.known(node, _REPOSITORY_KEYS, "an entry of 'repositories'")
     fields.required(node, nodes, ("match",), "an entry of 'repositories'")
     texts = {
@@ -155,12 +155,12 @@ def _rule(node: Node, fields: Fields) -> RepositoryRule:
 
 
 def _choice(
-    nodes: Mapping[str, Node], key: str, options: Mapping[str, _Word], fields: Fields
+    nodes: Mapping[str, Node], key: str, options: Mapping[str, _Word], fields: NodeReader
 ) -> _Word | None:
     return fields.choice(nodes[key], options, f"'{key}'") if key in nodes else None
 
 
-def _party(node: Node, fields: Fields, subject: str) -> Party:
+def _party(node: Node, fields: NodeReader, subject: str) -> Party:
     nodes = fields.known(node, ("users", "teams"), subject)
     users = _matching(nodes.get("users"), _LOGIN, fields, "a user", "write the login, as in ada")
     teams = _matching(
@@ -171,7 +171,7 @@ def _party(node: Node, fields: Fields, subject: str) -> Party:
 
 
 def _matching(
-    node: Node | None, form: re.Pattern[str], fields: Fields, noun: str, hint: str
+    node: Node | None, form: re.Pattern[str], fields: NodeReader, noun: str, hint: str
 ) -> Sequence[str]:
     found: list[str] = []
     for child in fields.entries(node, f"the list of {noun}s") if node is not None else ():

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-from contracts_svc.routes.fields import Fields
+from contracts_svc.odcs.fields import Fields
 
 SECRET = "env:"
 """A secret is not written into the file: ``env:NAME`` names the environment variable that holds it."""

@@ -12,11 +12,11 @@ from dataclasses import replace
 from datetime import timedelta
 
 from contracts_svc.errors import Problem, UserMistake
+from contracts_svc.odcs.fields import Fields
 from contracts_svc.odcs.yaml_nodes import parse
 from contracts_svc.routes import intervals
 from contracts_svc.routes.channels import SLACK, ChannelSpec, kind_of_tool
 from contracts_svc.routes.durations import duration
-from contracts_svc.routes.fields import Fields
 from contracts_svc.routes.intervals import IntervalError, TimeInterval
 from contracts_svc.routes.matchers import Matcher, MatcherError, Op, matcher
 from contracts_svc.routes.matchers import parse as parse_matchers

@@ -9,9 +9,9 @@ from datetime import timedelta
 from contracts_svc.findings import Severity
 from contracts_svc.incidents import USUAL, Handling
 from contracts_svc.incidents_impact import Raise
+from contracts_svc.odcs.fields import Fields
 from contracts_svc.routes.digests import DEFAULT_PLAN, Every, Plan
 from contracts_svc.routes.durations import duration
-from contracts_svc.routes.fields import Fields
 from contracts_svc.routes.intervals import WEEKDAYS, IntervalError, zone
 from contracts_svc.routes.matchers import Matcher, MatcherError
 from contracts_svc.routes.matchers import parse as parse_matchers

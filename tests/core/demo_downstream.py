@@ -33,6 +33,7 @@ from contracts_svc.model import (
     Team,
     TeamMember,
 )
+from contracts_svc.verdict import Verdict, decide
 
 LAKE = "s3://flight-lake"
 NOW = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
@@ -267,3 +268,9 @@ def assessed(
         result_type=types,
         **more,  # type: ignore[arg-type]
     )
+
+
+def decided(
+    findings: Sequence[Finding] = DEMO_FINDINGS, edges: Sequence[Edge] = DEMO_EDGES, **more: object
+) -> Verdict:
+    return decide(findings, assessed(findings, edges), now=NOW, **more)  # type: ignore[arg-type]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
 from dataclasses import replace
 from datetime import date, timedelta
 
@@ -13,33 +12,24 @@ from hypothesis import given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
-from contracts_svc.findings import ChangeKind, Finding
-from contracts_svc.lineage.graph import Edge
+from contracts_svc.findings import ChangeKind
 from contracts_svc.render import path_text
 from contracts_svc.render.json import finding_json, verdict_json
 from contracts_svc.render.markdown import escape, verdict_markdown
 from contracts_svc.render.text import verdict_text
-from contracts_svc.verdict import Verdict, Waiver, decide
+from contracts_svc.verdict import Waiver
 from tests.core.demo_downstream import (
-    DEMO_EDGES,
     DEMO_FINDINGS,
     DEP_DELAY,
     DEST,
     GATE,
     NOW,
     TAILNUM,
-    assessed,
     column,
+    decided,
     edge,
     finding,
 )
-
-
-def decided(
-    findings: Sequence[Finding] = DEMO_FINDINGS, edges: Sequence[Edge] = DEMO_EDGES, **more: object
-) -> Verdict:
-    return decide(findings, assessed(findings, edges), now=NOW, **more)  # type: ignore[arg-type]
-
 
 DEST_WAIVER = Waiver(
     fingerprint=DEST.fingerprint,

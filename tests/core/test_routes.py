@@ -210,7 +210,7 @@ MISTAKES = [
     ),
     ("route: [", "routes.yaml:2:1", ""),
     ("route: {receiver: [a]}", "routes.yaml:1:19", "must be text"),
-    ("route: contract", "routes.yaml:1:8", "must be a mapping"),
+    ("route: contract", "routes.yaml:1:8", "must be a mapping, not a single value"),
 ]
 
 

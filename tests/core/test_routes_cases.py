@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from contracts_svc.errors import UserMistake
+from contracts_svc.odcs.fields import Fields
 from contracts_svc.odcs.yaml_nodes import parse as parse_yaml
 from contracts_svc.routes import matchers
-from contracts_svc.routes.fields import Fields
 from contracts_svc.routes.intervals import IntervalError, TimeInterval, clock_range
 from contracts_svc.routes.matchers import Matcher, MatcherError, Op
 from contracts_svc.routes.read import read, time_intervals

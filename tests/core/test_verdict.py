@@ -11,26 +11,19 @@ import pytest
 from contracts_svc.errors import ExitCode, Location
 from contracts_svc.findings import ChangeKind, Finding, Severity
 from contracts_svc.lineage.graph import Edge, EdgeType
-from contracts_svc.verdict import Outcome, Policy, Verdict, Waiver, decide
+from contracts_svc.verdict import Outcome, Policy, Waiver
 from tests.core.demo_downstream import (
     DEMO_EDGES,
-    DEMO_FINDINGS,
     DEP_DELAY,
     DEST,
     GATE,
     NOW,
     TAILNUM,
-    assessed,
     column,
+    decided,
     edge,
     finding,
 )
-
-
-def decided(
-    findings: Sequence[Finding] = DEMO_FINDINGS, edges: Sequence[Edge] = DEMO_EDGES, **more: object
-) -> Verdict:
-    return decide(findings, assessed(findings, edges), now=NOW, **more)  # type: ignore[arg-type]
 
 
 def waiver(of: Finding, days: int = 7) -> Waiver:
