@@ -284,11 +284,23 @@ class WaiverStore(Protocol):
     """Keeps approvals."""
 
     def put_waiver(self, waiver: Waiver, now: datetime, by: Actor) -> bool:
-        """Keep a waiver; False when it is there already."""
+        """Keep a waiver; False when it is there already, and not withdrawn."""
         ...
 
     def waivers(self, now: datetime) -> tuple[Waiver, ...]:
         """The waivers in force at that moment, the one that lasts longest first."""
+        ...
+
+    def waiver_id(self, waiver: Waiver) -> str:
+        """What a waiver is called."""
+        ...
+
+    def waiver(self, waiver_id: str) -> Waiver | None:
+        """The waiver of that id, also when it is over or withdrawn."""
+        ...
+
+    def withdraw_waiver(self, waiver_id: str, now: datetime, by: Actor) -> bool:
+        """A waiver counts no more; False when it does not already."""
         ...
 
 

@@ -114,6 +114,7 @@ def upgrade() -> None:
         sa.Column("key", sa.LargeBinary(), nullable=False),
         sa.Column("fingerprint", TEXT, nullable=False),
         sa.Column("expires", INSTANT, nullable=False),
+        sa.Column("withdrawn", INSTANT, nullable=True),
         sa.Column("document", TEXT, nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_waivers")),
         sa.UniqueConstraint("key", name=op.f("uq_waivers_key")),
