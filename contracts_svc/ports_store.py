@@ -397,10 +397,6 @@ class HeardStore(Protocol):
         """Remember messages by their ids; those that were not known before."""
         ...
 
-    def prune_heard(self, before: datetime, *, batch: int = 1_000) -> int:
-        """Forget messages from before that moment, in small transactions; how many there were."""
-        ...
-
 
 class StateStore(Protocol):
     """Keeps figures of files, so that files that did not change are not read again.
@@ -410,7 +406,7 @@ class StateStore(Protocol):
 
     def states(self, place: str, units: Collection[str]) -> Mapping[str, Mapping[str, Json]]:
         """Unit -> figure -> value, of those of these units that are kept. A unit is a file, or some files,
-        as they were; ``place`` says whose they are."""
+        as they were; ``place`` says whose they are: its first line is the id of the contract."""
         ...
 
     def put_states(

@@ -345,6 +345,12 @@ def upgrade() -> None:
         sa.Column("document", TEXT, nullable=False),
         sa.PrimaryKeyConstraint("place", "unit", name=op.f("pk_states")),
     )
+    op.create_table(
+        "state_places",
+        sa.Column("place", sa.LargeBinary(), nullable=False),
+        sa.Column("contract", TEXT, nullable=False),
+        sa.PrimaryKeyConstraint("place", name=op.f("pk_state_places")),
+    )
     lineage.create()
     people.create()
     github.create()
