@@ -261,9 +261,9 @@ class RunStore(Protocol):
         ...
 
     def runs(
-        self, contract_id: str, table: str, *, before: datetime | None = None, limit: int = 100
+        self, contract_id: str, *tables: str, before: datetime | None = None, limit: int = 100
     ) -> tuple[Run, ...]:
-        """Runs of a table, the latest first, those that started before ``before``."""
+        """Runs of these tables, the latest first, those that started before ``before``."""
         ...
 
     def measurements(
