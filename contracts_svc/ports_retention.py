@@ -33,6 +33,14 @@ class RetentionStore(Protocol):
         """Publish events from before that moment that a run has answered."""
         ...
 
+    def prune_heard(self, before: datetime, *, batch: int = BATCH) -> int:
+        """Messages that were heard before that moment: presses of buttons."""
+        ...
+
+    def prune_states(self, *, batch: int = BATCH) -> int:
+        """What is known of the files of contracts that are retired."""
+        ...
+
     def prune_messages(self, before: datetime, *, batch: int = BATCH) -> int:
         """Messages that were sent or replaced before that moment."""
         ...

@@ -287,9 +287,9 @@ class RunStore(Protocol):
         ...
 
     def runs(
-        self, contract_id: str, table: str, *, before: datetime | None = None, limit: int = 100
+        self, contract_id: str, *tables: str, before: datetime | None = None, limit: int = 100
     ) -> tuple[Run, ...]:
-        """Runs of a table, the latest first, those that started before ``before``."""
+        """Runs of these tables, the latest first, those that started before ``before``."""
         ...
 
     def recent_runs(
@@ -321,11 +321,23 @@ class WaiverStore(Protocol):
     """Keeps approvals."""
 
     def put_waiver(self, waiver: Waiver, now: datetime, by: Actor) -> bool:
-        """Keep a waiver; False when it is there already."""
+        """Keep a waiver; False when it is there already, and not withdrawn."""
         ...
 
     def waivers(self, now: datetime) -> tuple[Waiver, ...]:
         """The waivers in force at that moment, the one that lasts longest first."""
+        ...
+
+    def waiver_id(self, waiver: Waiver) -> str:
+        """What a waiver is called."""
+        ...
+
+    def waiver(self, waiver_id: str) -> Waiver | None:
+        """The waiver of that id, also when it is over or withdrawn."""
+        ...
+
+    def withdraw_waiver(self, waiver_id: str, now: datetime, by: Actor) -> bool:
+        """A waiver counts no more; False when it does not already."""
         ...
 
 
@@ -426,10 +438,6 @@ class HeardStore(Protocol):
         """Remember messages by their ids; those that were not known before."""
         ...
 
-    def prune_heard(self, before: datetime, *, batch: int = 1_000) -> int:
-        """Forget messages from before that moment, in small transactions; how many there were."""
-        ...
-
 
 class StateStore(Protocol):
     """Keeps figures of files, so that files that did not change are not read again.
@@ -439,7 +447,7 @@ class StateStore(Protocol):
 
     def states(self, place: str, units: Collection[str]) -> Mapping[str, Mapping[str, Json]]:
         """Unit -> figure -> value, of those of these units that are kept. A unit is a file, or some files,
-        as they were; ``place`` says whose they are."""
+        as they were; ``place`` says whose they are: its first line is the id of the contract."""
         ...
 
     def put_states(

@@ -75,8 +75,16 @@ class Postgres:
 
     def restart(self) -> None:
         """Stop it, which ends every connection, and start it again."""
+        self.halt()
+        self.go_on()
+
+    def halt(self) -> None:
+        """Stop it, which ends every connection, until :meth:`go_on`."""
         self._admin.dispose()
         self._server.stop()
+
+    def go_on(self) -> None:
+        """Start it again."""
         self._server.ensure_postgres_running()
 
     def stop(self) -> None:

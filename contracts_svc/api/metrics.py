@@ -1,4 +1,4 @@
-"""Figures of the API itself, under documented names."""
+"""Figures of the API itself, under documented names (:data:`NAMES`)."""
 
 from __future__ import annotations
 
@@ -8,22 +8,27 @@ from collections.abc import Callable
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+NAMES: dict[str, str] = {
+    "contracts_http_requests_total": "Requests, by method, route and status",
+    "contracts_http_request_seconds": "Seconds from request to answer, by route",
+    "contracts_config_warnings": "Files of settings that were changed and are not taken as they are",
+}
+"""Name of each figure -> what it tells."""
+
 
 class Metrics:
     """The figures, in a registry of their own."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
-        self.requests = Counter(
-            "contracts_http_requests_total", "Requests", ["method", "route", "status"], registry=registry
-        )
-        self.seconds = Histogram(
-            "contracts_http_request_seconds", "Seconds from request to answer", ["route"], registry=registry
-        )
+        requests, seconds = "contracts_http_requests_total", "contracts_http_request_seconds"
+        self.requests = Counter(requests, NAMES[requests], ["method", "route", "status"], registry=registry)
+        self.seconds = Histogram(seconds, NAMES[seconds], ["route"], registry=registry)
 
 
 def watch_warnings(registry: CollectorRegistry, warnings: Callable[[], tuple[str, ...]]) -> None:
     """How many files of settings were changed and are not taken, as ``/ready`` lists them."""
-    gauge = Gauge("contracts_config_warnings", "Files of settings not taken as they are", registry=registry)
+    name = "contracts_config_warnings"
+    gauge = Gauge(name, NAMES[name], registry=registry)
     gauge.set_function(lambda: len(warnings()))
 
 

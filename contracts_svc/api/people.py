@@ -76,6 +76,7 @@ class WaiverGiven(BaseModel):
 class WaiverShown(BaseModel):
     """An approval in force."""
 
+    id: str
     contract: str
     fingerprint: str
     approver: str
@@ -209,7 +210,24 @@ def create_waiver(
     added = service.store.put_waiver(waiver, now, caller.actor(request))
     check_those_who_ask(service, given.fingerprint)
     response.status_code = 201 if added else 200
-    return _waiver(waiver)
+    return _waiver(service, waiver)
+
+
+@router.delete("/waivers/{waiver_id}", status_code=204, responses=responses(404))
+def withdraw_waiver(service: ServiceOf, caller: Writer, waiver_id: str, request: Request) -> None:
+    """Agree no more: from now on the change is judged as if nobody had. For who agreed, and their squad.
+
+    What was registered by it stays registered; a pull request is judged anew at its next check.
+    """
+    waiver, now = service.store.waiver(waiver_id), service.clock.now()
+    row = service.store.contract_rows([waiver.contract]).get(waiver.contract) if waiver else None
+    if waiver is None or row is None or row.tenant != caller.tenant:
+        raise Refused(404, f"there is no waiver {waiver_id[:64]!r}")
+    if waiver.approver != caller.name and not caller.owns(waiver.approver):
+        raise Refused(403, f"{waiver.approver} agreed, and {caller.name} does not act for them")
+    if not service.store.withdraw_waiver(waiver_id, now, caller.actor(request)):
+        raise Refused(404, f"the waiver {waiver_id[:64]!r} is not in force")
+    check_those_who_ask(service, waiver.fingerprint)
 
 
 @router.get("/waivers")
@@ -228,7 +246,8 @@ def list_waivers(
     found = [(k, w) for k, w in keyed if k > after(cursor)]
     more = len(found) > limit
     return Page(
-        items=[_waiver(w) for _, w in found[:limit]], next=cursor_of(found[limit - 1][0]) if more else None
+        items=[_waiver(service, w) for _, w in found[:limit]],
+        next=cursor_of(found[limit - 1][0]) if more else None,
     )
 
 
@@ -262,8 +281,9 @@ def _waiver_key(waiver: Waiver) -> str:
     return "\x1f".join(parts)
 
 
-def _waiver(waiver: Waiver) -> WaiverShown:
+def _waiver(service: Service, waiver: Waiver) -> WaiverShown:
     return WaiverShown(
+        id=service.store.waiver_id(waiver),
         contract=waiver.contract,
         fingerprint=waiver.fingerprint,
         approver=waiver.approver,

@@ -18,6 +18,7 @@ class Whose(StrEnum):
     TENANT = "what belongs to the tenant"
     OWN = "contracts of one's own squads and domains"
     SQUAD = "alerts of one's own squads"
+    AGREED = "what oneself or one's own squads agreed to"
     READS = "what one's own squads read"
     CONCERNS = "contracts of one's own squads and domains, and those that they read, near or far"
     SIGNED = "whoever signs it with the secret that is set for it"
@@ -87,6 +88,7 @@ RULES: Mapping[tuple[str, str], Rule] = {
     ("POST", f"{PREFIX}/preflight"): _READ,
     ("GET", f"{PREFIX}/waivers"): _READ,
     ("POST", f"{PREFIX}/waivers"): Rule(Permission.WRITE, Whose.CONCERNS),
+    ("DELETE", f"{PREFIX}/waivers/{{waiver_id}}"): Rule(Permission.WRITE, Whose.AGREED),
     ("GET", f"{PREFIX}/incidents"): _READ,
     ("GET", _INCIDENT): _READ,
     ("POST", f"{_INCIDENT}/acknowledge"): Rule(Permission.WRITE, Whose.CONCERNS),

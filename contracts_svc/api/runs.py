@@ -90,11 +90,8 @@ def list_runs(
     """Runs of a contract's tables, the latest first. ``before`` the start of the last one goes on."""
     visible(service, caller, contract_id)
     tables = [table] if table is not None else [t.name for t in _latest(service, contract_id).tables]
-    found = [
-        run for name in tables for run in service.store.runs(contract_id, name, before=before, limit=limit)
-    ]
-    latest = sorted(found, key=lambda r: r.started, reverse=True)[:limit]
-    return Page(items=[_shown(service, run) for run in latest])
+    found = service.store.runs(contract_id, *tables, before=before, limit=limit)
+    return Page(items=[_shown(service, run) for run in found])
 
 
 @router.get("/runs")

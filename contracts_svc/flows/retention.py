@@ -42,6 +42,8 @@ def prune(
         ("events", lambda: store.prune_events(now - keep.events)),
         ("scheduled runs", lambda: store.prune_scheduled(now - keep.runs)),
         ("reports of lineage", lambda: lineage.forget(now - keep.lineage)),
+        ("presses of buttons", lambda: store.prune_heard(now - keep.events)),
+        ("files of retired contracts", store.prune_states),
         ("messages", lambda: store.prune_messages(now - keep.messages)),
     )
     done = {name: 0 for name, _ in parts}

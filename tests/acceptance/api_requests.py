@@ -99,6 +99,7 @@ def settled_in(world: World) -> dict[tuple[str, str], Asked]:
         ("POST", "/preflight"): Asked("/preflight", {"new": orders("2.0.0", tenant=TENANT).decode()}),
         ("GET", "/waivers"): Asked("/waivers?contract=orders"),
         ("POST", "/waivers"): Asked("/waivers", given),
+        ("DELETE", "/waivers/{waiver_id}"): Asked(f"/waivers/{world.store.waiver_id(waiver)}", changes=True),
         ("GET", "/incidents"): Asked("/incidents?contract=orders&table=orders&squad=checkout"),
         ("GET", "/incidents/{incident_id}"): Asked(f"/incidents/{incident}"),
         ("POST", "/incidents/{incident_id}/acknowledge"): Asked(f"/incidents/{incident}/acknowledge", {}),

@@ -66,6 +66,8 @@ MAY: dict[Whose, set[str]] = {
     Whose.READS: {"editor downstream", "admin"},
     Whose.CONCERNS: {"editor of the squad", "editor of the domain", "editor downstream", "admin"},
     Whose.SQUAD: {"editor of the squad", "admin"},
+    # It was menu that agreed.
+    Whose.AGREED: {"editor downstream", "admin"},
 }
 
 

@@ -20,8 +20,10 @@ from contracts_svc.api.registering import _WORDS
 from contracts_svc.findings import Severity
 from contracts_svc.lineage.graph import ColumnRef, DatasetId, Edge, EdgeKind, EdgeType
 from contracts_svc.lineage.tenancy import scoped
+from contracts_svc.ports_store import SERVICE
 from contracts_svc.runs import Check, Outcome, Result, Run
 from contracts_svc.schedules_runs import Reason
+from contracts_svc.waivers import Waiver
 from tests.acceptance.test_api import NOW, World, is_problem, orders, routes_of
 from tests.fixtures_store import memory_store
 
@@ -156,6 +158,30 @@ def test_what_breaks_a_reader_is_refused_until_the_reader_agrees(world: World) -
     assert [f["waived"] for f in done.json()["verdict"]["findings"] if f["rule"] == "column-removed"] == [
         True
     ]
+
+
+def test_whoever_agreed_may_withdraw_it_and_the_change_is_refused_again(world: World) -> None:
+    producer, consumer = editor(world), editor(world, "menu")
+    world.send("POST", CONTRACTS, producer, V1)
+    reads_amount(world)
+    (removed,) = is_problem(world.send("POST", CONTRACTS, producer, V2), 409)["findings"]
+    waiver = {"contract": "orders", "fingerprint": removed["fingerprint"], "reason": "x", "approver": "menu",
+              "expires": (NOW + timedelta(days=7)).isoformat()}  # fmt: skip
+    agreed = world.send("POST", "/api/v1/waivers", consumer, waiver).json()
+    place = f"/api/v1/waivers/{agreed['id']}"
+    assert world.send("POST", f"{CONTRACTS}?dry_run=true", producer, V2).status_code == 200
+    assert "menu agreed" in is_problem(world.send("DELETE", place, producer), 403)["detail"]
+    is_problem(world.send("DELETE", place, world.token("admin", tenant="acme")), 404)
+    for unknown in ("0" * 32, "none", agreed["id"][:-1], "%00"):
+        assert world.send("DELETE", f"/api/v1/waivers/{unknown}", consumer).status_code in (404, 422)
+    assert world.send("DELETE", place, consumer).status_code == 204
+    is_problem(world.send("DELETE", place, consumer), 404)
+    assert world.get("/api/v1/waivers", consumer).json()["items"] == []
+    is_problem(world.send("POST", CONTRACTS, producer, V2), 409)
+    assert world.send("POST", "/api/v1/waivers", consumer, waiver).status_code == 201, "they may agree again"
+    assert world.send("POST", CONTRACTS, producer, V2).status_code == 201
+    actions = [e.action for e in world.store.audit("waiver")]
+    assert actions == ["created", "withdrawn", "created"]
 
 
 def test_a_waiver_may_not_run_for_ever_nor_be_over(world: World) -> None:
@@ -667,6 +693,7 @@ REQUESTS: dict[tuple[str, str], tuple[str, Any, int, int]] = {
     ("POST", "/api/v1/data-products/{product_id:path}/retire"): ("/data-products/revenue/retire", None, 204, 404),
     ("POST", "/api/v1/waivers"): ("/waivers", {"contract": "orders", "fingerprint": "0" * 16, "reason": "x", "expires": FUTURE}, 201, 404),
     ("GET", "/api/v1/waivers"): ("/waivers", None, 200, 200),
+    ("DELETE", "/api/v1/waivers/{waiver_id}"): ("/waivers/WAIVER", None, 204, 404),
     ("GET", "/api/v1/incidents"): ("/incidents", None, 200, 200),
     ("GET", "/api/v1/incidents/{incident_id}"): (f"/incidents/{ID}", None, 200, 404),
     ("POST", "/api/v1/incidents/{incident_id}/acknowledge"): (f"/incidents/{ID}/acknowledge", {}, 200, 404),
@@ -694,7 +721,11 @@ def test_another_tenant_sees_nothing_at_any_endpoint(world: World) -> None:
         "items"
     ]
     silence = world.send("POST", "/api/v1/silences", mine, SILENCE | {"reason": "another"}).json()
+    waiver = Waiver(fingerprint="1" * 16, approver="menu", reason="x", contract="orders",
+                    expires=NOW + timedelta(days=1))  # fmt: skip
+    world.store.put_waiver(waiver, NOW, SERVICE)
     names = {"RUN": put_run(world), "JOB": job["id"], "SILENCE": silence["id"]}
+    names |= {"WAIVER": world.store.waiver_id(waiver)}
     routes = {(m, r.path) for r in routes_of(world) for m in r.methods if r.path.startswith("/api/v1")}
     # Lineage has names of its own, which tests/acceptance/test_api_lineage.py asks for; pull requests have
     # them in tests/acceptance/test_github_app_security.py.

@@ -123,6 +123,7 @@ def test_what_runs_there_is_no_root_writes_nowhere_and_may_do_nothing_more(
     for pod in pods:
         assert pod["securityContext"]["runAsNonRoot"] is True
         assert pod["securityContext"]["runAsUser"] == 10001
+        assert pod["enableServiceLinks"] is False, "they would be taken for settings"
         for container in pod["containers"]:
             allowed = container["securityContext"]
             assert allowed["readOnlyRootFilesystem"] is True

@@ -24,6 +24,7 @@ from contracts_svc.flows.preflight import preflight, read_sides
 from contracts_svc.policy_read import read_policy
 from contracts_svc.render.json import verdict_json
 from contracts_svc.runs import Run
+from tests.core.test_docs import FIGURES
 from tests.fixtures_store import read_contract
 from tests.serving import CONTRACTS, Server
 
@@ -183,5 +184,8 @@ def test_in_the_demo_no_token_is_asked_for_on_loopback(tmp_path: Path) -> None:
         assert httpx.get(f"{server.url}/api/v1/contracts").status_code == 200
         page = {"Origin": "https://evil.example"}
         assert httpx.get(f"{server.url}/api/v1/contracts", headers=page).status_code == 403
+        helps = [line.split() for line in httpx.get(f"{server.url}/metrics").text.splitlines()]
+        figures = {words[2] for words in helps if words[:2] == ["#", "HELP"]}
+        assert {f for f in figures if not f.endswith("_created")} == set(FIGURES), "the README has them all"
     finally:
         server.stop()

@@ -77,7 +77,7 @@ def contract(name: str, size: int, folder: Path) -> bytes:
     return (
         f"apiVersion: v3.1.0\nkind: DataContract\nstatus: active\nversion: 1.0.0\nid: {name}\n"
         f"servers: [{{server: s, type: local, path: {folder}/*.parquet, format: parquet}}]\n"
-        f"team: {{name: menu}}\ndescription: {{purpose: {os.urandom(size // 2).hex()}}}\n"
+        f"team: {{name: menu}}\ndescription: {{purpose: x{os.urandom(size // 2).hex()}}}\n"
         "schema: [{name: t, properties: [{name: a, logicalType: integer, required: true}]}]\n"
     ).encode()
 

@@ -32,7 +32,15 @@ def test_waivers_are_in_force_until_they_expire(store: DatabaseStore) -> None:
     assert store.waivers(NOW) == (long, short)
     assert store.waivers(NOW + DAY) == (long,)
     assert store.waivers(NOW + 3 * DAY) == ()
-    assert actions(store) == [("waiver", "created", "f1")] * 2
+    assert store.withdraw_waiver(store.waiver_id(long), NOW, ADA) is True
+    assert store.withdraw_waiver(store.waiver_id(long), NOW, ADA) is False
+    assert store.withdraw_waiver(store.waiver_id(short), NOW + 2 * DAY, ADA) is False, "it is over"
+    assert store.withdraw_waiver("none", NOW, ADA) is False
+    assert store.waivers(NOW) == (short,)
+    assert store.waiver(store.waiver_id(long)) == long
+    assert store.put_waiver(long, NOW, ADA) is True
+    assert store.waivers(NOW) == (long, short)
+    assert [a[1] for a in actions(store)] == ["created", "created", "withdrawn", "created"]
     assert store.audit()[0].detail["reason"] == "agreed"
 
 

@@ -143,3 +143,24 @@ def test_it_ends_when_it_is_told_to(store: DatabaseStore) -> None:
         store.put_run(found(ago(days)))
     assert forget(store, goes_on=lambda: False) == {}
     assert forget(store)["runs"] == 2
+
+
+def test_what_is_known_of_files_goes_with_their_contract(store: DatabaseStore) -> None:
+    for name in ("orders", "planes"):
+        text = orders("1.0.0").replace(b"id: orders", f"id: {name}".encode())
+        store.put_contract(read_contract(text, "c.yaml"), text, NOW)
+        store.put_states(f"{name}\nt\nlake\ns3://lake/*", {f"{n:032x}": {"rows": n} for n in range(5)})
+    assert store.prune_states(batch=3) == 0
+    store.retire_contract("orders", NOW, SERVICE)
+    assert [store.prune_states(batch=3) for _ in range(3)] == [3, 2, 0]
+    assert store.states("orders\nt\nlake\ns3://lake/*", [f"{1:032x}"]) == {}
+    assert len(store.states("planes\nt\nlake\ns3://lake/*", [f"{n:032x}" for n in range(5)])) == 5
+
+
+def test_presses_of_buttons_are_forgotten(store: DatabaseStore) -> None:
+    store.hear(["a", "b", "c"], ago(40))
+    store.hear(["d"], ago(20))
+    assert [store.prune_heard(ago(30), batch=2) for _ in range(3)] == [2, 1, 0]
+    assert store.hear(["a", "d"], NOW) == {"a"}
+    store.hear(["e"], ago(40))
+    assert forget(store) == {"presses of buttons": 1}

@@ -50,6 +50,14 @@ def test_runs_come_latest_first_in_pages(store: DatabaseStore) -> None:
     assert [r.rows for r in found] == [30, 20]
     assert [r.rows for r in store.runs("urn:flights", "flights", before=found[-1].started)] == [10]
     assert store.runs("urn:flights", "other") == ()
+    store.put_run(replace(hourly(4), table="planes"))
+    many = ("planes", *(f"t{n}" for n in range(2_000)), "flights")
+    for tables in (("flights", "planes"), many):
+        assert [(r.table, r.rows) for r in store.runs("urn:flights", *tables, limit=3)] == [
+            ("planes", 40),
+            ("flights", 30),
+            ("flights", 20),
+        ]
 
 
 def test_the_latest_runs_of_a_tenant_and_which_tables_were_ever_checked(store: DatabaseStore) -> None:

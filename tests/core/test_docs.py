@@ -16,8 +16,11 @@ from contracts_svc import settings
 from contracts_svc.adapters.receivers import KINDS as RECEIVER_KINDS
 from contracts_svc.adapters.receivers import RECEIVERS
 from contracts_svc.api.access import ROLES
+from contracts_svc.api.metrics import NAMES as HTTP
 from contracts_svc.api.rules import RULES as ACCESS
 from contracts_svc.api.rules import Rule
+from contracts_svc.app_alerts_metrics import NAMES as INCIDENTS
+from contracts_svc.check_metrics import NAMES as CHECKS
 from contracts_svc.cli.main import app
 from contracts_svc.compat.modes import Mode
 from contracts_svc.compat.rules import RULES
@@ -53,7 +56,7 @@ def modes_table() -> str:
 
 
 def figures_table() -> str:
-    return "".join(f"| `{name}` | {meaning} |\n" for name, meaning in (NAMES | LOOPS).items())
+    return "".join(f"| `{name}` | {meaning} |\n" for name, meaning in FIGURES.items())
 
 
 def receivers_table() -> str:
@@ -79,6 +82,8 @@ def access_table() -> str:
 
     return "".join(f"| {roles(r)} | {r.whose.value} | {', '.join(e)} |\n" for r, e in by_rule.items())
 
+
+FIGURES = {**HTTP, **INCIDENTS, **CHECKS, **NAMES, **LOOPS}
 
 BLOCKS = {
     "settings": settings_table,

@@ -9,6 +9,7 @@ from sqlalchemy import Connection, select
 
 from contracts_svc.adapters.store.part import Part, digest, insert
 from contracts_svc.adapters.store.tables_heard import heard_messages as _HEARD
+from contracts_svc.ports_retention import BATCH
 
 
 class HeardMessages(Part):
@@ -28,11 +29,8 @@ class HeardMessages(Part):
 
         return self.database.write(work)
 
-    def prune_heard(self, before: datetime, *, batch: int = 1_000) -> int:
-        """Forget messages from before that moment, in small transactions; how many there were."""
+    def prune_heard(self, before: datetime, *, batch: int = BATCH) -> int:
+        """Messages that were heard before that moment."""
         old = select(_HEARD.c.key).where(_HEARD.c.at < before).limit(batch)
         statement = _HEARD.delete().where(_HEARD.c.key.in_(old))
-        forgotten = 0
-        while some := self.database.write(lambda c: c.execute(statement).rowcount):
-            forgotten += some
-        return forgotten
+        return self.database.write(lambda c: c.execute(statement).rowcount)

@@ -30,12 +30,14 @@ class Waivers(Part):
     """:class:`contracts_svc.ports_store.WaiverStore`"""
 
     def put_waiver(self, waiver: Waiver, now: datetime, by: Actor) -> bool:
-        """Keep a waiver; False when it is there already."""
+        """Keep a waiver; False when it is there already, and not withdrawn."""
 
         def work(connection: Connection) -> bool:
             text = dumps(waiver)
             row = {"key": digest(text), "fingerprint": waiver.fingerprint}
-            statement = insert(connection, _WAIVERS).on_conflict_do_nothing(index_elements=["key"])
+            statement = insert(connection, _WAIVERS).on_conflict_do_update(
+                index_elements=["key"], set_={"withdrawn": None}, where=_WAIVERS.c.withdrawn.is_not(None)
+            )
             added = connection.execute(
                 statement.returning(_WAIVERS.c.id), row | {"expires": waiver.expires, "document": text}
             ).scalar()
@@ -48,9 +50,46 @@ class Waivers(Part):
 
     def waivers(self, now: datetime) -> tuple[Waiver, ...]:
         """The waivers in force at that moment, the one that lasts longest first."""
-        query = select(_WAIVERS.c.document).where(_WAIVERS.c.expires > now)
+        query = select(_WAIVERS.c.document).where(_WAIVERS.c.expires > now, _WAIVERS.c.withdrawn.is_(None))
         query = query.order_by(_WAIVERS.c.expires.desc(), _WAIVERS.c.id)
         return tuple(loads(Waiver, t) for t in self.database.read(lambda c: c.scalars(query).all()))
+
+    def waiver_id(self, waiver: Waiver) -> str:
+        """What a waiver is called."""
+        return digest(dumps(waiver)).hex()
+
+    def waiver(self, waiver_id: str) -> Waiver | None:
+        """The waiver of that id, also when it is over or withdrawn."""
+        query = select(_WAIVERS.c.document).where(_WAIVERS.c.key == _bytes(waiver_id))
+        found = self.database.read(lambda c: c.scalar(query))
+        return None if found is None else loads(Waiver, found)
+
+    def withdraw_waiver(self, waiver_id: str, now: datetime, by: Actor) -> bool:
+        """A waiver counts no more; False when it does not already."""
+        there = (
+            _WAIVERS.c.key == _bytes(waiver_id),
+            _WAIVERS.c.withdrawn.is_(None),
+            _WAIVERS.c.expires > now,
+        )
+
+        def work(connection: Connection) -> bool:
+            statement = _WAIVERS.update().where(*there).values(withdrawn=now).returning(_WAIVERS.c.document)
+            text = connection.scalar(statement)
+            if text is None:
+                return False
+            waiver = loads(Waiver, text)
+            note(connection, now, by, "withdrawn", "waiver", waiver.fingerprint, encode(waiver))
+            return True
+
+        return self.database.write(work)
+
+
+def _bytes(waiver_id: str) -> bytes:
+    """The key of a waiver; one that there is not for what is none."""
+    try:
+        return bytes.fromhex(waiver_id)
+    except ValueError:
+        return b""
 
 
 class Subscriptions(Part):

@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import Connection, Select, Table, and_, exists, or_, select, tuple_
 
 from contracts_svc.adapters.store.part import Part, digest
-from contracts_svc.adapters.store.tables import measurements, results, runs
+from contracts_svc.adapters.store.tables import contracts, measurements, results, runs
 from contracts_svc.adapters.store.tables_jobs import publish_events, scheduled_runs
 from contracts_svc.adapters.store.tables_lineage import (
     lineage_report_names,
@@ -16,6 +16,7 @@ from contracts_svc.adapters.store.tables_lineage import (
     lineage_states,
 )
 from contracts_svc.adapters.store.tables_outbox import outbox_messages
+from contracts_svc.adapters.store.tables_states import state_places, states
 from contracts_svc.ports_outbox import MessageState
 from contracts_svc.ports_retention import BATCH
 from contracts_svc.schedules_runs import Reason
@@ -73,6 +74,21 @@ class Retention(Part):
         shown = publish_events.c
         old = select(shown.id).where(shown.at < before, shown.scheduled_run_id.is_not(None))
         return self._forget(publish_events, old, batch)
+
+    def prune_states(self, *, batch: int = BATCH) -> int:
+        """What is known of the files of contracts that are retired."""
+        of = and_(contracts.c.contract == state_places.c.contract, contracts.c.retired.is_not(None))
+        gone = select(state_places.c.place).join(contracts, of)
+        key = (states.c.place, states.c.unit)
+        old = select(*key).where(states.c.place.in_(gone)).limit(batch)
+
+        def work(connection: Connection) -> int:
+            some = connection.execute(states.delete().where(tuple_(*key).in_(old))).rowcount
+            if some < batch:
+                connection.execute(state_places.delete().where(state_places.c.place.in_(gone)))
+            return some
+
+        return self.database.write(work)
 
     def prune_messages(self, before: datetime, *, batch: int = BATCH) -> int:
         """Messages that were sent or replaced before that moment."""

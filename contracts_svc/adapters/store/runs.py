@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from itertools import islice
 from typing import Any
 
-from sqlalchemy import Connection, LargeBinary, column, exists, select, values
+from sqlalchemy import Connection, LargeBinary, Row, column, exists, select, values
 
 from contracts_svc.adapters.store import tables
 from contracts_svc.adapters.store.codec import dumps, loads
@@ -35,17 +35,26 @@ class Runs(Part):
 
     def run(self, run_id: str) -> Run | None:
         """The run of that id."""
-        found = self._runs(select(_RUNS).where(_RUNS.c.id == run_id))
+        query = select(_RUNS).where(_RUNS.c.id == run_id)
+        found = self.database.read(lambda c: _runs(c, c.execute(query).all()))
         return found[0] if found else None
 
     def runs(
-        self, contract_id: str, table: str, *, before: datetime | None = None, limit: int = 100
+        self, contract_id: str, *tables: str, before: datetime | None = None, limit: int = 100
     ) -> tuple[Run, ...]:
-        """Runs of a table, the latest first, those that started before ``before``."""
-        query = select(_RUNS).where(_RUNS.c.table_key == digest(contract_id, table))
+        """Runs of these tables, the latest first, those that started before ``before``."""
+        query = select(_RUNS).order_by(_RUNS.c.started.desc(), _RUNS.c.id).limit(limit)
         if before is not None:
             query = query.where(_RUNS.c.started < before)
-        return self._runs(query.order_by(_RUNS.c.started.desc(), _RUNS.c.id).limit(limit))
+
+        def work(connection: Connection) -> tuple[Run, ...]:
+            keys = (digest(contract_id, table) for table in tables)
+            rows = list(rows_with(connection, query, _RUNS.c.table_key, keys))
+            if len(tables) > KEYS_AT_ONCE:
+                rows.sort(key=lambda r: r.started, reverse=True)
+            return _runs(connection, rows[:limit])
+
+        return self.database.read(work)
 
     def recent_runs(
         self, tenant: str, *, before: datetime | None = None, limit: int = 100
@@ -128,14 +137,6 @@ class Runs(Part):
             found[names[bytes(r.figure_key)]].append(point)
         return {check: tuple(points) for check, points in found.items()}
 
-    def _runs(self, query: Any) -> tuple[Run, ...]:
-        def work(connection: Connection) -> tuple[Run, ...]:
-            rows = connection.execute(query).all()
-            results = _results(connection, [r.id for r in rows])
-            return tuple(replace(loads(Run, r.document), results=tuple(results.get(r.id, ()))) for r in rows)
-
-        return self.database.read(work)
-
 
 def _of_tenant(connection: Connection, tenant: str, contracts: Iterable[str]) -> set[str]:
     query = select(tables.contracts.c.contract).where(tables.contracts.c.tenant == tenant)
@@ -198,6 +199,11 @@ def _float(value: float) -> float | None:
     except OverflowError:
         return None
     return number if math.isfinite(number) else None
+
+
+def _runs(connection: Connection, rows: Sequence[Row[Any]]) -> tuple[Run, ...]:
+    results = _results(connection, [r.id for r in rows])
+    return tuple(replace(loads(Run, r.document), results=tuple(results.get(r.id, ()))) for r in rows)
 
 
 def _results(connection: Connection, run_ids: Iterable[str]) -> dict[str, list[Result]]:

@@ -9,7 +9,7 @@ from sqlalchemy import Connection, select
 
 from contracts_svc.adapters.store.codec import dumps
 from contracts_svc.adapters.store.part import KEYS_AT_ONCE, Insert, Part, add, batches, digest, rows_with
-from contracts_svc.adapters.store.tables_states import states
+from contracts_svc.adapters.store.tables_states import state_places, states
 from contracts_svc.model import Json
 
 _UNITS = states.c.unit
@@ -33,15 +33,17 @@ class States(Part):
     ) -> None:
         """Keep these; where ``keep`` is given, forget the place's units that are not in it."""
         if states or keep is not None:
-            self.database.write(lambda c: _put(c, digest(place), states, keep))
+            self.database.write(lambda c: _put(c, place, states, keep))
 
 
 def _put(
     connection: Connection,
-    place: bytes,
+    whose: str,
     found: Mapping[str, Mapping[str, Json]],
     keep: Collection[str] | None,
 ) -> None:
+    place, contract = digest(whose), whose.partition("\n")[0]
+    add(connection, state_places, [{"place": place, "contract": contract}], _ignore)
     # In order, so that two writers wait for one another rather than lock one another out.
     for some in batches(sorted(found), KEYS_AT_ONCE):
         rows = [{"place": place, "unit": unit, "document": dumps(found[unit])} for unit in some]
@@ -51,6 +53,10 @@ def _put(
     there = connection.execute(select(_UNITS).where(states.c.place == place)).scalars()
     for gone in batches(sorted(set(there) - set(keep)), KEYS_AT_ONCE):
         connection.execute(states.delete().where(states.c.place == place, _UNITS.in_(gone)))
+
+
+def _ignore(statement: Insert) -> Insert:
+    return statement.on_conflict_do_nothing(index_elements=["place"])
 
 
 def _replace(statement: Insert) -> Insert:

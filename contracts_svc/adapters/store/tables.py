@@ -230,6 +230,7 @@ waivers = Table(
     _key(),
     Column("fingerprint", Name, nullable=False, index=True),
     Column("expires", Instant, nullable=False),
+    Column("withdrawn", Instant),
     Column("document", Clean, nullable=False),
 )
 

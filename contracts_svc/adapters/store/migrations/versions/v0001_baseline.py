@@ -122,6 +122,7 @@ def upgrade() -> None:
         sa.Column("key", sa.LargeBinary(), nullable=False),
         sa.Column("fingerprint", TEXT, nullable=False),
         sa.Column("expires", INSTANT, nullable=False),
+        sa.Column("withdrawn", INSTANT, nullable=True),
         sa.Column("document", TEXT, nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_waivers")),
         sa.UniqueConstraint("key", name=op.f("uq_waivers_key")),
@@ -351,6 +352,12 @@ def upgrade() -> None:
         sa.Column("unit", sa.String(length=32), nullable=False),
         sa.Column("document", TEXT, nullable=False),
         sa.PrimaryKeyConstraint("place", "unit", name=op.f("pk_states")),
+    )
+    op.create_table(
+        "state_places",
+        sa.Column("place", sa.LargeBinary(), nullable=False),
+        sa.Column("contract", TEXT, nullable=False),
+        sa.PrimaryKeyConstraint("place", name=op.f("pk_state_places")),
     )
     lineage.create()
     people.create()
