@@ -152,6 +152,8 @@ class Source:
     """Of text files: path -> the names of its columns, in order."""
     columns: Mapping[str, exp.Expr] = field(default_factory=dict)
     """Of text files: column -> its value, made from the text column of that name."""
+    alike: bool = False
+    """Whether all files are known to have the same columns, so that one of them tells of all."""
 
 
 class Session(Protocol):
@@ -168,6 +170,10 @@ class Session(Protocol):
 
     def add(self, source: Source) -> None:
         """Make one more source known. Its files are some of those of the sources that are open."""
+        ...
+
+    def forget(self, name: str) -> None:
+        """Let go of a source that was added, and is not asked any more."""
         ...
 
 

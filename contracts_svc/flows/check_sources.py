@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from contracts_svc.errors import CouldNotCheck, UserMistake
 from contracts_svc.files import DataFile, Footer
@@ -101,7 +101,8 @@ def _other_source(name: str, asking: Check, within: Within) -> tuple[Source, tup
     files = storage.files(place)
     # Parquet files are read as they are; of text files, the columns have to be known.
     footers = storage.footers(files, reading) if reading.text else _no_columns(files)
-    return _source(layout(table, footers, reading), name), (storage, place)
+    known = reading.text or len(files) == 1
+    return replace(_source(layout(table, footers, reading), name), alike=known), (storage, place)
 
 
 def _no_columns(files: Sequence[DataFile]) -> tuple[Footer, ...]:
@@ -127,4 +128,5 @@ def _source(found: Layout, name: str) -> Source:
         partition_types=split.partition_types(found),
         names=found.names,
         columns=text_sources.columns_of(found) if found.reading.text else {},
+        alike=found.alike,
     )

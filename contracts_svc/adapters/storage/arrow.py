@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+import gc
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import cached_property, partial
@@ -14,7 +15,7 @@ from contracts_svc.adapters.storage.places import Place, parse
 from contracts_svc.errors import CouldNotCheck
 from contracts_svc.files import PARQUET, Reading
 from contracts_svc.ports import DataFile, Footer, S3Access, StoredColumn, reached
-from contracts_svc.quality import heads
+from contracts_svc.quality import heads, kept_footers
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -24,6 +25,8 @@ CONNECT_SECONDS = 3
 REQUEST_SECONDS = 10
 ATTEMPTS = 2
 PARALLEL_FOOTERS = 16
+_FILES_AT_ONCE = 1_000
+"""So many are asked for in advance; each takes memory, whether it is read yet or not."""
 _TAIL_BYTES = 64
 _MAGIC = b"PAR1"
 _FOOTER_BYTES = 64 << 10
@@ -80,7 +83,7 @@ class ArrowStorage:
             )
             for place in {p.bucket: p for p in map(parse, (f.path for f in files))}.values():
                 self._system(place)
-            return tuple(_sharing(pool.map(read, files)))
+            return tuple(_sharing(_some_at_once(pool, read, files)))
         finally:
             pool.shutdown(cancel_futures=True)
 
@@ -111,7 +114,7 @@ class ArrowStorage:
             bounds = dict(column_bounds(metadata.schema, footer, names)) if names else {}
         except (pa.ArrowException, OSError, ValueError, TypeError) as error:
             raise self._failure(file.path, error, place.bucket) from error
-        return Footer(file=file, rows=metadata.num_rows, columns=columns, bounds=bounds)
+        return Footer(file=file, rows=metadata.num_rows, columns=columns, bounds=kept_footers.packed(bounds))
 
     def _head(self, file: DataFile, *, reading: Reading) -> Footer:
         import pyarrow as pa
@@ -172,6 +175,16 @@ def _footer_of(stream: pa.NativeFile) -> bytes:
     if length + 8 > len(tail):
         tail = bytes(stream.read_at(length + 8, size - length - 8))
     return tail[-8 - length : -8]
+
+
+def _some_at_once(
+    pool: ThreadPoolExecutor, read: Callable[[DataFile], Footer], files: Sequence[DataFile]
+) -> Iterator[Footer]:
+    for at in range(0, len(files), _FILES_AT_ONCE):
+        yield from pool.map(read, files[at : at + _FILES_AT_ONCE])
+        if at:
+            # The metadata and the schema of Arrow hold each other, and take ten kilobytes a file.
+            gc.collect(0)
 
 
 def _sharing(footers: Iterable[Footer]) -> Iterator[Footer]:
