@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from decimal import Decimal
@@ -81,6 +81,10 @@ def _keys_of(folder: str) -> Mapping[str, str]:
     pairs = (f.partition("=") for f in folder.split("/"))
     return MappingProxyType({unquote(key): unquote(value) for key, equals, value in pairs if key and equals})
 
+
+Partitions = Mapping[str, Callable[[str], bool]]
+"""Partition key -> whether files of a value of it are wanted."""
+ALL: Partitions = MappingProxyType({})
 
 NO_VALUE = "__HIVE_DEFAULT_PARTITION__"
 """What stands for NULL among partition values."""

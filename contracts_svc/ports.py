@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import IO, TYPE_CHECKING, BinaryIO, Protocol, runtime_checkable
 
 from contracts_svc.errors import CouldNotCheck
-from contracts_svc.files import PARQUET, Reading
+from contracts_svc.files import ALL, PARQUET, Partitions, Reading
 from contracts_svc.files import DataFile as DataFile
 from contracts_svc.files import Footer as Footer
 from contracts_svc.files import StoredColumn as StoredColumn
@@ -70,8 +70,11 @@ def reached(access: S3Access | None) -> S3Access:
 class Storage(Protocol):
     """Lists files and reads Parquet footers and the heads of text files. Raises CouldNotCheck."""
 
-    def files(self, location: str) -> tuple[DataFile, ...]:
-        """The files that match a location: a file, a folder, or a glob (``*``, ``**``), sorted."""
+    def files(self, location: str, partitions: Partitions = ALL) -> tuple[DataFile, ...]:
+        """The files that match a location: a file, a folder, or a glob (``*``, ``**``), sorted.
+
+        Files of ``partitions`` that are not wanted may be left out, so that they need not be listed.
+        """
         ...
 
     def footers(

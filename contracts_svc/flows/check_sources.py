@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from contracts_svc.errors import CouldNotCheck, UserMistake
-from contracts_svc.files import DataFile, Footer
+from contracts_svc.files import ALL, DataFile, Footer, Partitions
 from contracts_svc.flows.check_places import LocationOf
 from contracts_svc.flows.check_tables import storage_of
 from contracts_svc.model import Contract, Server, Table
@@ -66,12 +66,14 @@ def sources_of(scans: Sequence[fuse.Scan], planned: Plan, found: Layout, within:
     return sources
 
 
-def changed(storage: Storage, place: str, files: Sequence[DataFile]) -> frozenset[str]:
-    """The paths of the files that are gone or other ones now; new files do not matter.
+def changed(
+    storage: Storage, place: str, files: Sequence[DataFile], partitions: Partitions = ALL
+) -> frozenset[str]:
+    """The paths of the files, of these partitions, that are gone or other ones now; new ones do not matter.
 
     Raises CouldNotCheck.
     """
-    now = {f.path: (f.size, f.version) for f in storage.files(place)}
+    now = {f.path: (f.size, f.version) for f in storage.files(place, partitions)}
     return frozenset(f.path for f in files if now.get(f.path) != (f.size, f.version))
 
 

@@ -13,7 +13,7 @@ from contracts_svc.adapters.storage import listing, listing_s3
 from contracts_svc.adapters.storage.failures import classify
 from contracts_svc.adapters.storage.places import Place, parse
 from contracts_svc.errors import CouldNotCheck
-from contracts_svc.files import PARQUET, Reading
+from contracts_svc.files import ALL, PARQUET, Partitions, Reading
 from contracts_svc.ports import DataFile, Footer, S3Access, StoredColumn, reached
 from contracts_svc.quality import heads, kept_footers
 
@@ -46,8 +46,10 @@ class ArrowStorage:
         self._access = access
         self._systems: dict[str, pafs.FileSystem] = {}
 
-    def files(self, location: str) -> tuple[DataFile, ...]:
+    def files(self, location: str, partitions: Partitions = ALL) -> tuple[DataFile, ...]:
         """The files that match, sorted by address; none is an empty tuple.
+
+        Folders of ``partitions`` that are not wanted are not looked into, where that spares requests.
 
         A location is a file, a folder (everything below it), or a glob: ``*`` and ``?`` stay within
         one name, ``[ab]`` is one of these characters, ``**`` is any number of folders. Below the
@@ -58,7 +60,9 @@ class ArrowStorage:
         place = parse(location)
         try:
             found = (
-                listing_s3.s3_files(place, self._reach(place)) if place.remote else listing.local_files(place)
+                listing_s3.s3_files(place, self._reach(place), partitions)
+                if place.remote
+                else listing.local_files(place, partitions)
             )
             return tuple(sorted(found, key=lambda f: f.path))
         except OSError as error:
