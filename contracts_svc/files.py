@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from decimal import Decimal
+from functools import lru_cache
+from types import MappingProxyType
 from urllib.parse import unquote
 
 S3_SCHEMES = ("s3", "s3a", "s3n")
@@ -70,9 +72,19 @@ class DataFile:
 
 def hive_partition(path: str) -> Mapping[str, str]:
     """The Hive ``key=value`` folders of a path, in order, values URL-decoded."""
-    pairs = (f.partition("=") for f in path.split("/")[:-1])
-    return {unquote(key): unquote(value) for key, equals, value in pairs if key and equals}
+    return _keys_of(path.rpartition("/")[0])
 
+
+@lru_cache(maxsize=64)
+def _keys_of(folder: str) -> Mapping[str, str]:
+    # Files come folder by folder, and those of one share what it says.
+    pairs = (f.partition("=") for f in folder.split("/"))
+    return MappingProxyType({unquote(key): unquote(value) for key, equals, value in pairs if key and equals})
+
+
+Partitions = Mapping[str, Callable[[str], bool]]
+"""Partition key -> whether files of a value of it are wanted."""
+ALL: Partitions = MappingProxyType({})
 
 NO_VALUE = "__HIVE_DEFAULT_PARTITION__"
 """What stands for NULL among partition values."""

@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import IO, TYPE_CHECKING, BinaryIO, Protocol, runtime_checkable
 
 from contracts_svc.errors import CouldNotCheck
-from contracts_svc.files import PARQUET, Reading
+from contracts_svc.files import ALL, PARQUET, Partitions, Reading
 from contracts_svc.files import DataFile as DataFile
 from contracts_svc.files import Footer as Footer
 from contracts_svc.files import StoredColumn as StoredColumn
@@ -70,8 +70,11 @@ def reached(access: S3Access | None) -> S3Access:
 class Storage(Protocol):
     """Lists files and reads Parquet footers and the heads of text files. Raises CouldNotCheck."""
 
-    def files(self, location: str) -> tuple[DataFile, ...]:
-        """The files that match a location: a file, a folder, or a glob (``*``, ``**``), sorted."""
+    def files(self, location: str, partitions: Partitions = ALL) -> tuple[DataFile, ...]:
+        """The files that match a location: a file, a folder, or a glob (``*``, ``**``), sorted.
+
+        Files of ``partitions`` that are not wanted may be left out, so that they need not be listed.
+        """
         ...
 
     def footers(
@@ -152,6 +155,8 @@ class Source:
     """Of text files: path -> the names of its columns, in order."""
     columns: Mapping[str, exp.Expr] = field(default_factory=dict)
     """Of text files: column -> its value, made from the text column of that name."""
+    alike: bool = False
+    """Whether all files are known to have the same columns, so that one of them tells of all."""
 
 
 class Session(Protocol):
@@ -168,6 +173,10 @@ class Session(Protocol):
 
     def add(self, source: Source) -> None:
         """Make one more source known. Its files are some of those of the sources that are open."""
+        ...
+
+    def forget(self, name: str) -> None:
+        """Let go of a source that was added, and is not asked any more."""
         ...
 
 

@@ -32,10 +32,12 @@ class PanderaChecks:
     """Implements :class:`contracts_svc.ports.CustomChecks`.
 
     ``folder`` holds the checks; an implementation ``weather:physics`` is ``physics`` in ``weather.py``
-    there: a ``DataFrameSchema``, a ``DataFrameModel``, or a function that takes a pandas DataFrame of
-    some rows and returns a boolean Series, true where a row is good. Data comes in chunks, so what needs
-    the whole table (uniqueness, a mean) must say so: ``metadata={"whole_table": True}`` of a schema, the
-    attribute ``whole_table = True`` of a function. ``seconds`` and ``megabytes`` bound each check.
+    there: a ``DataFrameSchema`` or ``DataFrameModel`` of pandera.pandas, pandera.polars or pandera.pyarrow,
+    or a function that takes a DataFrame of some rows and returns a boolean Series, true where a row is
+    good. Its rows are of pandas; of polars or pyarrow where the type of its first parameter says so. Data
+    comes in chunks, so what needs the whole table (uniqueness, a mean) must say so:
+    ``metadata={"whole_table": True}`` of a schema, the attribute ``whole_table = True`` of a function.
+    ``seconds`` and ``megabytes`` bound each check.
     """
 
     def __init__(

@@ -14,24 +14,25 @@ import re
 import sys
 import traceback
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
-import pandera.pandas as pandera
 import pyarrow as pa
+from pandera.api.dataframe.container import DataFrameSchema
+from pandera.api.dataframe.model import DataFrameModel
+from pandera.api.hypotheses import Hypothesis
 from pandera.errors import SchemaErrorReason, SchemaErrors
+
+from contracts_svc.adapters.pandera_forms import CannotRun, Form, Found, form_of_function, form_of_schema
 
 CHECK_ERROR = SchemaErrorReason.CHECK_ERROR
 COLUMN_MISSING = SchemaErrorReason.COLUMN_NOT_IN_DATAFRAME
 _NAME = re.compile(r"([A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*):([A-Za-z_]\w*)")
-
-
-class CannotRun(Exception):
-    """The check cannot be run; the message says why."""
+_EXTRAS = ("polars", "narwhals")
+Schema = DataFrameSchema[Any]
 
 
 class NeedsWholeTable(Exception):
@@ -48,14 +49,15 @@ class Tally:
     reasons: Counter[str] = field(default_factory=Counter)
     samples: list[dict[str, Any]] = field(default_factory=list)
 
-    def add(self, chunk: pd.DataFrame, bad: pd.Index, reasons: Mapping[str, int]) -> None:
-        """Count a chunk of which these rows are bad."""
-        self.rows += len(chunk)
+    def add(self, chunk: pa.Table, bad: Sequence[int], reasons: Mapping[str, int]) -> None:
+        """Count a chunk of which the rows at these places are bad."""
+        self.rows += chunk.num_rows
         self.failing += len(bad)
         self.reasons.update(reasons)
         missing = self.wanted - len(self.samples)
         if missing > 0 and len(bad):
-            self.samples += json.loads(chunk.loc[bad[:missing]].to_json(orient="records", date_format="iso"))
+            shown = chunk.take(pa.array(bad[:missing], pa.int64())).to_pandas(date_as_object=False)
+            self.samples += json.loads(shown.to_json(orient="records", date_format="iso"))
 
     def answer(self) -> dict[str, Any]:
         """The figures, the most frequent reason first."""
@@ -63,8 +65,8 @@ class Tally:
         return {"rows": self.rows, "failing": self.failing, "reasons": reasons, "samples": self.samples}
 
 
-Judge = Callable[[pd.DataFrame], tuple[pd.Index, Mapping[str, int]]]
-"""A chunk -> the index of its bad rows, and how many rows each reason has."""
+Judge = Callable[[pa.Table, int], Found]
+"""What is bad in a chunk, the first row of which is so many rows from the beginning."""
 
 
 def main(task_file: str) -> None:
@@ -90,8 +92,7 @@ def run(task: Mapping[str, Any]) -> dict[str, Any]:
     tally = Tally(task["samples"])
     with pa.ipc.open_stream(sys.stdin.buffer) as stream:
         for chunk in chunks(stream, None if whole else task["chunk_rows"]):
-            bad, reasons = judge(chunk)
-            tally.add(chunk, bad, reasons)
+            tally.add(chunk, *judge(chunk, tally.rows))
     return tally.answer()
 
 
@@ -108,19 +109,18 @@ def load(folder: Path, implementation: str) -> Any:
         found = getattr(importlib.import_module(module), name, None)
     # The deployment's own code may raise anything; what it raised is what its author needs to know.
     except Exception as error:
-        raise CannotRun(f"{module}.py cannot be imported: {type(error).__name__}: {error}") from error
+        extra = getattr(error, "name", None)
+        hint = f" (pip install 'contracts-svc[{extra}]')" if extra in _EXTRAS else ""
+        raise CannotRun(f"{module}.py cannot be imported: {type(error).__name__}: {error}{hint}") from error
     if found is None:
         raise CannotRun(f"{module}.py has no {name}")
     return found
 
 
-def schema_of(found: Any) -> pandera.DataFrameSchema | None:
+def schema_of(found: Any) -> Schema | None:
     """The pandera schema that it is, or None for a function."""
-    if isinstance(found, pandera.DataFrameSchema):
-        return found
-    if inspect.isclass(found) and issubclass(found, pandera.DataFrameModel):
-        return found.to_schema()
-    return None
+    schema = found.to_schema() if inspect.isclass(found) and issubclass(found, DataFrameModel) else found
+    return schema if isinstance(schema, DataFrameSchema) else None
 
 
 def is_whole(found: Any) -> bool:
@@ -135,33 +135,42 @@ def judge_of(found: Any, name: str, *, whole: bool) -> Judge:
     """How to judge a chunk with it."""
     schema = schema_of(found)
     if schema is not None:
+        form = form_of_schema(schema, name)
+        for check in checks_of(schema):
+            # It bounds what is told of failing rows, all of which are counted here.
+            check.n_failure_cases = None
         if not whole:
             refuse_whole(schema)
-        return lambda chunk: judge_schema(schema, chunk, name)
+        return lambda chunk, start: judge_schema(schema, form, chunk, start, name)
     if callable(found):
-        return lambda chunk: judge_function(found, chunk, name)
-    raise CannotRun(f"{name} is neither a schema of pandera.pandas nor a function")
+        parameters = list(inspect.signature(found).parameters.values())
+        form = form_of_function(parameters[0].annotation if parameters else None)
+        return lambda chunk, start: judge_function(found, form, chunk, start, name)
+    raise CannotRun(f"{name} is neither a schema of pandera nor a function")
 
 
-def refuse_whole(schema: pandera.DataFrameSchema) -> None:
+def checks_of(schema: Schema) -> list[Any]:
+    """The checks of a schema and of its columns."""
+    return [*(schema.checks or []), *(c for column in schema.columns.values() for c in column.checks or [])]
+
+
+def refuse_whole(schema: Schema) -> None:
     """Raise NeedsWholeTable when a part of the table says nothing about the schema."""
     for column in schema.columns.values():
         if column.unique:
             raise NeedsWholeTable(f"{column.name} is unique, which needs the whole table")
     if schema.unique:
         raise NeedsWholeTable(f"{', '.join(schema.unique)} is unique, which needs the whole table")
-    checks = [*(schema.checks or []), *(c for col in schema.columns.values() for c in col.checks or [])]
-    for check in checks:
-        if getattr(check, "groupby", None) is not None or isinstance(check, pandera.Hypothesis):
+    for check in checks_of(schema):
+        if getattr(check, "groupby", None) is not None or isinstance(check, Hypothesis):
             raise NeedsWholeTable(f"the check {check.name} compares groups, which needs the whole table")
 
 
-def judge_schema(
-    schema: pandera.DataFrameSchema, chunk: pd.DataFrame, name: str
-) -> tuple[pd.Index, Mapping[str, int]]:
-    """Validate a chunk; what is wrong with the chunk as a whole is wrong with each of its rows."""
+def judge_schema(schema: Schema, form: Form, chunk: pa.Table, start: int, name: str) -> Found:
+    """Validate a chunk."""
     try:
-        schema.validate(chunk, lazy=True)
+        rows = form.frame(chunk, start)
+        schema.validate(rows, lazy=True)  # type: ignore[no-untyped-call]
     except SchemaErrors as errors:
         reasons_given = {e.reason_code for e in errors.schema_errors}
         # A check that stumbles over a column that is not there says no more than that it is not there.
@@ -170,18 +179,12 @@ def judge_schema(
             raise CannotRun(
                 f"a check of {name} raised {str(raised.failure_cases).partition('(')[0]}"
             ) from None
-        cases = errors.failure_cases
-        whole = cases["index"].isna()
-        reasons: Counter[str] = Counter()
-        for case, all_rows in zip(cases.itertuples(), whole, strict=True):
-            reasons[reason(case)] += len(chunk) if all_rows else 1
-        bad = chunk.index if whole.any() else pd.Index(sorted(set(cases["index"])))
-        return bad, reasons
+        return form.bad(errors, rows, start)
     except (MemoryError, pa.ArrowMemoryError):
         raise
     except Exception as error:
         raise CannotRun(f"{name} raised {told(error)}") from error
-    return chunk.index[:0], {}
+    return (), {}
 
 
 def told(error: Exception) -> str:
@@ -190,51 +193,41 @@ def told(error: Exception) -> str:
     return f"{type(error).__name__} ({Path(last.filename).name}, line {last.lineno})"
 
 
-def reason(case: Any) -> str:
-    """A failure without the value that failed, which may not be for everyone."""
-    column = getattr(case, "column", None)
-    at = f"{column}: " if isinstance(column, str) and case.schema_context == "Column" else ""
-    return f"{at}{case.check}"
-
-
 def judge_function(
-    function: Callable[[pd.DataFrame], Any], chunk: pd.DataFrame, name: str
-) -> tuple[pd.Index, Mapping[str, int]]:
+    function: Callable[[Any], Any], form: Form, chunk: pa.Table, start: int, name: str
+) -> Found:
     """Call a check function; one boolean for all rows is about each of them."""
     try:
-        good = function(chunk)
+        rows = form.frame(chunk, start)
+        answer = function(rows)
     except (MemoryError, pa.ArrowMemoryError):
         raise
     except Exception as error:
         raise CannotRun(f"{name} raised {told(error)}") from error
-    if isinstance(good, pd.Series) and good.index.equals(chunk.index):
-        bad = chunk.index[~good.fillna(True).astype(bool)]
-    elif isinstance(good, bool) or type(good).__name__ == "bool":
-        bad = chunk.index[:0] if good else chunk.index
+    good = form.good(answer, rows)
+    bad: Sequence[int]
+    if good is not None:
+        bad = [i for i, ok in enumerate(good) if ok is False]
+    elif isinstance(answer, bool | pa.BooleanScalar) or type(answer).__name__ == "bool":
+        passed = answer.as_py() if isinstance(answer, pa.BooleanScalar) else answer
+        bad = () if passed else range(chunk.num_rows)
     else:
-        raise CannotRun(f"{name} returned {type(good).__name__}, not a boolean Series with the rows' index")
+        raise CannotRun(f"{name} returned {type(answer).__name__}, not {form.answer}")
     return bad, {name.partition(":")[2]: len(bad)} if len(bad) else {}
 
 
-def chunks(stream: Any, rows: int | None) -> Iterator[pd.DataFrame]:
-    """The stream in frames of about this many rows (None: all in one), numbered throughout."""
+def chunks(stream: Any, rows: int | None) -> Iterator[pa.Table]:
+    """The stream in tables of about this many rows (None: all in one); there is one at least."""
     held: list[pa.RecordBatch] = []
-    start = count = 0
+    count = given = 0
     for batch in stream:
         held.append(batch)
         count += batch.num_rows
         if rows is not None and count >= rows:
-            yield frame(held, stream.schema, start)
-            start, count, held = start + count, 0, []
-    if held or start == 0:
-        yield frame(held, stream.schema, start)
-
-
-def frame(batches: list[pa.RecordBatch], schema: pa.Schema, start: int) -> pd.DataFrame:
-    """These batches as one frame whose index starts there."""
-    found = pa.Table.from_batches(batches, schema=schema).to_pandas(date_as_object=False)
-    found.index = pd.RangeIndex(start, start + len(found))
-    return found
+            yield pa.Table.from_batches(held, schema=stream.schema)
+            given, count, held = given + 1, 0, []
+    if held or not given:
+        yield pa.Table.from_batches(held, schema=stream.schema)
 
 
 def bound_memory(megabytes: int) -> None:

@@ -197,10 +197,11 @@ class _Deleted:
         found: dict[str, list[int]] = {}
         with self._table.io.new_input(entry.file_path).open() as stream:
             if entry.file_format == "PUFFIN":
+                from pyiceberg.table.deletion_vector import deletion_vectors_from_puffin_file
                 from pyiceberg.table.puffin import PuffinFile
 
-                vectors = PuffinFile(stream.read()).to_vector()
-                return {path: positions.to_pylist() for path, positions in vectors.items()}
+                vectors = deletion_vectors_from_puffin_file(PuffinFile(stream.read()))
+                return {v.referenced_data_file: v.to_vector().to_pylist() for v in vectors}
             if entry.file_format != "PARQUET":
                 what = f"its deletes are {entry.file_format} files"
                 raise CouldNotCheck(self._root, what, "compact the table", retryable=False)

@@ -97,7 +97,9 @@ def check(
     files: Sequence[DataFile] = ()
     try:
         own = storage_of(reading, storage, snapshots)
-        files = in_scope(own.files(place), scope, table, place)
+        # Where no file is wanted, the others tell what could be.
+        files = own.files(place, scope.partitions) or own.files(place)
+        files = in_scope(files, scope, table, place)
         if new_files and files:
             files = memory.new_files(files)
             if not files:
@@ -132,7 +134,7 @@ def check(
             measured += measurements(parts)
             measured += _measure_all(scans, todo, found, asker, sources.unreachable)
             measured += _measure_custom(todo, asker, found, custom, samples)
-            moved = _changed(own, place, files, sources, asker)
+            moved = changed(own, place, files, scope.partitions) | _changed_others(sources, asker)
             measured = _without_changed(measured, asker, parts, moved)
             memory.keep(parts, read, whole=scope.whole, changed=moved)
             results = judge(planned, _shown(table, planned, [*known, *measured], compare), clock.now())
@@ -210,11 +212,8 @@ def _run(
     )
 
 
-def _changed(
-    storage: Storage, place: str, files: Sequence[DataFile], sources: Sources, asker: Asker
-) -> frozenset[str]:
-    read = {source.name for source, _ in asker.uses}
-    return changed(storage, place, files) | changed_others(sources, read)
+def _changed_others(sources: Sources, asker: Asker) -> frozenset[str]:
+    return changed_others(sources, {source.name for source, _ in asker.uses})
 
 
 def _without_changed(

@@ -29,6 +29,8 @@ def measure_bits(parts: Parts, each: Apart, asker: Asker) -> None:
                 return
             # The statistics were wrong: the other way will tell.
             continue
+        if len(batch.units) < len(each.units):
+            asker.done(part)
         if row["keys"] == (row["bits"] or 0):
             for unit in batch.units:
                 parts.values[split.unit_id(unit), each.key] = split.no_duplicates(each.check)

@@ -21,7 +21,8 @@ def measure(parts: Parts, asker: Asker) -> frozenset[str]:
 
     Returns the ids of the units that were read.
     """
-    missing = {f.path: _missing(parts, parts.ids[f.path]) for f in parts.layout.files}
+    needs: dict[tuple[str, ...], tuple[Figure, ...]] = {}
+    missing = {f.path: _missing(parts, parts.ids[f.path], needs) for f in parts.layout.files}
     todo = list(_some_at_once(split.groups(missing, parts.layout.files), parts))
     units = unknown(parts)
     total = len(todo) + len(units)
@@ -52,11 +53,13 @@ def _some_at_once(
             yield files[at : at + most], wanted
 
 
-def _missing(parts: Parts, unit: str) -> list[Figure]:
-    """The figures of a file that are to be measured: all of them where it has to be read whole."""
+def _missing(parts: Parts, unit: str, needs: dict[tuple[str, ...], tuple[Figure, ...]]) -> tuple[Figure, ...]:
+    """The figures of a file that are to be measured: all of them where it has to be read whole. Most files
+    lack the same ones, which are there once among the ``needs``."""
     if any((unit, b.key) not in parts.values for b in parts.besides):
-        return list(parts.figures)
-    return [x for x in parts.figures if (unit, x.key) not in parts.values]
+        return parts.figures
+    found = tuple(x for x in parts.figures if (unit, x.key) not in parts.values)
+    return needs.setdefault(tuple(x.key for x in found), found)
 
 
 def _measure_files(
@@ -66,7 +69,8 @@ def _measure_files(
     must not take the others with it."""
     try:
         served = dict.fromkeys(check for figure in wanted for check, _ in figure.users)
-        rows = asker.rows(split.file_query(wanted, asker.part(files)), served)
+        part = asker.part(files)
+        rows = asker.rows(split.file_query(wanted, part), served)
     except CouldNotCheck as error:
         if error.retryable or len(wanted) == 1:
             parts.errors.update(dict.fromkeys((f.key for f in wanted), error))
@@ -79,6 +83,8 @@ def _measure_files(
                 parts.errors.update(dict.fromkeys((f.key for f in wanted[number:]), error))
                 break
         return
+    if len(files) == FILES_AT_ONCE:
+        asker.done(part)
     found = {str(row[split.FILENAME]): row for row in rows}
     for file in files:
         # A file without rows is not in the answer.
@@ -139,6 +145,6 @@ def failing_files(check: str, parts: Parts) -> dict[str, int] | None:
     """File path -> failing rows, of a check whose failing rows were counted file by file; else None."""
     for figure in parts.figures:
         if (check, "failing") in figure.users and figure.key not in parts.errors:
-            counts = {path: parts.values[i, figure.key] for path, i in parts.ids.items()}
-            return {path: int(n) for path, n in counts.items() if n}
+            counts = ((path, parts.values[i, figure.key]) for path, i in parts.ids.items())
+            return {path: int(n) for path, n in counts if n}
     return None

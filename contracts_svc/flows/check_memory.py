@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from contracts_svc.errors import CouldNotCheck, UserMistake
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
 SETTLED = timedelta(seconds=2)
 """A file that was changed just before it was listed may change again in the same tick of its clock."""
+_AT_ONCE = 1_000
 
 
 @dataclass(slots=True)
@@ -45,19 +47,18 @@ class Memory:
         if self.store is None:
             return storage.footers(files, reading, columns)
         self._key = kept_footers.key(columns, reading)
-        ids = {f.path: split.unit_id((f,)) for f in files}
-        kept = self._recall(ids.values())
-        found: dict[str, Footer] = {}
-        for file in files:
-            footer = kept_footers.from_json(file, kept.get(ids[file.path], {}).get(self._key))
+        ids = {split.unit_id((f,)): f for f in files}
+        for unit, kept in self._recall(ids):
+            footer = kept_footers.from_json(ids[unit], kept.get(self._key))
             if footer is not None:
-                found[file.path] = footer
-        missing = [f for f in files if f.path not in found]
-        for footer in storage.footers(missing, reading, columns):
-            found[footer.file.path] = footer
-            self._new.add(ids[footer.file.path])
-        self._footers = {ids[path]: footer for path, footer in found.items()}
-        return tuple(found[f.path] for f in files)
+                self._footers[unit] = footer
+        missing = {f.path: unit for unit, f in ids.items() if unit not in self._footers}
+        lacking = [f for f in files if f.path in missing]
+        for footer in storage.footers(lacking, reading, columns):
+            unit = missing[footer.file.path]
+            self._footers[unit] = footer
+            self._new.add(unit)
+        return tuple(self._footers[unit] for unit in ids)
 
     def new_files(self, files: Sequence[DataFile]) -> tuple[DataFile, ...]:
         """Those that no earlier run read, as they are now. Raises UserMistake when nothing is kept."""
@@ -66,11 +67,11 @@ class Memory:
                 "which files are new is told by what earlier runs kept, which is not to be used here",
                 "leave out --full, and name a file in the setting CONTRACTS_STATES_FILE",
             )
-        known = self._recall(split.unit_id((f,)) for f in files)
+        known = {unit for unit, _ in self._recall(split.unit_id((f,)) for f in files)}
         return tuple(f for f in files if split.unit_id((f,)) not in known)
 
-    def recall(self, parts: Parts) -> Mapping[str, Mapping[str, Json]]:
-        """What is kept of these parts."""
+    def recall(self, parts: Parts) -> Iterator[tuple[str, Mapping[str, Json]]]:
+        """What is kept of the units of these parts, one after the other."""
         return self._recall(parts.ids_of_units())
 
     def keep(
@@ -81,33 +82,46 @@ class Memory:
         if self.store is None:
             return
         settled = _settled(parts, self.listed, changed)
-        found: dict[str, dict[str, Json]] = {unit: {} for unit in (*read, *self._new) if unit in settled}
-        for (unit, key), value in parts.values.items():
-            if unit in found:
-                found[unit][key] = value
-        for unit in found:
-            if unit in self._footers:
-                found[unit][self._key] = kept_footers.to_json(self._footers[unit])
+        units = sorted(settled.intersection((*read, *self._new)))
         with suppress(CouldNotCheck):
-            self.store.put_states(self.place, found, parts.ids_of_units() if whole else None)
+            if whole:
+                self.store.put_states(self.place, {}, parts.ids_of_units())
+            for some in _some(units):
+                self.store.put_states(self.place, {unit: self._all(unit, parts) for unit in some})
 
-    def _recall(self, units: Iterable[str]) -> Mapping[str, Mapping[str, Json]]:
+    def _all(self, unit: str, parts: Parts) -> dict[str, Json]:
+        """All that is known of a unit."""
+        found = parts.values.of(unit)
+        if unit in self._footers:
+            found[self._key] = kept_footers.to_json(self._footers[unit])
+        return found
+
+    def _recall(self, units: Iterable[str]) -> Iterator[tuple[str, Mapping[str, Json]]]:
         if self.store is None or self.fresh:
-            return {}
-        try:
-            return self.store.states(self.place, list(units))
-        except CouldNotCheck:
-            return {}
+            return
+        with suppress(CouldNotCheck):
+            for some in _some(units):
+                yield from self.store.states(self.place, some).items()
 
 
 def _settled(parts: Parts, listed: datetime, changed: Collection[str]) -> frozenset[str]:
     """The units whose files have been as they are for long enough."""
-    units: dict[str, tuple[DataFile, ...]] = {split.unit_id((f,)): (f,) for f in parts.layout.files}
-    units |= {split.unit_id(unit): unit for each in parts.aparts for unit in each.units}
+    good = {
+        f.path
+        for f in parts.layout.files
+        if f.modified is not None and f.modified + SETTLED < listed and f.path not in changed
+    }
+    units = (unit for each in parts.aparts for unit in each.units)
     return frozenset(
-        name
-        for name, files in units.items()
-        if all(
-            f.modified is not None and f.modified + SETTLED < listed and f.path not in changed for f in files
+        (
+            *(unit for path, unit in parts.ids.items() if path in good),
+            *(split.unit_id(unit) for unit in units if all(f.path in good for f in unit)),
         )
     )
+
+
+def _some(units: Iterable[str]) -> Iterator[list[str]]:
+    """The same, some at a time: what is kept of very many is more than fits into memory."""
+    rest = iter(units)
+    while some := list(islice(rest, _AT_ONCE)):
+        yield some

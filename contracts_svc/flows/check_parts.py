@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import IO
@@ -15,6 +15,7 @@ from contracts_svc.model import Json
 from contracts_svc.ports import FindsRepeats, Repeats, Session, Source
 from contracts_svc.quality import split
 from contracts_svc.quality.layout import Layout
+from contracts_svc.quality.proofs import prover
 from contracts_svc.quality.split import Apart, Beside, Figure
 from contracts_svc.runs import Check, Plan
 
@@ -110,6 +111,13 @@ class Asker:
         found = (checks for source, checks in self.uses if any(f.path in paths for f in source.files))
         return frozenset(check for checks in found for check in checks)
 
+    def done(self, name: str) -> None:
+        """Let go of a part that is not asked any more: an engine keeps in mind what it is."""
+        files = self._parts[name].files if name in self._parts else ()
+        if files:
+            self.session.forget(name)
+            del self._names[tuple(f.path for f in files)]
+
     def part(self, files: Sequence[DataFile]) -> str:
         """The name under which just these files of the table can be asked."""
         paths = tuple(f.path for f in files)
@@ -124,6 +132,54 @@ class Asker:
         return self._names[paths]
 
 
+class Values:
+    """Unit id and key of a figure -> its value.
+
+    There may be very many units, each with every figure: a figure's values are a list.
+    """
+
+    __slots__ = ("_columns", "_places")
+
+    def __init__(self, units: Iterable[str] = ()) -> None:
+        self._places: dict[str, int] = {}
+        self._columns: dict[str, list[Json]] = {}
+        for unit in units:
+            self._places.setdefault(unit, len(self._places))
+
+    def __setitem__(self, at: tuple[str, str], value: Json) -> None:
+        unit, key = at
+        place = self._places.setdefault(unit, len(self._places))
+        column = self._columns.setdefault(key, [])
+        if len(column) <= place:
+            column += [_UNKNOWN] * (max(len(self._places), place + 1) - len(column))
+        column[place] = value
+
+    def __getitem__(self, at: tuple[str, str]) -> Json:
+        found = self.get(at, _UNKNOWN)
+        if found is _UNKNOWN:
+            raise KeyError(at)
+        return found
+
+    def get(self, at: tuple[str, str], default: Json = None) -> Json:
+        """The value, or the default where it is not known."""
+        unit, key = at
+        place, column = self._places.get(unit), self._columns.get(key, ())
+        if place is None or place >= len(column) or column[place] is _UNKNOWN:
+            return default
+        return column[place]
+
+    def __contains__(self, at: tuple[str, str]) -> bool:
+        return self.get(at, _UNKNOWN) is not _UNKNOWN
+
+    def of(self, unit: str) -> dict[str, Json]:
+        """All that is known of a unit, by the key of the figure."""
+        found = {key: self.get((unit, key), _UNKNOWN) for key in self._columns}
+        return {key: value for key, value in found.items() if value is not _UNKNOWN}
+
+
+_UNKNOWN: Json = object()
+
+
 @dataclass(slots=True)
 class Parts:
     """Figures of parts of a table: of a file, or of a unit of files."""
@@ -132,8 +188,7 @@ class Parts:
     figures: tuple[Figure, ...]
     aparts: tuple[Apart, ...]
     besides: tuple[Beside, ...] = ()
-    values: dict[tuple[str, str], Json] = field(default_factory=dict)
-    """Unit id and key of the figure -> its value."""
+    values: Values = field(default_factory=Values)
     errors: dict[str, CouldNotCheck] = field(default_factory=dict)
     """Key of a figure that could not be measured -> why not."""
     ids: Mapping[str, str] = field(default_factory=dict)
@@ -169,20 +224,24 @@ def parts_of(plan: Plan, layout: Layout) -> Parts:
         figures=split.figures(plan, layout),
         aparts=split.apart(plan, layout),
         besides=split.beside(plan, layout),
+        values=Values(ids.values()),
         ids=ids,
     )
 
 
-def know(parts: Parts, kept: Mapping[str, Mapping[str, Json]], *, prove: bool) -> None:
-    """Take over what an earlier run found, and (``prove``) what the footers prove."""
+def know(parts: Parts, kept: Iterable[tuple[str, Mapping[str, Json]]], *, prove: bool) -> None:
+    """Take over what an earlier run found of units, and (``prove``) what the footers prove."""
     keys = parts.keys()
-    for unit, values in kept.items():
-        parts.values.update({(unit, key): value for key, value in values.items() if key in keys})
+    for unit, values in kept:
+        for key in values.keys() & keys:
+            parts.values[unit, key] = values[key]
     if prove:
-        paths = {unit: path for path, unit in parts.ids.items()}
-        known = {(paths[unit], key) for unit, key in parts.values if unit in paths}
-        for (path, key), value in split.proofs(parts.figures, parts.layout, known).items():
-            parts.values[parts.ids[path], key] = value
+        wanted = [(f, prover(f.expression)) for f in parts.figures]
+        for file in parts.layout.files:
+            unit = parts.ids[file.path]
+            missing = [(f.key, prover) for f, prover in wanted if (unit, f.key) not in parts.values]
+            for key, value in split.proofs(missing, file, parts.layout):
+                parts.values[unit, key] = value
 
 
 def unknown(parts: Parts) -> list[tuple[Apart, tuple[DataFile, ...], str]]:

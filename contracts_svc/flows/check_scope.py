@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 
 from contracts_svc.errors import UserMistake
-from contracts_svc.files import DataFile, natural
+from contracts_svc.files import DataFile, Partitions, natural
 from contracts_svc.model import Table
 from contracts_svc.runs import WHOLE_TABLE
 
@@ -35,6 +36,15 @@ class Scope:
     def whole(self) -> bool:
         """Whether it is the whole table."""
         return not self.partition and self.since is None and not self.new_files
+
+    @property
+    def partitions(self) -> Partitions:
+        """Which values of partition keys are looked at."""
+        found = {k: partial(_same, v) for k, v in self.partition.items()}
+        since = self.since
+        if since is not None and since.key and since.key not in found:
+            found[since.key] = partial(_from, since.value)
+        return found
 
     def __str__(self) -> str:
         parts = [f"{k}={v}" for k, v in self.partition.items()]
@@ -83,15 +93,18 @@ def in_scope(files: Sequence[DataFile], scope: Scope, table: Table, place: str) 
 
 def _wanted(file: DataFile, scope: Scope) -> bool:
     since = scope.since
-    if not all(_same(file.partition.get(k), v) for k, v in scope.partition.items()):
+    if not all(_same(v, file.partition.get(k)) for k, v in scope.partition.items()):
         return False
     if since is None:
         return True
     if since.moment is not None:
         # Where it is not known when a file was changed, it may have been since.
         return file.modified is None or file.modified >= since.moment
-    there = file.partition.get(since.key)
-    return there is not None and natural(there) >= natural(since.value)
+    return _from(since.value, file.partition.get(since.key))
+
+
+def _from(first: str, written: str | None) -> bool:
+    return written is not None and natural(written) >= natural(first)
 
 
 def _nothing(files: Sequence[DataFile], scope: Scope, table: Table, keys: Sequence[str]) -> UserMistake:
@@ -106,7 +119,7 @@ def _nothing(files: Sequence[DataFile], scope: Scope, table: Table, keys: Sequen
     return UserMistake.of(message, f"there are: {', '.join(shown[:20])}{more}")
 
 
-def _same(written: str | None, wanted: str) -> bool:
+def _same(wanted: str, written: str | None) -> bool:
     """``1`` finds the folder ``month=01`` too."""
     if written is None:
         return False

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from contracts_svc.errors import CouldNotCheck, UserMistake
-from contracts_svc.files import DataFile, Footer
+from contracts_svc.files import ALL, DataFile, Footer, Partitions
 from contracts_svc.flows.check_places import LocationOf
 from contracts_svc.flows.check_tables import storage_of
 from contracts_svc.model import Contract, Server, Table
@@ -66,12 +66,14 @@ def sources_of(scans: Sequence[fuse.Scan], planned: Plan, found: Layout, within:
     return sources
 
 
-def changed(storage: Storage, place: str, files: Sequence[DataFile]) -> frozenset[str]:
-    """The paths of the files that are gone or other ones now; new files do not matter.
+def changed(
+    storage: Storage, place: str, files: Sequence[DataFile], partitions: Partitions = ALL
+) -> frozenset[str]:
+    """The paths of the files, of these partitions, that are gone or other ones now; new ones do not matter.
 
     Raises CouldNotCheck.
     """
-    now = {f.path: (f.size, f.version) for f in storage.files(place)}
+    now = {f.path: (f.size, f.version) for f in storage.files(place, partitions)}
     return frozenset(f.path for f in files if now.get(f.path) != (f.size, f.version))
 
 
@@ -101,7 +103,8 @@ def _other_source(name: str, asking: Check, within: Within) -> tuple[Source, tup
     files = storage.files(place)
     # Parquet files are read as they are; of text files, the columns have to be known.
     footers = storage.footers(files, reading) if reading.text else _no_columns(files)
-    return _source(layout(table, footers, reading), name), (storage, place)
+    known = reading.text or len(files) == 1
+    return replace(_source(layout(table, footers, reading), name), alike=known), (storage, place)
 
 
 def _no_columns(files: Sequence[DataFile]) -> tuple[Footer, ...]:
@@ -127,4 +130,5 @@ def _source(found: Layout, name: str) -> Source:
         partition_types=split.partition_types(found),
         names=found.names,
         columns=text_sources.columns_of(found) if found.reading.text else {},
+        alike=found.alike,
     )

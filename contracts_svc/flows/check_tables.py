@@ -5,7 +5,17 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 
 from contracts_svc.errors import CouldNotCheck
-from contracts_svc.files import PARQUET, Bounds, DataFile, Footer, Reading, Snapshot, StoredColumn
+from contracts_svc.files import (
+    ALL,
+    PARQUET,
+    Bounds,
+    DataFile,
+    Footer,
+    Partitions,
+    Reading,
+    Snapshot,
+    StoredColumn,
+)
 from contracts_svc.ports import Snapshots, Storage
 
 NONE: Mapping[str, Snapshots] = {}
@@ -34,8 +44,8 @@ class TableStorage:
         self._snapshots = snapshots
         self._found: dict[str, tuple[DataFile, ...]] = {}
 
-    def files(self, location: str) -> tuple[DataFile, ...]:
-        """The files of the snapshot. Raises CouldNotCheck."""
+    def files(self, location: str, partitions: Partitions = ALL) -> tuple[DataFile, ...]:
+        """The files of the snapshot, all of them. Raises CouldNotCheck."""
         if location not in self._found:
             self._found[location] = self._snapshots.files(location)
         return self._found[location]

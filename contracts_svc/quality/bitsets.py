@@ -24,6 +24,8 @@ MOST_BITS = 2**28
 """32 MB, for each thread of the engine."""
 BITS_PER_ROW = 64
 """Where numbers lie further apart, a table of the keys is smaller."""
+MOST_FILES = 2_000
+"""An engine keeps in mind what it is asked together."""
 
 _Span = tuple[int, int]
 Unit = tuple[DataFile, ...]
@@ -113,4 +115,5 @@ def _together(one: Batch, other: Batch) -> Batch:
 
 def _fits(batch: Batch, layout: Layout) -> bool:
     rows = sum(layout.rows_of.get(f.path, 0) for f in batch.files)
-    return batch.bits <= min(MOST_BITS, BITS_PER_ROW * rows)
+    few = len(batch.units) == 1 or len(batch.files) <= MOST_FILES
+    return few and batch.bits <= min(MOST_BITS, BITS_PER_ROW * rows)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+import marshal
+from collections.abc import Collection, ItemsView, Iterator, Mapping
 from datetime import date, datetime
 from decimal import Decimal
+from functools import lru_cache
 from hashlib import blake2b
 
 from contracts_svc.files import PARQUET, Bound, Bounds, DataFile, Footer, Reading, StoredColumn
@@ -36,12 +38,48 @@ def from_json(file: DataFile, kept: Json) -> Footer | None:
         return Footer(
             file=file,
             rows=None if kept["rows"] is None else int(kept["rows"]),
-            columns=tuple(StoredColumn(name=n, type=t, nullable=x, id=i) for n, t, x, i in kept["columns"]),
+            columns=_columns(tuple(map(tuple, kept["columns"]))),
             complete=bool(kept["complete"]),
-            bounds={name: _bounds(b) for name, b in kept["bounds"].items()},
+            bounds=packed({name: _bounds(b) for name, b in kept["bounds"].items()}),
         )
     except (KeyError, TypeError, ValueError, AttributeError, ArithmeticError):
         return None
+
+
+@lru_cache(maxsize=64)
+def _columns(kept: tuple[tuple[Json, ...], ...]) -> tuple[StoredColumn, ...]:
+    # Files of one table mostly share one schema, which is there once.
+    return tuple(StoredColumn(name=n, type=t, nullable=x, id=i) for n, t, x, i in kept)
+
+
+class _Packed(Mapping[str, Bounds]):
+    """Bounds by column, as bytes: a tenth of what the values take."""
+
+    __slots__ = ("_bytes",)
+
+    def __init__(self, bounds: Mapping[str, Bounds]) -> None:
+        self._bytes = marshal.dumps({name: _bounds_to_json(b) for name, b in bounds.items()})
+
+    def _all(self) -> dict[str, Bounds]:
+        return {name: _bounds(b) for name, b in marshal.loads(self._bytes).items()}
+
+    def __getitem__(self, name: str) -> Bounds:
+        return _bounds(marshal.loads(self._bytes)[name])
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(marshal.loads(self._bytes))
+
+    def __len__(self) -> int:
+        return len(marshal.loads(self._bytes))
+
+    def items(self) -> ItemsView[str, Bounds]:
+        """Name and bounds of each column."""
+        return self._all().items()
+
+
+def packed(bounds: Mapping[str, Bounds]) -> Mapping[str, Bounds]:
+    """The same bounds in little memory, since a table may have very many files; to read them takes longer."""
+    return _Packed(bounds) if bounds else {}
 
 
 def _bounds_to_json(bounds: Bounds) -> Json:

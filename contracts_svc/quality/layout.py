@@ -136,6 +136,8 @@ class Layout:
     """Of text files: path -> the names of its columns, in order."""
     bounds_of: Mapping[str, Mapping[str, Bounds]] = field(default_factory=dict)
     """File path -> column as the file names it -> what the file's statistics prove of it."""
+    alike: bool = False
+    """Whether all files have the same columns in the same order, and lie in folders of the same keys."""
 
     def why_not(self, path: str, *, typed: bool) -> str | None:
         """Why a check cannot read this column, or None when it can.
@@ -190,6 +192,7 @@ def layout(table: Table, footers: Sequence[Footer], reading: Reading = PARQUET) 
         reading=reading,
         names={f.file.path: tuple(c.name for c in f.columns) for f in footers} if reading.text else {},
         bounds_of={f.file.path: f.bounds for f in footers},
+        alike=len(schemas) == 1 and len({tuple(f.partition) for f in files}) == 1,
     )
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Container, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -24,7 +24,7 @@ from contracts_svc.quality.kind import FEW, Merge, table_named
 from contracts_svc.quality.kinds import KIND_OF, Origin
 from contracts_svc.quality.kinds_files import DOCUMENT
 from contracts_svc.quality.layout import Layout
-from contracts_svc.quality.proofs import Facts, Unproved, facts, prover
+from contracts_svc.quality.proofs import Facts, Unproved, facts
 from contracts_svc.quality.reach import ELEMENT
 from contracts_svc.runs import Check, Plan
 
@@ -166,20 +166,15 @@ def _digest(*parts: str) -> str:
 
 
 def proofs(
-    wanted: Sequence[Figure], layout: Layout, known: Container[tuple[str, str]] = ()
-) -> dict[tuple[str, str], Json]:
-    """File path and figure key -> its value, where the footer proves it and it is not ``known``."""
-    found: dict[tuple[str, str], Json] = {}
-    provers = [(f.key, prover(f.expression)) for f in wanted]
-    for file in layout.files:
-        missing = [(key, prove) for key, prove in provers if (file.path, key) not in known]
-        told = _facts(file, layout) if missing else None
-        if told is None:
-            continue
-        for key, prove in missing:
-            with suppress(Unproved):
-                found[file.path, key] = prove(told)
-    return found
+    wanted: Sequence[tuple[str, Callable[[Facts], Json]]], file: DataFile, layout: Layout
+) -> Iterator[tuple[str, Json]]:
+    """The key of each figure that the footer of a file proves, and its value. Each comes with its prover."""
+    told = _facts(file, layout) if wanted else None
+    if told is None:
+        return
+    for key, prove in wanted:
+        with suppress(Unproved):
+            yield key, prove(told)
 
 
 def _facts(file: DataFile, layout: Layout) -> Facts | None:

@@ -18,6 +18,7 @@ from contracts_svc.adapters.storage import ArrowStorage
 from contracts_svc.app import SystemClock
 from contracts_svc.demo.lake import Lake
 from contracts_svc.flows.check_memory import SETTLED
+from contracts_svc.flows.check_scope import Scope
 from contracts_svc.odcs.read import read
 from contracts_svc.ports import S3Access
 from contracts_svc.runs import Run
@@ -85,6 +86,41 @@ def test_only_a_partition_is_asked_for(lake: tuple[Lake, S3Access, Requests]) ->
     requests.clear()
     assert checked(access, since="day=5").exit_code == 0
     assert requests.objects() == keys(5, 6)
+
+
+def test_only_a_partition_is_listed(s3_server: Lake, tmp_path: Path) -> None:
+    """60 days in folders of months, 40 objects each: three pages of a list."""
+    pq.write_table(pa.table({"id": [1], "s": ["a"]}), tmp_path / "part.parquet")
+    content = (tmp_path / "part.parquet").read_bytes()
+    for n in range(2_400):
+        month, day = divmod(n // 40, 30)
+        put(s3_server, BUCKET, f"deep/month=0{month + 1}/day={day}/{n}.parquet", content)
+    put(s3_server, BUCKET, "deep/_temporary/0/part.parquet", content)
+    for location in ("deep", "deep/", "deep/month=*/*/*.parquet", "deep/**/*.parquet"):
+        for partition, found, most in (
+            # The months, the days of one, and what is in the one.
+            ({"month": "1", "day": "7"}, 40, 3),
+            ({"month": "2"}, 1_200, 3),
+            # Months come first: there may be more of those than pages.
+            ({"day": "7"}, 80, 4),
+            ({"month": "9"}, 0, 1),
+            ({"hour": "1"}, 0, 4),
+        ):
+            with counted(s3_server.access) as (access, requests):
+                files = ArrowStorage(access).files(
+                    f"s3://{BUCKET}/{location}", Scope(partition=partition).partitions
+                )
+            kept = [
+                f for f in files if all(int(f.partition.get(k, -1)) == int(v) for k, v in partition.items())
+            ]
+            assert len(kept) == found
+            # A location without an end may be a file: one more request tells.
+            assert requests.listings() <= most + (location == "deep")
+    with counted(s3_server.access) as (access, requests):
+        files = ArrowStorage(access).files(
+            f"s3://{BUCKET}/deep/month=01/", Scope(partition={"month": "1"}).partitions
+        )
+    assert (len(files), requests.listings()) == (1_200, 2)
 
 
 def test_what_footers_prove_is_read_from_footers(lake: tuple[Lake, S3Access, Requests]) -> None:

@@ -23,7 +23,6 @@ from sqlglot import exp
 
 from contracts_svc.adapters.engines.duckdb import DuckDBEngine, share_of
 from contracts_svc.adapters.engines.duckdb import connection as engine_module
-from contracts_svc.adapters.engines.duckdb import session as session_module
 from contracts_svc.adapters.engines.duckdb.connection import httpfs_file
 from contracts_svc.adapters.storage import ArrowStorage
 from contracts_svc.demo.lake import Lake
@@ -408,7 +407,7 @@ def test_the_engine_gets_what_the_process_does_not_need(limit: str, share: str) 
 def test_of_many_files_nothing_is_remembered(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, most: int, kept: bool
 ) -> None:
-    monkeypatch.setattr(session_module, "_MANY_FILES", most)
+    monkeypatch.setattr(engine_module, "MANY_FILES", most)
     files = []
     for n in range(2):
         pq.write_table(pa.table({"n": [n]}), tmp_path / f"{n}.parquet")
@@ -418,6 +417,37 @@ def test_of_many_files_nothing_is_remembered(
     with DuckDBEngine().open([Source(name="t", files=tuple(files))]) as session:
         assert session.rows(query("SELECT sum(n) AS n FROM t")) == [{"n": 1}]
         assert session.rows(query(f"SELECT {asked}")) == [dict.fromkeys(settings, kept)]
+
+
+def test_of_many_files_their_folder_may_be_read_and_no_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engine_module, "MANY_FILES", 1)
+    for name in ("a[1]/x-1", "a[1]/x-2", "a[1]2/x-1", "b"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        pq.write_table(pa.table({"n": [1]}), tmp_path / f"{name}.parquet")
+    files = tuple(DataFile(path=str(tmp_path / f"a[1]/x-{n}.parquet"), size=1) for n in (1, 2))
+    with DuckDBEngine().open([Source(name="t", files=files)]) as session:
+        assert session.rows(query("SELECT sum(n) AS n FROM t")) == [{"n": 2}]
+        for name in ("a[[]1]2/x-1", "b"):
+            other = query(f"SELECT * FROM read_parquet('{tmp_path}/{name}.parquet')")
+            with pytest.raises(CouldNotCheck, match=r"file system operations are disabled|may not read"):
+                session.rows(other)
+
+
+def test_a_source_that_was_let_go_of_is_not_there(tmp_path: Path) -> None:
+    for n in range(3):
+        pq.write_table(pa.table({"n": [n]}), tmp_path / f"{n}.parquet")
+    files = tuple(DataFile(path=str(tmp_path / f"{n}.parquet"), size=1) for n in range(3))
+    asked = query('SELECT sum(n) AS n FROM "t / 1"')
+    with DuckDBEngine().open([Source(name="t", files=files)]) as session:
+        session.forget("t / 1")
+        for some in (files[:2], files[2:]):
+            session.add(Source(name="t / 1", files=some))
+            assert session.rows(asked) == [{"n": sum(int(Path(f.path).stem) for f in some)}]
+            session.forget("t / 1")
+        with pytest.raises(CouldNotCheck):
+            session.rows(asked)
 
 
 def test_more_threads_wait_for_s3_than_compute(s3_server: Lake, trips: Source, tmp_path: Path) -> None:

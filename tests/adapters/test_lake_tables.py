@@ -427,15 +427,46 @@ def delete_positions(
         pa.table({"file_path": [p for p, _ in pairs], "pos": pa.array([at for _, at in pairs], pa.int64())}),
         file,
     )
+    commit_deletes(table, file, len(pairs), content, FileFormat.PARQUET)
+
+
+def puffin(vectors: Mapping[str, list[int]]) -> bytes:
+    """A file of deletion vectors, as the specification of Puffin has it (blobs deletion-vector-v1)."""
+    content, blobs = b"PFA1", []
+    for path, positions in vectors.items():
+        body = b"\xd1\xd3\x39\x64" + struct.pack("<QI", 1, 0) + BitMap(positions).serialize()
+        blob = struct.pack(">I", len(body)) + body + struct.pack(">I", zlib.crc32(body))
+        about = {"referenced-data-file": path, "cardinality": str(len(positions))}
+        blobs.append(
+            {
+                "type": "deletion-vector-v1",
+                "fields": [2147483645],
+                "snapshot-id": -1,
+                "sequence-number": -1,
+                "offset": len(content),
+                "length": len(blob),
+                "properties": about,
+            }
+        )
+        content += blob
+    footer = json.dumps({"blobs": blobs, "properties": {}}).encode()
+    return content + b"PFA1" + footer + struct.pack("<I", len(footer)) + b"\0\0\0\0" + b"PFA1"
+
+
+def commit_deletes(
+    table: Table, file: Path, count: int, content: DataFileContent, file_format: FileFormat
+) -> None:
+    """Make a file of deletes part of a table."""
+    folder = file.parent
 
     class Append(_FastAppendFiles):
         def _manifests(self) -> Any:
             entry = Entry.from_args(
                 content=content,
                 file_path=file.as_uri(),
-                file_format=FileFormat.PARQUET,
+                file_format=file_format,
                 partition=Record(),
-                record_count=len(pairs),
+                record_count=count,
                 file_size_in_bytes=file.stat().st_size,
                 equality_ids=[1] if content is DataFileContent.EQUALITY_DELETES else None,
             )
@@ -465,6 +496,29 @@ def test_rows_that_a_file_of_deletes_names_are_none(tmp_path: Path) -> None:
     )
     found = checked("iceberg", tmp_path / "n/t")
     assert (bad(found), found.rows) == ({}, 2)
+
+
+@pytest.mark.parametrize("version", ["2", "3"])
+def test_rows_that_a_deletion_vector_names_are_none(tmp_path: Path, version: str) -> None:
+    """A file of vectors is of several data files, each with its own."""
+    table = created(str(tmp_path))
+    table.append(rows(*FIRST))
+    table.append(rows((7, D(2026, 1, 7), 99.0), (8, D(2026, 1, 8), 1.0), (9, D(2026, 1, 9), 98.0)))
+    first, second = sorted((t.file for t in table.scan().plan_files()), key=lambda f: -f.record_count)
+    file = tmp_path / "n/t/data/vectors.puffin"
+    vectors = {first.file_path: [1, 3], second.file_path: [0], "file:///gone.parquet": [0, 1, 2]}
+    file.write_bytes(puffin(vectors))
+    commit_deletes(table, file, 3, DataFileContent.POSITION_DELETES, FileFormat.PUFFIN)
+    # pyiceberg reads version 3 and does not write it.
+    metadata = Path(table.metadata_location.removeprefix("file://"))
+    document = json.loads(metadata.read_text()) | {"format-version": int(version), "next-row-id": 7}
+    metadata.write_text(json.dumps(document))
+    found = checked("iceberg", tmp_path / "n/t")
+    assert (bad(found), found.rows) == ({"t.v.maximum": 1}, 4)
+    assert results(found)["t.v.maximum"].samples == ({"id": 9, "day": "2026-01-09", "v": 98.0},)
+    file.write_bytes(file.read_bytes()[:-9])
+    found = checked("iceberg", tmp_path / "n/t")
+    assert {r.outcome for r in found.results} == {Outcome.ERRORED}
 
 
 def test_rows_that_are_deleted_by_their_values_are_told(tmp_path: Path) -> None:

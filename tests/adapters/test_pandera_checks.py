@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 from datetime import date
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
+from contracts_svc.adapters import pandera_child
 from contracts_svc.adapters.pandera_checks import PanderaChecks
 from contracts_svc.adapters.storage import ArrowStorage
 from contracts_svc.adapters.tables_delta import DeltaTables
@@ -51,10 +53,37 @@ number = 7
 """
 
 
+POLARS = """
+import polars as pl
+import pandera.polars as pa
+
+positive = pa.DataFrameSchema(
+    {"x": pa.Column(pl.Float64, pa.Check.gt(0), nullable=True)},
+    checks=[pa.Check(lambda rows: rows.lazyframe.select(~(pl.col("x") >= 100)), name="small")],
+)
+
+def good(rows: pl.DataFrame): return rows["x"] > 0
+"""
+ARROW = """
+import pyarrow as arrow
+import pyarrow.compute as pc
+import pandera.pyarrow as pa
+
+positive = pa.DataFrameSchema(
+    {"x": pa.Column(arrow.float64(), pa.Check.gt(0), nullable=True)},
+    checks=[pa.Check(lambda rows: pc.less(rows.table["x"], 100), name="small")],
+)
+
+def good(rows: arrow.Table): return pc.greater(rows["x"], 0)
+"""
+
+
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     (tmp_path / "checks").mkdir()
     (tmp_path / "checks" / "mine.py").write_text(CODE)
+    (tmp_path / "checks" / "of_polars.py").write_text(POLARS)
+    (tmp_path / "checks" / "of_arrow.py").write_text(ARROW)
     (tmp_path / "checks" / "broken.py").write_text("import no_such_module")
     return tmp_path
 
@@ -89,13 +118,74 @@ def measured(folder: Path, name: str, **bounds: Any) -> Measurement:
         ("mine:scalar", 6, ["scalar"]),
         ("mine:mean", 6, ["mean"]),
         ("mine:talks", 1, ["talks"]),
+        ("of_polars:positive", 3, ["x: greater_than(0)", "small"]),
+        ("of_polars:good", 2, ["good"]),
+        ("of_arrow:positive", 3, ["x: greater_than(0)", "small"]),
+        ("of_arrow:good", 2, ["good"]),
     ],
 )
 def test_counts(folder: Path, name: str, failing: int, reasons: list[str]) -> None:
+    for form, needed in (("of_polars", "polars"), ("of_arrow", "narwhals")):
+        if name.startswith(form):
+            pytest.importorskip(needed)
     found = measured(folder, name)
     assert found.error is None
     assert (found.values["failing"], found.values["rows"]) == (failing, 6)
     assert [r for r in found.values["reasons"] if r not in reasons] == []
+
+
+def schemas(form: str) -> dict[str, Any]:
+    """The same schemas in one form of pandera."""
+    p = importlib.import_module(f"pandera.{form}")
+    if form == "pandas":
+        number, text = "float64", object
+    else:
+        types = importlib.import_module(form)
+        number, text = (
+            (types.Float64, types.String) if form == "polars" else (types.float64(), types.string())
+        )
+
+    def column(kind: Any, *checks: Any, **more: Any) -> Any:
+        return p.Column(kind, list(checks), **{"nullable": True, **more})
+
+    one = p.DataFrameSchema
+    return {
+        "range": one({"x": column(number, p.Check.in_range(0, 10))}),
+        "nulls": one({"x": column(number, p.Check.gt(0), nullable=False)}),
+        "texts": one({"s": column(None, p.Check.str_matches("^a"), p.Check.str_length(2, 2))}),
+        "listed": one({"s": column(None, p.Check.isin(["ab", "ac"]))}),
+        "few told": one({"x": column(number, p.Check.gt(100, n_failure_cases=1))}),
+        "missing": one({"gone": column(number)}),
+        "strict": one({"x": column(number)}, strict=True),
+        "type": one({"x": column(text)}),
+        "key": one({"s": column(None, unique=True)}, metadata={"whole_table": True}),
+        "keys": one({"s": column(None)}, unique=["s", "x"], metadata={"whole_table": True}),
+        "no": one({"x": column(number, p.Check(lambda rows: False))}),
+        "all well": one({"x": column(number, p.Check.lt(1_000))}),
+    }
+
+
+@pytest.mark.parametrize("form", ["polars", "pyarrow"])
+def test_a_schema_finds_the_same_rows_in_every_form(form: str) -> None:
+    pytest.importorskip("polars" if form == "polars" else "narwhals")
+    chunk = pa.table(
+        {"x": [1.0, -1.0, None, 50.0, 1.0, 5.0], "s": ["ab", "b", None, "ab", "ab", "ac"]},
+        pa.schema([("x", pa.float64()), ("s", pa.string())]),
+    )
+    said = {}
+    for each in (form, "pandas"):
+        for name, schema in schemas(each).items():
+            whole = pandera_child.is_whole(schema)
+            bad, reasons = pandera_child.judge_of(schema, name, whole=whole)(chunk, 10)
+            said[each, name] = list(bad), sum(reasons.values())
+    for name in schemas(form):
+        assert said[form, name] == said["pandas", name], name
+    assert said[form, "range"] == ([1, 3], 2)
+    assert said[form, "keys"] == ([0, 4], 2)
+    assert said[form, "few told"][0] == [0, 1, 3, 4, 5]
+    unique = schemas(form)["key"]
+    with pytest.raises(pandera_child.NeedsWholeTable, match="s is unique"):
+        pandera_child.judge_of(unique, "key", whole=False)
 
 
 def test_samples_go_by_the_paths_of_the_contract(folder: Path) -> None:
@@ -111,7 +201,7 @@ def test_samples_go_by_the_paths_of_the_contract(folder: Path) -> None:
         ("mine:boom", "mine:boom raised RuntimeError (mine.py, line "),
         ("mine:dies", "the process ended with 3"),
         ("mine:nope", "mine.py has no nope"),
-        ("mine:number", "neither a schema of pandera.pandas nor a function"),
+        ("mine:number", "neither a schema of pandera nor a function"),
         ("nope:x", "the folder of checks has no nope.py"),
         ("broken:x", "broken.py cannot be imported: ModuleNotFoundError"),
         ("../mine:x", "is not module:name"),

@@ -17,7 +17,7 @@ from sqlglot import exp
 from contracts_svc.adapters.engines.duckdb import DuckDBEngine
 from contracts_svc.adapters.storage import ArrowStorage
 from contracts_svc.errors import CouldNotCheck, ExitCode, UserMistake
-from contracts_svc.files import PARQUET, DataFile, Footer, Reading
+from contracts_svc.files import ALL, PARQUET, DataFile, Footer, Partitions, Reading
 from contracts_svc.flows.check_progress import Step
 from contracts_svc.ports import Session, Source
 from contracts_svc.runs import Breakdown, Outcome, Run
@@ -73,6 +73,9 @@ class SpySession:
 
     def add(self, source: Source) -> None:
         self.session.add(source)
+
+    def forget(self, name: str) -> None:
+        self.session.forget(name)
 
 
 def outcomes(found: Run) -> dict[str, str]:
@@ -167,7 +170,7 @@ def test_no_files_is_a_failure_of_the_table(tmp_path: Path) -> None:
 
 
 class Unreachable(ArrowStorage):
-    def files(self, location: str) -> tuple[DataFile, ...]:
+    def files(self, location: str, partitions: Partitions = ALL) -> tuple[DataFile, ...]:
         raise CouldNotCheck(location, "access denied", "check the key", retryable=False)
 
 

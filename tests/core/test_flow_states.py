@@ -12,11 +12,13 @@ from typing import Any
 
 import pytest
 
+from contracts_svc.adapters.engines.duckdb import connection
 from contracts_svc.adapters.storage import ArrowStorage
 from contracts_svc.errors import CouldNotCheck, UserMistake
-from contracts_svc.files import PARQUET, DataFile, Footer, Reading
+from contracts_svc.files import ALL, PARQUET, DataFile, Footer, Partitions, Reading
+from contracts_svc.flows import check_measure, check_memory
 from contracts_svc.model import Json
-from contracts_svc.quality import split
+from contracts_svc.quality import bitsets, split
 from contracts_svc.runs import Outcome, Run
 from tests.core.quality import NOW, contract, results, run, write
 
@@ -222,8 +224,8 @@ def test_another_table_that_changes_takes_only_the_checks_that_read_it(lake: Pat
     class Shifting(ArrowStorage):
         asked = 0
 
-        def files(self, location: str) -> tuple[DataFile, ...]:
-            found = super().files(location)
+        def files(self, location: str, partitions: Partitions = ALL) -> tuple[DataFile, ...]:
+            found = super().files(location, partitions)
             if "/o/" in location and not self.asked:
                 self.asked += 1
                 write(lake / "o/a.parquet", {"id": ["BIGINT", 1, 2]})
@@ -352,3 +354,28 @@ def test_since_that_names_nothing(lake: Path, since: str, message: str, hint: st
     (problem,) = raised.value.problems
     assert problem.message == message
     assert hint in (problem.hint or "")
+
+
+def test_very_many_files_are_looked_at_some_at_a_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In batches: the states that are written and read, the files of a scan, those that keys are told of."""
+    for number in range(7):
+        day(tmp_path, number, *("a", "b", None)[: 1 + number % 3])
+    given = contract(tmp_path, T)
+    together = run(given, samples=0, footers=False)
+    monkeypatch.setattr(check_memory, "_AT_ONCE", 2)
+    monkeypatch.setattr(check_measure, "FILES_AT_ONCE", 2)
+    monkeypatch.setattr(bitsets, "MOST_FILES", 2)
+    monkeypatch.setattr(split, "UNIT_ROWS", 0)
+    monkeypatch.setattr(connection, "MANY_FILES", 2)
+    kept = Kept()
+    for read, most in ((7, 2), (0, 0)):
+        kept.put.clear()
+        found = run(given, states=kept, samples=0)
+        assert same(found, together)
+        assert found.files_read == read
+        assert max(map(len, kept.put)) == most
+    assert len(kept.units) == 7
+    # A scan of all files, and a look at all keys, became four each.
+    assert run(given, samples=0, footers=False, full=True).scans == together.scans + 6

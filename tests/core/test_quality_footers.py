@@ -23,6 +23,7 @@ from contracts_svc.quality import proofs, split
 from contracts_svc.quality.kinds import KIND_OF, KINDS
 from contracts_svc.quality.layout import layout
 from contracts_svc.quality.plan import plan
+from contracts_svc.quality.proofs import prover
 from contracts_svc.quality.references import resolver
 from tests.core.quality import contract, results, run
 
@@ -203,7 +204,8 @@ def count(promised: Any, folder: Path, proved: Counter[str], scanned: Counter[st
     found = layout(table, footers)
     planned = plan(promised, table, target_of=resolver(promised, {}))
     figures = split.figures(planned, found)
-    known = split.proofs(figures, found)
+    provers = [(f.key, prover(f.expression)) for f in figures]
+    known = {(f.path, key) for f in found.files for key, _ in split.proofs(provers, f, found)}
     kinds = {c.id: c.kind for c in planned.checks}
     for figure in figures:
         for check, name in figure.users:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -12,9 +13,9 @@ from contracts_svc.adapters.storage import listing, listing_s3
 from contracts_svc.adapters.storage.failures import classify
 from contracts_svc.adapters.storage.places import Place, parse
 from contracts_svc.errors import CouldNotCheck
-from contracts_svc.files import PARQUET, Reading
+from contracts_svc.files import ALL, PARQUET, Partitions, Reading
 from contracts_svc.ports import DataFile, Footer, S3Access, StoredColumn, reached
-from contracts_svc.quality import heads
+from contracts_svc.quality import heads, kept_footers
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -24,6 +25,8 @@ CONNECT_SECONDS = 3
 REQUEST_SECONDS = 10
 ATTEMPTS = 2
 PARALLEL_FOOTERS = 16
+_FILES_AT_ONCE = 1_000
+"""So many are asked for in advance; each takes memory, whether it is read yet or not."""
 _TAIL_BYTES = 64
 _MAGIC = b"PAR1"
 _MOST_BAD = 5
@@ -45,8 +48,10 @@ class ArrowStorage:
         self._access = access
         self._systems: dict[str, pafs.FileSystem] = {}
 
-    def files(self, location: str) -> tuple[DataFile, ...]:
+    def files(self, location: str, partitions: Partitions = ALL) -> tuple[DataFile, ...]:
         """The files that match, sorted by address; none is an empty tuple.
+
+        Folders of ``partitions`` that are not wanted are not looked into, where that spares requests.
 
         A location is a file, a folder (everything below it), or a glob: ``*`` and ``?`` stay within
         one name, ``[ab]`` is one of these characters, ``**`` is any number of folders. Below the
@@ -57,7 +62,9 @@ class ArrowStorage:
         place = parse(location)
         try:
             found = (
-                listing_s3.s3_files(place, self._reach(place)) if place.remote else listing.local_files(place)
+                listing_s3.s3_files(place, self._reach(place), partitions)
+                if place.remote
+                else listing.local_files(place, partitions)
             )
             return tuple(sorted(found, key=lambda f: f.path))
         except OSError as error:
@@ -82,7 +89,8 @@ class ArrowStorage:
             )
             for place in {p.bucket: p for p in map(parse, (f.path for f in files))}.values():
                 self._system(place)
-            return tuple(_sharing(_readable(pool.map(partial(_or_why_not, read), files), len(files))))
+            found = _some_at_once(pool, partial(_or_why_not, read), files)
+            return tuple(_sharing(_readable(found, len(files))))
         finally:
             pool.shutdown(cancel_futures=True)
 
@@ -113,7 +121,7 @@ class ArrowStorage:
             bounds = dict(column_bounds(metadata.schema, footer, names)) if names else {}
         except (pa.ArrowException, OSError, ValueError, TypeError) as error:
             raise self._failure(file.path, error, place.bucket) from error
-        return Footer(file=file, rows=metadata.num_rows, columns=columns, bounds=bounds)
+        return Footer(file=file, rows=metadata.num_rows, columns=columns, bounds=kept_footers.packed(bounds))
 
     def _head(self, file: DataFile, *, reading: Reading) -> Footer:
         import pyarrow as pa
@@ -202,6 +210,18 @@ def _readable(found: Iterable[Footer | CouldNotCheck], total: int) -> Iterator[F
     raise CouldNotCheck(
         first.what, cause if others else first.cause, first.hint, retryable=bad[-1].retryable
     ) from first
+
+
+def _some_at_once(
+    pool: ThreadPoolExecutor,
+    read: Callable[[DataFile], Footer | CouldNotCheck],
+    files: Sequence[DataFile],
+) -> Iterator[Footer | CouldNotCheck]:
+    for at in range(0, len(files), _FILES_AT_ONCE):
+        yield from pool.map(read, files[at : at + _FILES_AT_ONCE])
+        if at:
+            # The metadata and the schema of Arrow hold each other, and take ten kilobytes a file.
+            gc.collect(0)
 
 
 def _sharing(footers: Iterable[Footer]) -> Iterator[Footer]:

@@ -7,12 +7,12 @@ import stat
 from collections.abc import Iterator
 from datetime import UTC, datetime
 
-from contracts_svc.adapters.storage.places import Place
-from contracts_svc.files import DataFile, hive_partition
+from contracts_svc.adapters.storage.places import Place, is_wanted
+from contracts_svc.files import ALL, DataFile, Partitions, hive_partition
 
 
-def local_files(place: Place) -> Iterator[DataFile]:
-    """The files of a place, in no order. Raises OSError."""
+def local_files(place: Place, partitions: Partitions = ALL) -> Iterator[DataFile]:
+    """The files of a place, in no order, without those of folders that are not wanted. Raises OSError."""
     try:
         found = os.stat(place.top)
     except (FileNotFoundError, NotADirectoryError):
@@ -22,12 +22,14 @@ def local_files(place: Place) -> Iterator[DataFile]:
             yield _file(place.top, found)
         return
     meant = place.matches()
-    for path, status in _below(place.top, frozenset()):
+    for path, status in _below(place.top, frozenset(), partitions):
         if meant(path):
             yield _file(path, status)
 
 
-def _below(folder: str, above: frozenset[tuple[int, int]]) -> Iterator[tuple[str, os.stat_result]]:
+def _below(
+    folder: str, above: frozenset[tuple[int, int]], partitions: Partitions
+) -> Iterator[tuple[str, os.stat_result]]:
     """Every file under a folder, links followed; a link to a folder that it lies in is not."""
     try:
         entries = list(os.scandir(folder))
@@ -44,8 +46,12 @@ def _below(folder: str, above: frozenset[tuple[int, int]]) -> Iterator[tuple[str
         path = f"{folder.rstrip('/')}/{entry.name}"
         if stat.S_ISREG(found.st_mode):
             yield path, found
-        elif stat.S_ISDIR(found.st_mode) and (found.st_dev, found.st_ino) not in inside:
-            yield from _below(path, inside)
+        elif (
+            stat.S_ISDIR(found.st_mode)
+            and (found.st_dev, found.st_ino) not in inside
+            and is_wanted(entry.name, partitions) is not False
+        ):
+            yield from _below(path, inside, partitions)
 
 
 def _file(path: str, found: os.stat_result) -> DataFile:

@@ -14,13 +14,13 @@ import urllib.request
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from http.client import HTTPException
-from urllib.parse import quote, unquote_plus
+from urllib.parse import quote, unquote, unquote_plus
 from xml.etree import ElementTree
 
 from contracts_svc.adapters.storage.failures import CHECK_ENDPOINT, CHECK_KEYS, no_bucket
-from contracts_svc.adapters.storage.places import Place
+from contracts_svc.adapters.storage.places import Place, hidden, is_wanted
 from contracts_svc.errors import CouldNotCheck
-from contracts_svc.files import DataFile, hive_partition
+from contracts_svc.files import ALL, DataFile, Partitions, hive_partition
 from contracts_svc.ports import S3Access
 
 REQUEST_SECONDS = 10
@@ -32,8 +32,9 @@ _LONGEST_PAGE = 64 << 20
 _AGAIN = (408, 429, 500, 502, 503, 504)
 
 
-def s3_files(place: Place, access: S3Access) -> Iterator[DataFile]:
-    """The objects of a place, in order. Raises CouldNotCheck."""
+def s3_files(place: Place, access: S3Access, partitions: Partitions = ALL) -> Iterator[DataFile]:
+    """The objects of a place, in order, without those of folders that are not wanted, where folders of
+    these partitions are the topmost ones. Raises CouldNotCheck."""
     key = place.key
     if not place.is_glob and key and not key.endswith("/"):
         # Of the keys that begin alike, the shortest comes first.
@@ -44,27 +45,78 @@ def s3_files(place: Place, access: S3Access) -> Iterator[DataFile]:
         key += "/"
     meant = place.matches()
     prefix = place.fixed.partition("/")[2] if place.is_glob else key
-    for file in _objects(place, access, prefix):
-        if not file.path.endswith("/") and meant(file.path.removeprefix("s3://")):
-            yield file
+    # Of what the place itself says, its folders do not.
+    named = hive_partition(prefix)
+    below = {key: wanted for key, wanted in partitions.items() if key not in named}
+    for wanted in _folders(place, access, prefix, below):
+        for file in _objects(place, access, wanted):
+            if not file.path.endswith("/") and meant(file.path.removeprefix("s3://")):
+                yield file
+
+
+def _folders(place: Place, access: S3Access, prefix: str, partitions: Partitions) -> Iterator[str]:
+    """What the keys of all objects begin with that may be wanted."""
+    if not partitions:
+        yield prefix
+        return
+    for number, page in enumerate(_pages(place, access, prefix, delimiter="/")):
+        below = [
+            (path, path.rstrip("/").rpartition("/")[2]) for path in page.found("CommonPrefixes", "Prefix")
+        ]
+        below = [(path, name) for path, name in below if not hidden(f"{name}/file")]
+        if not number and any(is_wanted(name, partitions) is None for _, name in below):
+            # Other folders come first: there may be more of them than pages of objects.
+            yield prefix
+            return
+        for path, name in below:
+            if is_wanted(name, partitions) is not False:
+                key = unquote(name.partition("=")[0])
+                yield from _folders(place, access, path, {k: v for k, v in partitions.items() if k != key})
 
 
 def _objects(place: Place, access: S3Access, prefix: str, most: int = 1000) -> Iterator[DataFile]:
+    for page in _pages(place, access, prefix, most):
+        for told in page.entries("Contents"):
+            yield _file(place.bucket, told, page.decoded(told["Key"]))
+
+
+class _Page:
+    """One answer of the server."""
+
+    def __init__(self, answer: ElementTree.Element) -> None:
+        self._answer = answer
+        self._space = answer.tag.partition("}")[0] + "}" if answer.tag.startswith("{") else ""
+        self._coded = self.told("EncodingType") == "url"
+
+    def told(self, name: str) -> str:
+        return self._answer.findtext(f"{self._space}{name}") or ""
+
+    def entries(self, name: str) -> Iterator[dict[str, str]]:
+        for entry in self._answer.iterfind(f"{self._space}{name}"):
+            yield {e.tag.removeprefix(self._space): e.text or "" for e in entry}
+
+    def found(self, name: str, inner: str) -> list[str]:
+        return [self.decoded(e[inner]) for e in self.entries(name)]
+
+    def decoded(self, key: str) -> str:
+        return unquote_plus(key) if self._coded else key
+
+
+def _pages(
+    place: Place, access: S3Access, prefix: str, most: int = 1000, delimiter: str = ""
+) -> Iterator[_Page]:
     asked = {"list-type": "2", "prefix": prefix, "max-keys": str(most), "encoding-type": "url"}
+    asked |= {"delimiter": delimiter} if delimiter else {}
     while True:
-        page = _page(place, access, asked)
-        space = page.tag.partition("}")[0] + "}" if page.tag.startswith("{") else ""
-        coded = page.findtext(f"{space}EncodingType") == "url"
-        for entry in page.iterfind(f"{space}Contents"):
-            yield _file(place.bucket, {e.tag.removeprefix(space): e.text or "" for e in entry}, coded)
-        token = page.findtext(f"{space}NextContinuationToken")
-        if most == 1 or not token or page.findtext(f"{space}IsTruncated") != "true":
+        page = _Page(_page(place, access, asked))
+        yield page
+        token = page.told("NextContinuationToken")
+        if most == 1 or not token or page.told("IsTruncated") != "true":
             return
         asked["continuation-token"] = token
 
 
-def _file(bucket: str, told: Mapping[str, str], coded: bool) -> DataFile:
-    key = unquote_plus(told["Key"]) if coded else told["Key"]
+def _file(bucket: str, told: Mapping[str, str], key: str) -> DataFile:
     size = int(told.get("Size") or 0)
     when = told.get("LastModified", "")
     return DataFile(

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from urllib.parse import unquote
 
 from contracts_svc.errors import UserMistake
-from contracts_svc.files import S3_SCHEMES
+from contracts_svc.files import S3_SCHEMES, Partitions
 
 _WILDCARD = re.compile(r"[*?\[]")
 
@@ -114,3 +114,10 @@ def hidden(below: str) -> bool:
     return name.startswith((".", "_")) or any(
         f.startswith(".") or (f.startswith("_") and "=" not in f) for f in folders
     )
+
+
+def is_wanted(folder: str, partitions: Partitions) -> bool | None:
+    """Whether the files of a folder of this name are; None where its name tells of none of these keys."""
+    key, equals, value = folder.partition("=")
+    wanted = partitions.get(unquote(key)) if equals else None
+    return None if wanted is None else wanted(unquote(value))

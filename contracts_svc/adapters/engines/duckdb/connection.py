@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import glob
-from collections.abc import Sequence
+from collections.abc import Collection, Iterator, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -19,6 +19,8 @@ WHEEL = "duckdb-extension-httpfs"
 REMOTE = "s3://"
 _HTTP_SECONDS = 30
 _HTTP_RETRIES = 2
+MANY_FILES = 2_000
+"""Of more, what DuckDB remembers of each would outgrow its memory limit, which does not count it."""
 
 
 def connect(
@@ -108,20 +110,38 @@ def _add_secret(connection: duckdb.DuckDBPyConnection, name: str, scope: str, ac
     )
 
 
-def remember_no_files(connection: duckdb.DuckDBPyConnection) -> None:
-    """Keep neither footers nor parts of files between queries."""
-    connection.execute("SET parquet_metadata_cache = false")
-    connection.execute("SET enable_external_file_cache = false")
+def confine(connection: duckdb.DuckDBPyConnection, sources: Sequence[Source]) -> None:
+    """Let the connection read the files of these sources and nothing else, for good.
 
-
-def confine(connection: duckdb.DuckDBPyConnection, files: Sequence[DataFile]) -> None:
-    paths = sorted({p for f in files for p in (f.path, readable(f))})
-    # Not as a parameter: for a list among those, the driver imports pandas.
-    listed = exp.Array(expressions=[exp.Literal.string(p) for p in paths])
-    item = exp.SetItem(this=exp.EQ(this=exp.to_identifier("allowed_paths"), expression=listed))
-    connection.execute(exp.Set(expressions=[item]).sql(dialect="duckdb"))
+    Of a source of very many files, the folder that all of them lie in is what may be read: it is within the
+    location of the table. Of very many, neither footers nor parts of files are kept between queries.
+    """
+    if sum(len(s.files) for s in sources) > MANY_FILES:
+        connection.execute("SET parquet_metadata_cache = false")
+        connection.execute("SET enable_external_file_cache = false")
+    many = [s.files for s in sources if len(s.files) > MANY_FILES]
+    few = (s.files for s in sources if len(s.files) <= MANY_FILES)
+    _allow(connection, "allowed_paths", {p for files in few for f in files for p in (f.path, readable(f))})
+    _allow(connection, "allowed_directories", {p for files in many for p in _folders(files)})
     connection.execute("SET enable_external_access = false")
     connection.execute("SET lock_configuration = true")
+
+
+def _folders(files: Sequence[DataFile]) -> Iterator[str]:
+    """The folder that all of these lie in, as it is written in their addresses."""
+    for written in ([f.path for f in files], [readable(f) for f in files]):
+        # What the first and the last in order begin with, all do.
+        first, last = min(written), max(written)
+        alike = next((i for i, (a, b) in enumerate(zip(first, last, strict=False)) if a != b), len(first))
+        yield first[:alike].rpartition("/")[0] + "/"
+
+
+def _allow(connection: duckdb.DuckDBPyConnection, setting: str, paths: Collection[str]) -> None:
+    if paths:
+        # Not as a parameter: for a list among those, the driver imports pandas.
+        listed = exp.Array(expressions=[exp.Literal.string(p) for p in sorted(paths)])
+        item = exp.SetItem(this=exp.EQ(this=exp.to_identifier(setting), expression=listed))
+        connection.execute(exp.Set(expressions=[item]).sql(dialect="duckdb"))
 
 
 def readable(file: DataFile) -> str:
@@ -143,7 +163,8 @@ def read_parquet(source: Source) -> exp.Table:
     )
     arguments: list[exp.Expr] = [
         exp.Array(expressions=[exp.Literal.string(readable(f)) for f in source.files]),
-        _named("union_by_name", exp.true()),
+        # Else DuckDB opens all files at first, and keeps what their footers say.
+        _named("union_by_name", exp.false() if source.alike else exp.true()),
         _named("hive_partitioning", exp.true() if folders else exp.false()),
     ]
     if partitions:

@@ -6,6 +6,7 @@ import os
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -23,7 +24,6 @@ from contracts_svc.adapters.engines.duckdb.connection import (
     reach_s3,
     read_parquet,
     readable,
-    remember_no_files,
 )
 from contracts_svc.adapters.engines.duckdb.failures import GONE, classify
 from contracts_svc.adapters.engines.duckdb.spill import spill_folder
@@ -38,8 +38,6 @@ FILENAME = "filename"
 _ROWS_AT_ONCE = 2**19
 _WAITING_THREADS = 8
 """A thread that reads from S3 waits most of the time; each takes the memory of a row group."""
-_MANY_FILES = 2_000
-"""Of more, what DuckDB remembers of each would outgrow its memory limit, which does not count it."""
 
 
 @contextmanager
@@ -62,14 +60,11 @@ def opened(
         connection = stack.enter_context(
             connect(memory_limit=memory_limit, temp_directory=str(spill), threads=threads)
         )
-        files = [f for s in sources for f in s.files]
-        if any(f.path.startswith(REMOTE) for f in files):
+        if any(f.path.startswith(REMOTE) for s in sources for f in s.files):
             reach_s3(connection, access)
             if threads is None:
                 connection.execute("SET threads = ?", [max(os.cpu_count() or 1, _WAITING_THREADS)])
-        if len(files) > _MANY_FILES:
-            remember_no_files(connection)
-        confine(connection, files)
+        confine(connection, sources)
         yield _DuckDBSession(connection, sources, access, timeout, spill)
 
 
@@ -98,6 +93,12 @@ class _DuckDBSession:
         self._waiting[source.name] = source
         if len(source.files) == 1:
             self._alone[source.name] = source.files[0].path
+
+    def forget(self, name: str) -> None:
+        """Let go of a source; its name may be given again."""
+        if self._waiting.pop(name, None) is None and self._unreadable.pop(name, None) is None:
+            self._execute(name, exp.Drop(tables=[_table(name)], kind="VIEW", exists=True))
+        self._alone.pop(name, None)
 
     def rows(self, query: exp.Query) -> list[dict[str, Json]]:
         """Run one query over the sources; the values are those of JSON. Raises CouldNotCheck.
@@ -199,7 +200,7 @@ class _DuckDBSession:
             if not file.path.startswith(REMOTE) and not Path(file.path).is_file():
                 raise CouldNotCheck(source.name, f"not found: {file.path}", GONE)
         view = exp.Create(
-            this=exp.to_table(exp.to_identifier(source.name, quoted=True).sql("duckdb"), dialect="duckdb"),
+            this=_table(source.name),
             kind="VIEW",
             expression=self._query(source),
         )
@@ -231,7 +232,8 @@ class _DuckDBSession:
 
     def _has_filename(self, source: Source) -> bool:
         """Whether the files have a column of that name themselves; theirs then wins."""
-        described = exp.Describe(this=exp.select("*").from_(read_parquet(source)))
+        one = replace(source, files=source.files[:1]) if source.alike else source
+        described = exp.Describe(this=exp.select("*").from_(read_parquet(one)))
         return any(row[0].lower() == FILENAME for row in self._execute(source.name, described)[1])
 
     def _execute(self, what: str, statement: exp.Expr) -> tuple[list[str], list[tuple[Any, ...]]]:
@@ -260,6 +262,10 @@ class _DuckDBSession:
         cause, hint, retryable = classify(error, self._timeout)
         scrub = self._access.scrub if self._access else str
         return CouldNotCheck(what, scrub(cause), hint, retryable=retryable)
+
+
+def _table(name: str) -> exp.Table:
+    return exp.Table(this=exp.to_identifier(name, quoted=True))
 
 
 def _in_file(error: CouldNotCheck, alone: Sequence[str]) -> CouldNotCheck:
