@@ -16,7 +16,7 @@ from contracts_svc import settings
 from contracts_svc.adapters.receivers import KINDS as RECEIVER_KINDS
 from contracts_svc.adapters.receivers import RECEIVERS
 from contracts_svc.api.access import ROLES
-from contracts_svc.api.rules import RULES as ACCESS
+from contracts_svc.api.rules import ENDPOINTS as ACCESS
 from contracts_svc.api.rules import Rule
 from contracts_svc.cli.main import app
 from contracts_svc.compat.modes import Mode
