@@ -21,6 +21,7 @@ from contracts_svc.routes.silences import TENANT
 router = APIRouter(prefix=f"{PREFIX}/dead-letters", tags=["dead letters"], responses=RESPONSES)
 
 _AT_ONCE = 500
+_Key = Annotated[str, Path(max_length=64, pattern="^[0-9a-f]{64}$", examples=["5b" * 32])]
 
 
 class DeadLetter(BaseModel):
@@ -59,7 +60,7 @@ def list_dead_letters(
 def resend_dead_letter(
     service: ServiceOf,
     caller: Admin,
-    key: Annotated[str, Path(max_length=64, pattern="^[0-9a-f]{64}$", description="As the list shows it")],
+    key: _Key,
     request: Request,
 ) -> DeadLetter:
     """Send a message again. What is said is what is so now; what is over by now is not sent."""

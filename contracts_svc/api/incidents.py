@@ -33,6 +33,7 @@ class IncidentShown(BaseModel):
     contract: str
     table: str
     check: str
+    title: str = Field(description="What was promised, in a sentence", examples=["amount is never empty"])
     columns: list[str]
     severity: Severity
     state: IncidentState
@@ -247,6 +248,7 @@ def _fields(incident: Incident, row: ContractRow, taken: Times) -> dict[str, Any
         "contract": incident.contract,
         "table": incident.table,
         "check": incident.check,
+        "title": incident.evidence.check.title or incident.check,
         "columns": list(incident.columns),
         "severity": incident.severity,
         "state": incident.state,

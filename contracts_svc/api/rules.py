@@ -38,12 +38,7 @@ _CONTRACT = f"{PREFIX}/contracts/{{contract_id:path}}"
 _PULL = f"{PREFIX}/github/pulls/{{owner}}/{{name}}/{{number}}"
 _INCIDENT = f"{PREFIX}/incidents/{{incident_id}}"
 
-RULES: Mapping[tuple[str, str], Rule] = {
-    ("GET", "/health"): _PUBLIC,
-    ("GET", "/ready"): _PUBLIC,
-    ("GET", "/metrics"): _PUBLIC,
-    ("GET", "/login"): _PUBLIC,
-    ("GET", "/auth/callback"): _PUBLIC,
+PAGES: Mapping[tuple[str, str], Rule] = {
     ("GET", "/login/token"): _PUBLIC,
     ("POST", "/login/token"): _PUBLIC,
     ("GET", "/logout"): _PUBLIC,
@@ -65,6 +60,15 @@ RULES: Mapping[tuple[str, str], Rule] = {
     ("POST", "/dead-letters/{key}/resend"): Rule(Permission.ADMIN, Whose.TENANT),
     ("GET", "/lineage"): _READ,
     ("GET", "/pulls/{owner}/{name}/{number}"): _READ,
+}
+"""The same of pages. What they show and do is what the API does, by the same rule."""
+
+ENDPOINTS: Mapping[tuple[str, str], Rule] = {
+    ("GET", "/health"): _PUBLIC,
+    ("GET", "/ready"): _PUBLIC,
+    ("GET", "/metrics"): _PUBLIC,
+    ("GET", "/login"): _PUBLIC,
+    ("GET", "/auth/callback"): _PUBLIC,
     ("POST", "/logout"): _PUBLIC,
     ("GET", f"{PREFIX}/me"): Rule(None, Whose.ANYBODY),
     ("GET", f"{PREFIX}/contracts"): _READ,
@@ -119,4 +123,6 @@ RULES: Mapping[tuple[str, str], Rule] = {
     ("GET", f"{PREFIX}/lineage/downstream"): _READ,
     ("GET", f"{PREFIX}/lineage/impact"): _READ,
 }
-"""(method, path as the router writes it) -> who may."""
+"""(method, path as the router writes it) -> who may, of the API."""
+
+RULES: Mapping[tuple[str, str], Rule] = {**ENDPOINTS, **PAGES}

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query, Request
 from pydantic import BaseModel, ConfigDict, Field
 
-from contracts_svc.api.access import Publisher, Reader, must_own
+from contracts_svc.api.access import Caller, Publisher, Reader, must_own
 from contracts_svc.api.contracts import visible
 from contracts_svc.api.deps import ServiceOf
 from contracts_svc.api.fields import Maybe, Moment, Name
@@ -17,6 +17,7 @@ from contracts_svc.api.problems import PREFIX, RESPONSES, Refused, responses
 from contracts_svc.api.service import Service
 from contracts_svc.flows.asking import ask
 from contracts_svc.model import Contract
+from contracts_svc.ports_store import ContractRow
 from contracts_svc.render.run import outcome_counts, run_json
 from contracts_svc.runs import Outcome, Run
 from contracts_svc.schedules_runs import Reason, RunState, ScheduledRun
@@ -106,10 +107,7 @@ def list_latest_runs(
 @router.get("/runs/{run_id}", responses=responses(404))
 def get_run(service: ServiceOf, caller: Reader, run_id: str) -> dict[str, Any]:
     """A run with all its results, as ``contracts check --format json`` writes it."""
-    run = service.store.run(run_id) if len(run_id) <= 64 else None
-    row = service.store.contract_rows([run.contract]).get(run.contract) if run else None
-    if run is None or row is None or row.tenant != caller.tenant:
-        raise Refused(404, f"there is no run {run_id[:64]!r}")
+    run, _ = visible_run(service, caller, run_id)
     return {"id": run_id, **run_json(run)}
 
 
@@ -194,6 +192,15 @@ def cancel(service: ServiceOf, caller: Publisher, job_id: str, request: Request)
         store.note(now, caller.actor(request), "cancelled", "contract", run.contract, detail)
 
     store.atomically(work)
+
+
+def visible_run(service: Service, caller: Caller, run_id: str) -> tuple[Run, ContractRow]:
+    """A run, and its contract. Raises Refused (404)."""
+    run = service.store.run(run_id) if len(run_id) <= 64 else None
+    row = service.store.contract_rows([run.contract]).get(run.contract) if run else None
+    if run is None or row is None or row.tenant != caller.tenant:
+        raise Refused(404, f"there is no run {run_id[:64]!r}")
+    return run, row
 
 
 def _number(text: str) -> int | None:

@@ -12,7 +12,7 @@ from contracts_svc import app
 from contracts_svc.adapters.git import GitRepository
 from contracts_svc.adapters.odcs_schemas import PackagedSchemas
 from contracts_svc.adapters.openlineage import read_events
-from contracts_svc.adapters.store.store import in_memory
+from contracts_svc.adapters.store.store import DatabaseStore, in_memory
 from contracts_svc.alerts import Notification
 from contracts_svc.demo import files
 from contracts_svc.demo.corrupt import publish_corrupted_december
@@ -103,7 +103,8 @@ class Collector:
 class Demo:
     """The parts of the demo on one lake. Each method is one part, in the order of :func:`run_demo`."""
 
-    def __init__(self, access: S3Access, directory: Path) -> None:
+    def __init__(self, access: S3Access, directory: Path, store: DatabaseStore | None = None) -> None:
+        """``store`` is where it all is kept; None: in memory."""
         self.access, self.directory = access, directory
         self.clock = app.SystemClock()
         self.texts = {f"{CONTRACTS_FOLDER}/{n}": t for n, t in files.contracts().items()}
@@ -113,7 +114,7 @@ class Demo:
         self.custom = app.custom_checks(files.checks_folder(), self.storage)
         schemas = PackagedSchemas()
         self.read = lambda text, file: read(text, file, schemas.schema)
-        self.store = in_memory(self.read)
+        self.store = store or in_memory(self.read)
 
     def register(self) -> tuple[Contract, ...]:
         """Register the example contracts."""

@@ -81,9 +81,10 @@ def promised(contract: Contract, table: Table, runs: Sequence[Run], others: Iter
 
 def trends(runs: Sequence[Run], most: int) -> tuple[Trend, ...]:
     """Figures over time that these runs found (newest first), at most so many: rows first, then what was
-    bad most often. Runs of parts of a table are left out where there are runs of the whole."""
-    whole = [r for r in runs if r.scope == WHOLE_TABLE] or list(runs)
-    oldest = whole[::-1]
+    bad most often. Runs of the whole table and of parts of it are not mixed: those there are more of."""
+    whole = [r for r in runs if r.scope == WHOLE_TABLE]
+    parts = [r for r in runs if r.scope != WHOLE_TABLE]
+    oldest = (whole if len(whole) >= len(parts) else parts)[::-1]
     rows = tuple(Found(r.finished, float(r.rows), False) for r in oldest if r.rows is not None)
     found = [Trend(title="Rows", figure=Figure.ROWS, found=rows)]
     checks = {result.check.id: result.check for run in oldest for result in run.results}

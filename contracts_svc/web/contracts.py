@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Request
@@ -20,9 +21,10 @@ from contracts_svc.api.runs import Trigger, trigger
 from contracts_svc.api.service import Service
 from contracts_svc.flows.concerned import affected_downstream
 from contracts_svc.flows.gate import gate_of
-from contracts_svc.flows.promises import RUNS_LOOKED_AT, promised, trends
+from contracts_svc.flows.promises import RUNS_LOOKED_AT, Promise, promised, trends
 from contracts_svc.flows.stored_lineage import StoredLineage
 from contracts_svc.model import Contract, Table
+from contracts_svc.runs import Outcome
 from contracts_svc.web.drawing import figure, sparkline
 from contracts_svc.web.forms import FormOf, read
 from contracts_svc.web.graph import around
@@ -87,6 +89,7 @@ def contract(
     latest = versions[-1]
     chosen = _table(latest, table)
     mine = [i for i, _ in visible_incidents(service, caller) if i.contract == contract_id]
+    mine.sort(key=lambda i: (i.severity.rank, i.opened))
     return page(
         request,
         "contract.html",
@@ -141,8 +144,8 @@ def _about(
         "columns": columns[start : start + _COLUMNS],
         "column_count": len(columns),
         "next": cursor_of(str(start + _COLUMNS)) if start + _COLUMNS < len(columns) else None,
-        "promises": every.promises[:_PROMISES],
-        "promise_count": len(every.promises),
+        "promises": _in_three(every.promises),
+        "most": _PROMISES,
         "unsupported": every.unsupported[:_PROMISES],
         "wrong": {c for i in incidents if i.table == table.name for c in i.columns},
         "drawing": around(lineage, dataset, caller.tenant),
@@ -160,6 +163,14 @@ def _about(
         ],
         "runs": [(service.store.id_of(run), run) for run in runs[:_RUNS]],
     }
+
+
+def _in_three(promises: Sequence[Promise]) -> list[tuple[str, list[Promise]]]:
+    """What is not kept, what is not known, and what is kept."""
+    kept = [p for p in promises if p.last is not None and p.last.outcome is Outcome.PASSED]
+    unsure = [p for p in promises if p.last is None or p.last.outcome is Outcome.ERRORED]
+    bad = [p for p in promises if p.last is not None and p.last.bad]
+    return [("not kept", bad), ("that nobody can tell of yet", unsure), ("kept", kept)]
 
 
 @router.get("/changelog")

@@ -101,7 +101,6 @@ def incident(
         "incident.html",
         caller,
         incident=shown,
-        title=there.evidence.check.title or there.check,
         row=row,
         cause=cause,
         affected=affected[:_AFFECTED],

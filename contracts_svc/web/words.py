@@ -10,7 +10,7 @@ from jinja2 import pass_context
 from jinja2.runtime import Context
 from markupsafe import Markup
 
-_UNITS = ((86_400, "day"), (3_600, "hour"), (60, "minute"))
+_UNITS = ((31_536_000, "year"), (86_400, "day"), (3_600, "hour"), (60, "minute"))
 _LONGEST_VALUE = 200
 
 

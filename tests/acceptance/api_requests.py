@@ -7,15 +7,11 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
-from contracts_svc.alerts import Audience, Notification
-from contracts_svc.findings import Severity
-from contracts_svc.ports_outbox import MessageState
 from contracts_svc.ports_store import SERVICE, Subscription
-from contracts_svc.routes.groups import Message
 from contracts_svc.verdict import Waiver
 from contracts_svc.web.pages import STYLE_NAME
 from tests.acceptance.test_api import AMOUNT, NOW, World, orders
-from tests.acceptance.test_api_service import put_incident, put_run, reads_amount, s3_message
+from tests.acceptance.test_api_service import put_dead_letter, put_incident, put_run, reads_amount, s3_message
 
 TENANT = "acme"
 PRODUCT = (
@@ -65,7 +61,11 @@ def settled_in(world: World) -> dict[tuple[str, str], Asked]:
     world.store.put_waiver(waiver, NOW, SERVICE)
     admin = world.token("admin", tenant=TENANT)
     assert world.send("POST", "/api/v1/data-products", admin, PRODUCT).status_code == 201
-    job, silence, letters = _waiting_job(world), _silence(world), _dead_letters(world, incident)
+    job, silence, letters = (
+        _waiting_job(world),
+        _silence(world),
+        [put_dead_letter(world, c * 64) for c in "ab"],
+    )
     given = {"contract": "orders", "fingerprint": "f" * 16, "reason": "x", "expires": later}
     contract, people = "/contracts/orders", "/contracts/orders/subscriptions/revenue forecast"
     found = {
@@ -162,29 +162,6 @@ def _silence(world: World, reason: str = SILENCE["reason"]) -> str:
     admin = world.token("admin", tenant=TENANT)
     given = SILENCE | {"reason": f"planted {reason}"}
     return str(world.send("POST", "/api/v1/silences", admin, given).json()["id"])
-
-
-def _dead_letters(world: World, incident: str) -> list[str]:
-    """The keys of two messages that could not be sent."""
-    keys = [c * 64 for c in "ab"]
-    for key in keys:
-        told = Notification(
-            key=key,
-            audience=Audience.OWNER,
-            team="checkout",
-            receiver="slack",
-            channel="#planted",
-            title="planted title",
-            severity=Severity.ERROR,
-            sections=(),
-            labels={"tenant": TENANT},
-            incidents=(incident,),
-        )
-        world.store.put_message(
-            Message(key=key, group="", receiver="contract", notification=told, created=NOW)
-        )
-        world.store.settle(key, MessageState.DEAD, NOW, attempts=1, reason="planted reason")
-    return keys
 
 
 FORM = {"content_type": "application/x-www-form-urlencoded"}

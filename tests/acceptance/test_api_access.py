@@ -7,11 +7,9 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from fastapi.routing import APIRoute
 
 from contracts_svc.api.access import ROLES, Permission, _Needs, authenticated
-from contracts_svc.api.rules import RULES, Rule, Whose
-from contracts_svc.web.mount import ROUTERS
+from contracts_svc.api.rules import PAGES, RULES, Rule, Whose
 from tests.acceptance.api_requests import TENANT, Asked, settled_in
 from tests.acceptance.test_api import World, flat, orders, routes_of
 from tests.fixtures_store import memory_store
@@ -54,10 +52,6 @@ CALLERS: dict[str, tuple[str, ...]] = {
     "admin": ("admin",),
 }
 """Scopes of who calls. The contract is of the squad checkout and the domain shop; menu reads it."""
-PAGES = {
-    (m, r.path) for router in ROUTERS for r in router.routes if isinstance(r, APIRoute) for m in r.methods
-}
-"""For people, and in no description of the API."""
 NOBODY = (Whose.PUBLIC, Whose.SIGNED)
 """Where nobody says who they are by a token."""
 MAY: dict[Whose, set[str]] = {

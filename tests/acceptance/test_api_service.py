@@ -14,13 +14,15 @@ from typing import Any
 import pytest
 
 from contracts_svc.adapters.store.store import DatabaseStore
-from contracts_svc.alerts import Audience, Incident, IncidentState, Transition
+from contracts_svc.alerts import Audience, Incident, IncidentState, Notification, Transition
 from contracts_svc.api.limits import Budget
 from contracts_svc.api.registering import _WORDS
 from contracts_svc.findings import Severity
 from contracts_svc.lineage.graph import ColumnRef, DatasetId, Edge, EdgeKind, EdgeType
 from contracts_svc.lineage.tenancy import scoped
+from contracts_svc.ports_outbox import MessageState
 from contracts_svc.ports_store import SERVICE
+from contracts_svc.routes.groups import Message
 from contracts_svc.runs import Check, Outcome, Result, Run
 from contracts_svc.schedules_runs import Reason
 from contracts_svc.waivers import Waiver
@@ -684,6 +686,9 @@ REQUESTS: dict[tuple[str, str], tuple[str, Any, int, int]] = {
     ("GET", "/api/v1/contracts/{contract_id:path}/runs"): ("/contracts/orders/runs", None, 200, 404),
     ("POST", "/api/v1/contracts/{contract_id:path}/runs"): ("/contracts/orders/runs", {}, 202, 404),
     ("GET", "/api/v1/contracts/{contract_id:path}/measurements"): ("/contracts/orders/measurements?table=orders&check=amount-nulls", None, 200, 404),
+    ("GET", "/api/v1/runs"): ("/runs", None, 200, 200),
+    ("GET", "/api/v1/dead-letters"): ("/dead-letters", None, 200, 200),
+    ("POST", "/api/v1/dead-letters/{key}/resend"): ("/dead-letters/LETTER/resend", None, 202, 404),
     ("GET", "/api/v1/runs/{run_id}"): ("/runs/RUN", None, 200, 404),
     ("GET", "/api/v1/jobs"): ("/jobs", None, 200, 200),
     ("DELETE", "/api/v1/jobs/{job_id}"): ("/jobs/JOB", None, 204, 404),
@@ -712,6 +717,25 @@ REQUESTS: dict[tuple[str, str], tuple[str, Any, int, int]] = {
 }  # fmt: skip
 
 
+def put_dead_letter(world: World, key: str, tenant: str = "acme") -> str:
+    """A message that could not be sent; its key."""
+    told = Notification(
+        key=key,
+        audience=Audience.OWNER,
+        team="checkout",
+        receiver="slack",
+        channel="#planted",
+        title="planted title",
+        severity=Severity.ERROR,
+        sections=(),
+        labels={"tenant": tenant},
+        incidents=("0" * 64,),
+    )
+    world.store.put_message(Message(key=key, group="", receiver="contract", notification=told, created=NOW))
+    world.store.settle(key, MessageState.DEAD, NOW, attempts=1, reason="planted reason")
+    return key
+
+
 def test_another_tenant_sees_nothing_at_any_endpoint(world: World) -> None:
     world.put(orders("1.0.0", tenant="acme", extra=AMOUNT))
     put_incident(world)
@@ -724,8 +748,13 @@ def test_another_tenant_sees_nothing_at_any_endpoint(world: World) -> None:
     waiver = Waiver(fingerprint="1" * 16, approver="menu", reason="x", contract="orders",
                     expires=NOW + timedelta(days=1))  # fmt: skip
     world.store.put_waiver(waiver, NOW, SERVICE)
-    names = {"RUN": put_run(world), "JOB": job["id"], "SILENCE": silence["id"]}
-    names |= {"WAIVER": world.store.waiver_id(waiver)}
+    names = {
+        "RUN": put_run(world),
+        "JOB": job["id"],
+        "SILENCE": silence["id"],
+        "LETTER": put_dead_letter(world, "a" * 64),
+        "WAIVER": world.store.waiver_id(waiver),
+    }
     routes = {(m, r.path) for r in routes_of(world) for m in r.methods if r.path.startswith("/api/v1")}
     # Lineage has names of its own, which tests/acceptance/test_api_lineage.py asks for; pull requests have
     # them in tests/acceptance/test_github_app_security.py.
@@ -752,6 +781,37 @@ def test_another_tenant_sees_nothing_at_any_endpoint(world: World) -> None:
         assert own.status_code == ok, (method, path, own.text)
         nobody = world.send(method, f"/api/v1{path}", "", body)
         assert nobody.status_code == 401, (method, path)
+
+
+def test_dead_letters_are_listed_in_pages_and_sent_again_once(world: World) -> None:
+    for number in range(5):
+        put_dead_letter(world, f"{number:064x}", tenant="acme" if number % 2 else "")
+    admin = world.token("admin")
+    first = world.get("/api/v1/dead-letters?limit=2", admin).json()
+    rest = world.get(f"/api/v1/dead-letters?limit=2&cursor={first['next']}", admin).json()
+    assert [int(d["key"], 16) for d in (*first["items"], *rest["items"])] == [0, 2, 4]
+    assert rest["next"] is None
+    assert first["items"][0]["reason"] == "planted reason"
+    path = f"/api/v1/dead-letters/{0:064x}/resend"
+    assert world.post(path, admin).status_code == 202
+    is_problem(world.post(path, admin), 404)
+    is_problem(world.post(f"/api/v1/dead-letters/{1:064x}/resend", admin), 404)
+    is_problem(world.post("/api/v1/dead-letters/0/resend", admin), 422)
+    is_problem(world.get("/api/v1/dead-letters", world.token("editor", "squad:checkout")), 403)
+    (entry,) = world.store.audit("message")
+    assert (entry.action, entry.subject) == ("resent", f"{0:064x}")
+
+
+def test_the_latest_runs_of_all_contracts(world: World) -> None:
+    world.put(V1)
+    run_id = put_run(world)
+    token = world.token("viewer")
+    (shown,) = world.get("/api/v1/runs", token).json()["items"]
+    assert (shown["id"], shown["contract"], shown["table"]) == (run_id, "orders", "orders")
+    started = world.store.run(run_id)
+    assert started is not None
+    before = started.started.isoformat().replace("+", "%2B")
+    assert world.get(f"/api/v1/runs?before={before}", token).json()["items"] == []
 
 
 def test_the_stored_lineage_of_another_tenant_is_no_part_of_a_verdict(world: World) -> None:

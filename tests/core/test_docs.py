@@ -17,7 +17,7 @@ from contracts_svc.adapters.receivers import KINDS as RECEIVER_KINDS
 from contracts_svc.adapters.receivers import RECEIVERS
 from contracts_svc.api.access import ROLES
 from contracts_svc.api.metrics import NAMES as HTTP
-from contracts_svc.api.rules import RULES as ACCESS
+from contracts_svc.api.rules import ENDPOINTS as ACCESS
 from contracts_svc.api.rules import Rule
 from contracts_svc.app_alerts_metrics import NAMES as INCIDENTS
 from contracts_svc.check_metrics import NAMES as CHECKS
