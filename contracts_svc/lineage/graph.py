@@ -110,6 +110,7 @@ class ConsumerKind(StrEnum):
     JOB = "job"
     DASHBOARD = "dashboard"
     SUBSCRIPTION = "subscription"
+    DATA_PRODUCT = "data product"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
