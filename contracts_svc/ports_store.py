@@ -163,7 +163,8 @@ class Reached:
     graph: Graph
     complete: bool = True
     leaving: tuple[Edge, ...] = ()
-    """Of an impact's part: every edge out of a dataset that it starts at or comes to."""
+    """Of an impact's part: who else reads columns of the datasets that it starts at or comes to. Of each
+    origin's edges from one dataset to another it is the one that was seen last."""
 
 
 class DeprecationStore(Protocol):

@@ -10,7 +10,6 @@ from fastapi import APIRouter, Body, Query, Request
 from pydantic import BaseModel, Field
 from starlette.concurrency import run_in_threadpool
 
-from contracts_svc.adapters.openlineage import MAX_EVENT
 from contracts_svc.api.access import Caller, LineageSender, Reader
 from contracts_svc.api.deps import LineageOf, ServiceOf
 from contracts_svc.api.lineage_part import part_json
@@ -21,6 +20,7 @@ from contracts_svc.errors import Problem
 from contracts_svc.flows.lineage_intake import Taken
 from contracts_svc.flows.published import announce
 from contracts_svc.flows.stored_lineage import Part, StoredLineage
+from contracts_svc.lineage.event_reader import MAX_EVENT
 from contracts_svc.lineage.graph import ColumnRef, DatasetId, Edge
 from contracts_svc.lineage.json_text import Unreadable, parsed
 from contracts_svc.model import Json

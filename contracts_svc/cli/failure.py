@@ -8,6 +8,7 @@ import sys
 import traceback
 from typing import Any
 
+from contracts_svc.cli.terminal import spelt
 from contracts_svc.errors import CouldNotCheck, ExitCode, UserMistake
 
 
@@ -61,7 +62,7 @@ def _tell(code: ExitCode, kind: str, detail: dict[str, Any], text: str, as_json:
     if as_json:
         print(json.dumps({"exit_code": int(code), "error": {"kind": kind, **detail}}, indent=2))
     else:
-        print(text, file=sys.stderr)
+        print(spelt(text), file=sys.stderr)
     return int(code)
 
 

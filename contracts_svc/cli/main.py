@@ -11,7 +11,7 @@ import logging
 import sys
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, TextIO, cast
 
 import typer
 from typer.core import TyperCommand
@@ -23,6 +23,7 @@ from contracts_svc.cli.commands_incidents import incidents_app
 from contracts_svc.cli.commands_lineage import DialectOption, LineageOption, lineage_app
 from contracts_svc.cli.commands_routes import routes_app
 from contracts_svc.cli.formats import Format, FormatOption
+from contracts_svc.cli.terminal import Spelling
 from contracts_svc.errors import ExitCode
 
 EXIT_CODES = (
@@ -349,6 +350,7 @@ def run() -> None:
     # A large contract is a million objects without a cycle: looking for cycles among them again and
     # again takes as long as everything else.
     gc.set_threshold(50_000, 20, 100)
+    sys.stdout = cast(TextIO, Spelling(sys.stdout))
     sys.exit(main(sys.argv[1:]))
 
 

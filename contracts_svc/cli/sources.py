@@ -40,6 +40,9 @@ KINDS = (
 _MANIFEST = re.compile(rb'"dbt_schema_version"\s*:\s*"[^"]*/manifest/')
 _CATALOG = re.compile(rb'"dbt_schema_version"\s*:\s*"[^"]*/catalog/')
 _EVENT = re.compile(rb'"(?:eventTime|producer)"\s*:')
+_DECLARATION = re.compile(
+    rb"""^(?:kind:[ \t]*["']?(?:DataProduct|Subscription)\b|subscriptions:|consumer:)""", re.MULTILINE
+)
 
 
 class _Kind(Enum):
@@ -66,7 +69,7 @@ def from_paths(paths: Iterable[Path], now: datetime) -> LineageSources:
     found = _Found(now)
     for path in paths:
         if path.is_dir():
-            files = list(expand([path], (*SUFFIXES, ".json"), "lineage"))
+            files = list(expand([path], (*SUFFIXES, ".json", ".yaml", ".yml"), "lineage"))
             before = found.count
             for file in files:
                 found.file(file, named=False)
@@ -174,7 +177,8 @@ def _kind(name: str, text: bytes, *, named: bool) -> _Kind | None:
     if lower.endswith((".jsonl", ".ndjson")):
         return _Kind.EVENTS if named or _EVENT.search(text) else None
     if lower.endswith((".yaml", ".yml")):
-        return _Kind.DECLARATION if named or lower.endswith(SUFFIXES) else None
+        known = named or lower.endswith(SUFFIXES) or _DECLARATION.search(text)
+        return _Kind.DECLARATION if known else None
     if lower.endswith(".json"):
         if _MANIFEST.search(text):
             return _Kind.MANIFEST

@@ -192,9 +192,10 @@ class _Maker:
 
 
 def _consumer(declaration: Declaration, name: str, node: DatasetId) -> Consumer:
+    is_product = isinstance(declaration, DataProduct)
     return Consumer(
         name=name,
-        kind=ConsumerKind.SUBSCRIPTION,
+        kind=ConsumerKind.DATA_PRODUCT if is_product else ConsumerKind.SUBSCRIPTION,
         dataset=node,
         team=declaration.team,
         owner=declaration.owner,

@@ -16,6 +16,7 @@ from contracts_svc.model import Json
 
 MAX_NAME = 4_096
 """Longest namespace, name of a dataset or of a column that is taken, in characters."""
+_TYPES = {t.value: t for t in EdgeType}
 
 
 def column_edges(
@@ -105,7 +106,7 @@ def _transformations(given: Mapping[str, Json]) -> list[tuple[EdgeKind, EdgeType
     if not isinstance(value, list):
         return []
     found = [_transformation(entry) for entry in value if isinstance(entry, dict)]
-    return list(dict.fromkeys(found))
+    return found if len(found) < 2 else list(dict.fromkeys(found))
 
 
 def _transformation(entry: Mapping[str, Json]) -> tuple[EdgeKind, EdgeType]:
@@ -123,5 +124,4 @@ def _former(entry: Mapping[str, Json]) -> tuple[EdgeKind, EdgeType]:
 
 
 def _type(name: Json) -> EdgeType:
-    known = str(name).upper()
-    return EdgeType(known) if known in EdgeType.__members__ else EdgeType.UNKNOWN
+    return _TYPES.get(str(name).upper(), EdgeType.UNKNOWN)

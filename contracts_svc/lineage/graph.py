@@ -42,6 +42,9 @@ class EdgeKind(StrEnum):
     DIRECT = "DIRECT"
     INDIRECT = "INDIRECT"
 
+    # Enum's own is a function in Python; edges are hashed by the million.
+    __hash__ = str.__hash__
+
 
 class EdgeType(StrEnum):
     """OpenLineage's transformation subtypes, and UNKNOWN where a source of lineage has none."""
@@ -56,6 +59,8 @@ class EdgeType(StrEnum):
     WINDOW = "WINDOW"
     CONDITIONAL = "CONDITIONAL"
     UNKNOWN = "UNKNOWN"
+
+    __hash__ = str.__hash__
 
 
 PROMISED = "contract:"
@@ -105,6 +110,7 @@ class ConsumerKind(StrEnum):
     JOB = "job"
     DASHBOARD = "dashboard"
     SUBSCRIPTION = "subscription"
+    DATA_PRODUCT = "data product"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

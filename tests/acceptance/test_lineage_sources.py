@@ -171,13 +171,15 @@ def preflight(
     return Verdict(code, json.loads(said.out))
 
 
-WITH_COLUMN = [SQL, EVENTS, EVENT, DBT, SUBSCRIPTION]
-NAMES = ["sql", "events", "event", "dbt", "subscription"]
+READERS = {"readers.yaml": "".join(SUBSCRIPTION.values()), "other.yaml": "kind: Deployment\n"}
+WITH_COLUMN = [SQL, EVENTS, EVENT, DBT, SUBSCRIPTION, READERS]
+NAMES = ["sql", "events", "event", "dbt", "subscription", "readers"]
 
 
-# A single event is found in a folder by what it holds; in a repository only by the names of such files.
+# A single event, and a subscription in a file of any name, are found in a folder by what they hold; in a
+# repository only by the names of such files.
 GIVEN_AND_COMMITTED = [
-    (i, c) for i in range(len(NAMES)) for c in (False, True) if not (c and NAMES[i] == "event")
+    (i, c) for i in range(len(NAMES)) for c in (False, True) if not (c and NAMES[i] in ("event", "readers"))
 ]
 
 

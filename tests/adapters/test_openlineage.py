@@ -11,7 +11,9 @@ from typing import Any
 
 import pytest
 
-from contracts_svc.adapters.openlineage import MAX_EVENT, MAX_PROBLEMS, lines_of, read_events
+from contracts_svc.adapters.openlineage import lines_of, read_events
+from contracts_svc.lineage.event_parts import MAX_PROBLEMS
+from contracts_svc.lineage.event_reader import MAX_EVENT
 from contracts_svc.lineage.graph import Channel, Consumer, ConsumerKind, DatasetId, Edge, EdgeType
 from tests.schema_documents import (
     facets_of_openlineage,

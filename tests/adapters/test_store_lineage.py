@@ -252,6 +252,27 @@ def test_a_part_that_is_cut_says_so(store: DatabaseStore) -> None:
     assert not store.impact_part([ref("d0.x")], limit=20).complete
 
 
+def test_who_else_reads_a_wide_dataset_is_told_by_one_edge_a_reader(store: DatabaseStore) -> None:
+    store.put_edges(edge(f"a.x > wide.c{n}", n % 20 + 1) for n in range(500))
+    store.put_edges([edge("a.y > b.y", 1), edge("b.y > c.y", 2), edge("b.z > c.z", 9), edge("b.z > d.z")])
+    part = store.impact_part([ref("a.y")])
+    assert set(part.graph.edges) == {edge("a.y > b.y"), edge("b.y > c.y")}
+    readers = {(e.source.dataset.name, e.target.dataset.name): e.seen for e in part.leaving}
+    days = {pair: seen and (seen - NOW).days for pair, seen in readers.items()}
+    assert days == {("a", "wide"): 20, ("a", "b"): 1, ("b", "c"): 9, ("b", "d"): None}
+    assert len(part.leaving) == 4
+
+
+def test_who_else_reads_a_dataset_when_a_job_reads_less(store: DatabaseStore) -> None:
+    origin = edge("a.x > b.x").origin
+    store.replace_edges("", origin, [edge("a.x > b.x", 1), edge("a.y > b.y", 9), edge("a.x > c.x", 3)])
+    store.replace_edges("", origin, [edge("a.x > b.x", 1)])
+    left = store.impact_part([ref("a.z")]).leaving
+    assert [(e, e.seen) for e in left] == [(edge("a.x > b.x"), NOW + timedelta(days=1))]
+    store.replace_edges("", origin, [])
+    assert store.impact_part([ref("a.z")]).leaving == ()
+
+
 def test_which_datasets_are_read_and_fed(store: DatabaseStore) -> None:
     assert store.datasets_used("") == (0, 0)
     store.put_edges(edge(line) for line in LINEAGE.splitlines())

@@ -241,7 +241,7 @@ def test_a_product_of_which_no_contract_is_named_reads_itself() -> None:
     found = lineage(PRODUCT.replace(", contractId: totals", ""))
     assert lines(found) == ["orders -> revenue INDIRECT UNKNOWN", "rates -> revenue INDIRECT UNKNOWN"]
     assert [(c.name, c.kind, c.team, c.owner) for c in found.consumers] == [
-        ("Revenue", ConsumerKind.SUBSCRIPTION, "finance", "ada@example.com")
+        ("Revenue", ConsumerKind.DATA_PRODUCT, "finance", "ada@example.com")
     ]
 
 

@@ -67,7 +67,7 @@ class LineageEdges(Part):
                 complete = complete and all_of_it
             if wanted is not Wanted.IMPACT:
                 return Reached(graph=Graph(read_edges(connection, rows)), complete=complete)
-            leaving = rows_leaving(connection, _datasets_at(connection, refs, rows))
+            leaving = _rows_leaving(connection, _datasets_at(connection, refs, rows))
             edges = read_named(connection, rows | leaving)
             part = in_order(edges[row] for row in rows)
             return Reached(
@@ -127,10 +127,12 @@ def in_order(edges: Iterable[Edge]) -> tuple[Edge, ...]:
     return tuple(sorted(edges, key=_content))
 
 
-def rows_leaving(connection: Connection, datasets: Iterable[int]) -> set[EdgeRow]:
-    """Every edge out of the datasets with these numbers."""
-    query = EDGE.join(tables.columns, tables.columns.c.id == tables.edges.c.source_id)
-    return {tuple(r) for r in rows_with(connection, query, tables.columns.c.dataset_id, datasets)}
+def _rows_leaving(connection: Connection, datasets: Iterable[int]) -> set[EdgeRow]:
+    """Of the edges out of columns of the datasets with these numbers, the latest of each reader and origin.
+    (Those out of the datasets as a whole are reached with any of their columns.)"""
+    table = tables.dataset_edges
+    query = select(*(table.c[c.name] for c in EDGE.selected_columns))
+    return {tuple(r) for r in rows_with(connection, query, table.c.source_dataset_id, datasets)}
 
 
 def _datasets_at(

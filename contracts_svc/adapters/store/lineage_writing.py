@@ -10,6 +10,7 @@ from typing import TypeAlias
 from sqlalchemy import Connection, and_, case, or_, select, update
 
 from contracts_svc.adapters.store import tables
+from contracts_svc.adapters.store.dataset_edges import put_latest
 from contracts_svc.adapters.store.lineage_keys import ancestors, column_key, dataset_key
 from contracts_svc.adapters.store.part import (
     KEYS_AT_ONCE,
@@ -47,11 +48,18 @@ def put(connection: Connection, batch: Iterable[Edge]) -> None:
     column_ids = _column_ids(connection, refs)
     detail_ids = _detail_ids(connection, details)
     rows = sorted(
-        ((column_ids[s], column_ids[t], kind, type_, detail_ids[d]), first_and_last)
-        for (s, t, kind, type_, d), first_and_last in seen.items()
+        ((column_ids[s], column_ids[t], kind, type_, detail_ids[d]), keys)
+        for keys in seen
+        for s, t, kind, type_, d in (keys,)
     )
     names = (*_UNIQUE, "first_seen", "last_seen")
-    add_tuples(connection, tables.edges, names, [key + times for key, times in rows], _take_later)
+    add_tuples(connection, tables.edges, names, [row + seen[keys] for row, keys in rows], _take_later)
+    origins = {key: detail[0] for detail, key in details.items()}
+    of_columns = (((refs[k[0]], refs[k[1]], origins[k[4]]), (*row, seen[k][1])) for row, k in rows)
+    put_latest(
+        connection,
+        (((s.dataset, t.dataset, o), row) for (s, t, o), row in of_columns if s.column is not None),
+    )
     read = {dataset_key(d) for d in {refs[keys[0]].dataset for keys in seen}}
     fed = {dataset_key(d) for d in {refs[keys[1]].dataset for keys in seen}}
     _mark(connection, read, fed)

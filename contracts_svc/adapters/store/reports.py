@@ -12,6 +12,7 @@ from sqlalchemy import Connection, Row, Select, Table, delete, func, or_, select
 from contracts_svc.adapters.store import tables
 from contracts_svc.adapters.store import tables_lineage as t
 from contracts_svc.adapters.store.codec import dumps, loads
+from contracts_svc.adapters.store.dataset_edges import see_anew
 from contracts_svc.adapters.store.lineage import LineageEdges, read_named
 from contracts_svc.adapters.store.lineage_keys import dataset_key
 from contracts_svc.adapters.store.lineage_writing import mark_anew
@@ -209,14 +210,17 @@ class LineageReports(LineageEdges):
             found = connection.execute(query.where(details.c.origin_key == digest(origin)))
             ids = {tuple(row)[:-1]: row.id for row in found}
             keep = set(wanted)
-            gone = [
-                (ids[row], edge)
-                for row, edge in read_named(connection, ids).items()
+            there = read_named(connection, ids)
+            gone = {
+                row: edge
+                for row, edge in there.items()
                 if edge not in keep and tenant_of(edge.source.dataset) == tenant
-            ]
+            }
             if gone:
-                _delete(connection, tables.edges, [id_ for id_, _ in gone])
-                mark_anew(connection, {r.dataset for _, e in gone for r in (e.source, e.target)})
+                _delete(connection, tables.edges, [ids[row] for row in gone])
+                mark_anew(connection, {r.dataset for e in gone.values() for r in (e.source, e.target)})
+                stay = {row: edge for row, edge in there.items() if row not in gone}
+                see_anew(connection, origin, {e.source.dataset for e in gone.values()}, stay)
             self.put_edges(wanted)
 
         self.database.write(work)

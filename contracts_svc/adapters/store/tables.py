@@ -151,6 +151,23 @@ edges = Table(
     UniqueConstraint("source_id", "target_id", "kind", "type", "detail_id"),
 )
 
+# Of the edges of an origin that lead from columns of one dataset to another, the one that was seen last: who
+# reads a dataset is told without all the edges of its columns.
+dataset_edges = Table(
+    "dataset_edges",
+    metadata,
+    Column("source_dataset_id", Id, ForeignKey(datasets.c.id), nullable=False),
+    Column("target_dataset_id", Id, ForeignKey(datasets.c.id), nullable=False),
+    Column("origin_key", LargeBinary, nullable=False),
+    Column("source_id", Id, ForeignKey(columns.c.id), nullable=False),
+    Column("target_id", Id, ForeignKey(columns.c.id), nullable=False),
+    Column("kind", String(16), nullable=False),
+    Column("type", String(16), nullable=False),
+    Column("detail_id", Id, ForeignKey(edge_details.c.id), nullable=False),
+    Column("last_seen", Instant),
+    PrimaryKeyConstraint("source_dataset_id", "target_dataset_id", "origin_key"),
+)
+
 # --- runs ---------------------------------------------------------------------------------------
 
 runs = Table(

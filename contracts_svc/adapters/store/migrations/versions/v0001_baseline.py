@@ -235,6 +235,30 @@ def upgrade() -> None:
     )
     op.create_index(op.f("ix_edges_target_id"), "edges", ["target_id"], unique=False)
     op.create_table(
+        "dataset_edges",
+        sa.Column("source_dataset_id", ID, nullable=False),
+        sa.Column("target_dataset_id", ID, nullable=False),
+        sa.Column("origin_key", sa.LargeBinary(), nullable=False),
+        sa.Column("source_id", ID, nullable=False),
+        sa.Column("target_id", ID, nullable=False),
+        sa.Column("kind", sa.String(length=16), nullable=False),
+        sa.Column("type", sa.String(length=16), nullable=False),
+        sa.Column("detail_id", ID, nullable=False),
+        sa.Column("last_seen", INSTANT, nullable=True),
+        sa.ForeignKeyConstraint(
+            ["source_dataset_id"], ["datasets.id"], name=op.f("fk_dataset_edges_source_dataset_id")
+        ),
+        sa.ForeignKeyConstraint(
+            ["target_dataset_id"], ["datasets.id"], name=op.f("fk_dataset_edges_target_dataset_id")
+        ),
+        sa.ForeignKeyConstraint(["source_id"], ["columns.id"], name=op.f("fk_dataset_edges_source_id")),
+        sa.ForeignKeyConstraint(["target_id"], ["columns.id"], name=op.f("fk_dataset_edges_target_id")),
+        sa.ForeignKeyConstraint(["detail_id"], ["edge_details.id"], name=op.f("fk_dataset_edges_detail_id")),
+        sa.PrimaryKeyConstraint(
+            "source_dataset_id", "target_dataset_id", "origin_key", name=op.f("pk_dataset_edges")
+        ),
+    )
+    op.create_table(
         "scheduled_runs",
         sa.Column("id", ID, nullable=False),
         sa.Column("key", sa.LargeBinary(), nullable=False),
