@@ -339,6 +339,11 @@ class SubscriptionStore(Protocol):
         ...
 
 
+TOKEN_SECONDS = 2.0
+"""How long a token may be taken for what it was without looking again: one that another process revoked is
+good for that long."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Token:
     """An API token without its secret, of which only a hash is kept."""

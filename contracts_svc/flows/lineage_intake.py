@@ -213,6 +213,8 @@ class LineageIntake:
 
     def _moved(self, tenant: str, before: LineageState, known: Known) -> Mapping[DatasetId, bytes]:
         """The names that mean something else than before, or other columns, and what is known of them."""
+        if before.names == 0:
+            return {}
         near: Near | None = None
         if known.links == before.links:
             since = self._store.contracts_since(tenant, self._unmoved(tenant, before))

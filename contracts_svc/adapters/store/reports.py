@@ -7,7 +7,7 @@ from datetime import datetime
 from itertools import chain
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, Table, and_, delete, func, or_, select, update
+from sqlalchemy import Connection, Row, Select, Table, and_, bindparam, delete, func, or_, select, update
 from sqlalchemy.sql.elements import ColumnElement
 
 from contracts_svc.adapters.store import tables
@@ -35,20 +35,19 @@ class LineageReports(LineageEdges):
 
         def work(connection: Connection) -> LineageState:
             # The row is what two senders wait at.
-            query = _states(tenant).with_for_update()
-            row = connection.execute(query).first()
+            row = connection.execute(_LOCKED_STATE, {"of_tenant": tenant}).first()
             if row is None:
                 first = {"tenant": tenant, "contracts": 0, "links": 0, "names": 0}
                 statement = insert(connection, t.lineage_states)
                 connection.execute(statement.on_conflict_do_nothing(index_elements=["tenant"]), first)
-                return _state(connection, query)
+                return _state(connection, _LOCKED_STATE, tenant)
             return _state_of(row)
 
         return self.database.write(work)
 
     def lineage_state(self, tenant: str) -> LineageState:
         """The state as it is."""
-        return self.database.read(lambda c: _state(c, _states(tenant)))
+        return self.database.read(lambda c: _state(c, _STATE, tenant))
 
     def put_lineage_state(self, tenant: str, state: LineageState) -> None:
         """Keep the state."""
@@ -262,10 +261,9 @@ class LineageReports(LineageEdges):
 
     def readers(self, tenant: str) -> tuple[Told, ...]:
         """The consumers that jobs tell of, in an order that does not depend on how they came."""
-        query = select(t.lineage_readers).where(t.lineage_readers.c.tenant == tenant)
 
         def work(connection: Connection) -> tuple[Told, ...]:
-            rows = sorted(connection.execute(query), key=lambda row: bytes(row.key))
+            rows = sorted(connection.execute(_READERS, {"of_tenant": tenant}), key=lambda row: bytes(row.key))
             return tuple(Told(consumer=loads(Consumer, row.document), seen=row.seen) for row in rows)
 
         return self.database.read(work)
@@ -285,11 +283,9 @@ class LineageReports(LineageEdges):
 
     def datasets_used(self, tenant: str) -> tuple[int, int]:
         """How many datasets an edge starts or ends at, and at how many one ends."""
-        query = select(func.count(), func.coalesce(func.sum(_DATASETS.c.fed), 0))
-        query = query.where(_DATASETS.c.tenant == tenant, _USED)
 
         def work(connection: Connection) -> tuple[int, int]:
-            row = connection.execute(query).one()
+            row = connection.execute(_COUNTED, {"of_tenant": tenant}).one()
             return row[0], row[1]
 
         return self.database.read(work)
@@ -311,16 +307,18 @@ class LineageReports(LineageEdges):
 
 _DATASETS = tables.datasets
 _USED = or_(_DATASETS.c.read == 1, _DATASETS.c.fed == 1)
+_STATE = select(t.lineage_states).where(t.lineage_states.c.tenant == bindparam("of_tenant"))
+_LOCKED_STATE = _STATE.with_for_update()
+_READERS = select(t.lineage_readers).where(t.lineage_readers.c.tenant == bindparam("of_tenant"))
+_COUNTED = select(func.count(), func.coalesce(func.sum(_DATASETS.c.fed), 0)).where(
+    _DATASETS.c.tenant == bindparam("of_tenant"), _USED
+)
 _SLASHES = 100
 """Slashes of a text at which a name is looked for."""
 
 
-def _states(tenant: str) -> Select[Any]:
-    return select(t.lineage_states).where(t.lineage_states.c.tenant == tenant)
-
-
-def _state(connection: Connection, query: Select[Any]) -> LineageState:
-    row = connection.execute(query).first()
+def _state(connection: Connection, query: Select[Any], tenant: str) -> LineageState:
+    row = connection.execute(query, {"of_tenant": tenant}).first()
     return _state_of(row) if row else LineageState()
 
 
