@@ -365,7 +365,12 @@ class TokenStore(Protocol):
         ...
 
     def token(self, hash: str) -> Token | None:
-        """The token whose secret has this hash, whether it is still good or not."""
+        """The token whose secret has this hash, whether it is still good or not; as it was at most
+        :data:`TOKEN_SECONDS` ago, where another process revoked it."""
+        ...
+
+    def token_looked_up(self, hash: str) -> Token | None:
+        """The same where it was looked up just now, at once; None: it may be there or not."""
         ...
 
     def tokens(self) -> tuple[Token, ...]:

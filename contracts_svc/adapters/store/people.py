@@ -147,10 +147,10 @@ class Tokens(Part):
     def token(self, hash: str) -> Token | None:
         """The token whose secret has this hash, whether it is still good or not; as it was at most
         :data:`TOKEN_SECONDS` ago, where another process revoked it."""
-        until, token = self._trusted.get(hash, (0.0, None))
+        known = self.token_looked_up(hash)
+        if known is not None:
+            return known
         asked = time.monotonic()
-        if token is not None and asked < until:
-            return token
         revocations = self._revocations
         found = self.database.read(lambda c: c.scalar(_TOKEN, {"secret": hash}))
         if found is None:
@@ -162,6 +162,11 @@ class Tokens(Part):
         if revocations == self._revocations:
             self._trusted[hash] = (asked + TOKEN_SECONDS, token)
         return token
+
+    def token_looked_up(self, hash: str) -> Token | None:
+        """The same where it was looked up just now, at once; None: it may be there or not."""
+        until, token = self._trusted.get(hash, (0.0, None))
+        return token if time.monotonic() < until else None
 
     def tokens(self) -> tuple[Token, ...]:
         """Every token, by owner and id."""
