@@ -9,6 +9,8 @@ from typing import Protocol, TypeVar
 
 from contracts_svc.lineage.event_report import FacetSaid, Report
 from contracts_svc.lineage.graph import ColumnRef, Consumer, DatasetId, Edge
+from contracts_svc.lineage.near import Near
+from contracts_svc.model import Contract
 from contracts_svc.ports_outbox import OutboxStore
 from contracts_svc.ports_people import SessionStore
 from contracts_svc.ports_store import Actor, ContractChanges, Reached, Store, Subscription
@@ -24,6 +26,8 @@ class LineageState:
     """Which contracts there were: see :meth:`contracts_svc.ports_store.ContractStore.contracts_since`."""
     links: int = 0
     """Counts how often what is known of the datasets' names has changed."""
+    names: int = 0
+    """Counts how often names were reported that never were before."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,6 +81,10 @@ class LineageReports(Protocol):
         """Those of these jobs that have told of a consumer."""
         ...
 
+    def versions(self, contract_id: str) -> tuple[Contract, ...]:
+        """See :class:`contracts_svc.ports_store.ContractStore`."""
+        ...
+
     def origins_naming(self, tenant: str, names: Collection[DatasetId]) -> tuple[str, ...]:
         """The jobs that have reported one of these names, sorted."""
         ...
@@ -85,9 +93,13 @@ class LineageReports(Protocol):
         """The names that meant one of these datasets when they were last used."""
         ...
 
-    def standings(self, tenant: str, *, new: bool = False) -> Mapping[DatasetId, bytes | None]:
-        """Every name that was reported -> a digest of what was known of it when it was last used; None:
-        it never was. ``new``: only these."""
+    def standings(self, tenant: str, near: Near | None = None) -> Mapping[DatasetId, bytes | None]:
+        """Every name that was reported, or (some more than) those near there -> a digest of what was known of
+        it when it was last used; None: it never was."""
+        ...
+
+    def new_names(self, tenant: str) -> tuple[DatasetId, ...]:
+        """The names that were reported, and never used."""
         ...
 
     def standing(self, tenant: str, meant: DatasetId, columns: str) -> bytes:

@@ -373,6 +373,11 @@ class SubscriptionStore(Protocol):
         ...
 
 
+TOKEN_SECONDS = 2.0
+"""How long a token may be taken for what it was without looking again: one that another process revoked is
+good for that long."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Token:
     """An API token without its secret, of which only a hash is kept."""
@@ -394,7 +399,12 @@ class TokenStore(Protocol):
         ...
 
     def token(self, hash: str) -> Token | None:
-        """The token whose secret has this hash, whether it is still good or not."""
+        """The token whose secret has this hash, whether it is still good or not; as it was at most
+        :data:`TOKEN_SECONDS` ago, where another process revoked it."""
+        ...
+
+    def token_looked_up(self, hash: str) -> Token | None:
+        """The same where it was looked up just now, at once; None: it may be there or not."""
         ...
 
     def token_named(self, token_id: str) -> Token | None:

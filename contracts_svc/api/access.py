@@ -13,6 +13,7 @@ from typing import Annotated, Any
 from urllib.parse import urlsplit
 
 from fastapi import Depends, Request
+from fastapi.concurrency import run_in_threadpool
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from contracts_svc.api.problems import Refused
@@ -169,10 +170,20 @@ def unauthenticated(detail: str) -> Refused:
 _BEARER = HTTPBearer(auto_error=False, description="A token of `contracts token create`")
 
 
-def authenticated(
+async def authenticated(
     request: Request, credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_BEARER)]
 ) -> Caller:
     """The caller of a request. Raises Refused (401)."""
+    service: Service = request.app.state.service
+    if credentials is not None and credentials.credentials.startswith(PREFIX):
+        hash_ = hash_of(credentials.credentials)
+        token = service.store.token_looked_up(hash_)
+        if token is not None:
+            return _by_token(request, token, hash_)
+    return await run_in_threadpool(_looked_up, request, credentials)
+
+
+def _looked_up(request: Request, credentials: HTTPAuthorizationCredentials | None) -> Caller:
     service: Service = request.app.state.service
     if credentials is None:
         secret = secret_of(request, service.site)
@@ -191,7 +202,16 @@ def authenticated(
         if not credentials.credentials.startswith(PREFIX):
             raise unauthenticated(f"a token begins with {PREFIX}")
         hash_ = hash_of(credentials.credentials)
-        caller = caller_of(service.store.token(hash_), service.clock.now())
+        return _by_token(request, service.store.token(hash_), hash_)
+    return _noted(request, caller, hash_)
+
+
+def _by_token(request: Request, token: Token | None, hash_: str) -> Caller:
+    service: Service = request.app.state.service
+    return _noted(request, caller_of(token, service.clock.now()), hash_)
+
+
+def _noted(request: Request, caller: Caller, hash_: str) -> Caller:
     request.state.caller = caller.name
     request.state.token = hash_
     return caller
@@ -217,7 +237,7 @@ class _Needs:
     def __init__(self, permission: Permission) -> None:
         self.permission = permission
 
-    def __call__(self, caller: Annotated[Caller, Depends(authenticated)]) -> Caller:
+    async def __call__(self, caller: Annotated[Caller, Depends(authenticated)]) -> Caller:
         if not caller.may(self.permission):
             raise Refused(403, f"{caller.name} may not {self.permission.value}: the token lacks the scope")
         return caller

@@ -12,13 +12,12 @@ from contracts_svc.flows.stored_lineage import StoredLineage
 from contracts_svc.flows.telling import Telling
 
 
-def _service(request: Request) -> Service:
-    found: Service = request.app.state.service
-    return found
+async def _service(request: Request) -> Service:
+    return _of(request)
 
 
-def _acting(request: Request) -> Acting:
-    return acting_of(_service(request))
+async def _acting(request: Request) -> Acting:
+    return acting_of(_of(request))
 
 
 def acting_of(service: Service) -> Acting:
@@ -37,8 +36,13 @@ ActingOf = Annotated[Acting, Depends(_acting)]
 ServiceOf = Annotated[Service, Depends(_service)]
 
 
-def _lineage(request: Request) -> StoredLineage:
-    return _service(request).lineage
+async def _lineage(request: Request) -> StoredLineage:
+    return _of(request).lineage
+
+
+def _of(request: Request) -> Service:
+    found: Service = request.app.state.service
+    return found
 
 
 LineageOf = Annotated[StoredLineage, Depends(_lineage)]

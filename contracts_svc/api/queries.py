@@ -16,7 +16,7 @@ _ANY = frozenset({"/auth/callback"})
 """Paths that others send a browser to, with more parameters than we know of."""
 
 
-def known_only(request: Request) -> None:
+async def known_only(request: Request) -> None:
     """Raises Refused (422) for parameters that the endpoint does not have, or that come twice, and for
     U+0000 in an address, which no database of ours can hold or look for."""
     if "\x00" in request.scope["path"] or any("\x00" in v for v in request.query_params.values()):

@@ -13,7 +13,7 @@ from contracts_svc import app, settings
 from contracts_svc.api.access import hash_of, new_secret, scopes_of
 from contracts_svc.cli.output import print_json
 from contracts_svc.errors import ExitCode, UserMistake
-from contracts_svc.ports_store import Actor, Token
+from contracts_svc.ports_store import TOKEN_SECONDS, Actor, Token
 
 if TYPE_CHECKING:
     from contracts_svc.adapters.store.store import DatabaseStore
@@ -58,6 +58,9 @@ def show(format: str) -> ExitCode:
     return ExitCode.OK
 
 
+_REVOKED = f"is revoked; running services take it no more within {TOKEN_SECONDS:.0f} seconds"
+
+
 def revoke(token_id: str, format: str) -> ExitCode:
     """Make a token useless."""
     with opened_store() as store:
@@ -65,7 +68,7 @@ def revoke(token_id: str, format: str) -> ExitCode:
     if format == "json":
         print_json(ExitCode.OK, {"id": token_id, "revoked": True, "changed": done})
     else:
-        print(f"token {token_id} {'is revoked' if done else 'was revoked before'}")
+        print(f"token {token_id} {_REVOKED if done else 'was revoked before'}")
     return ExitCode.OK
 
 

@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
 from threading import Lock
@@ -27,8 +27,9 @@ from contracts_svc.lineage.event_facets import described as described_by
 from contracts_svc.lineage.event_report import FacetSaid, Report
 from contracts_svc.lineage.graph import DatasetId, Edge
 from contracts_svc.lineage.heard import Described, Heard
-from contracts_svc.lineage.heard import links as heard_links
+from contracts_svc.lineage.heard import links as links_of
 from contracts_svc.lineage.identity import Identities
+from contracts_svc.lineage.near import Near
 from contracts_svc.lineage.queries import follow
 from contracts_svc.lineage.resolve import settled
 from contracts_svc.lineage.tenancy import scoped_edges
@@ -39,6 +40,11 @@ TakeEvent = Callable[[Json, str, datetime], tuple[Heard, Report | None]]
 """Event, name in problems, now -> what it says, and what is to be kept of it (None: it is no event)."""
 ReadEvents = Callable[[Iterable[Json], str, datetime | None], Heard]
 """Events, name in problems, now -> what they say."""
+
+_MOST_CHANGED = 200
+"""Contracts that changed, up to which names are looked for that these concern; else all are looked at."""
+_FURTHEST_BEHIND = 100
+"""Changes of contracts that no stored edge depends on, and which need not be noted yet."""
 
 MOST_TOGETHER = 64
 """Requests whose events are kept in one transaction."""
@@ -57,11 +63,17 @@ class Taken:
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """What names and columns mean, as of one state."""
+    """What names and columns mean."""
 
-    state: LineageState
-    contracts: TenantContracts = field(default_factory=TenantContracts)
-    identities: Identities = field(default_factory=lambda: Identities.of(()))
+    number: int
+    """Of the last change of contracts that this is made with."""
+    links: int
+    """As in :class:`contracts_svc.ports_lineage.LineageState`."""
+    contracts: TenantContracts
+    identities: Identities
+
+
+_NOTHING = Known(0, 0, TenantContracts(), Identities.of(()))
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +98,7 @@ class LineageIntake:
         self._read = read
         self._follow = follow
         self._cache: dict[str, Known] = {}
+        self._still: dict[str, tuple[LineageState, int]] = {}
         self._lock = Lock()
         self._together = Together(self._keep_all, most=MOST_TOGETHER)
 
@@ -166,9 +179,8 @@ class LineageIntake:
 
     def refresh(self, tenant: str) -> Known:
         """Bring the edges up to what is known now: contracts may have been registered since."""
-        state = self._store.lineage_state(tenant)
-        known = self._known(tenant, state.links)
-        if known.state == state:
+        known = self._store.at_once(lambda: self._as_stored(tenant))
+        if known is not None:
             return known
 
         def work(follow: Follow) -> Known:
@@ -180,18 +192,56 @@ class LineageIntake:
 
         return atomically(self._store, work, self._follow)
 
+    def _as_stored(self, tenant: str) -> Known | None:
+        """What is known now, where the stored edges would not be others by it; else None."""
+        state = self._store.lineage_state(tenant)
+        known = self._known(tenant, state.links)
+        if known.number - state.contracts > _FURTHEST_BEHIND:
+            return None
+        if known.number != self._unmoved(tenant, state):
+            if self._moved(tenant, state, known):
+                return None
+            with self._lock:
+                self._still[tenant] = (state, known.number)
+        return known
+
+    def _unmoved(self, tenant: str, state: LineageState) -> int:
+        """The number of the last change of contracts that is known to move no name of that state."""
+        with self._lock:
+            before, number = self._still.get(tenant, (state, state.contracts))
+        return number if before == state else state.contracts
+
+    def _moved(self, tenant: str, before: LineageState, known: Known) -> Mapping[DatasetId, bytes]:
+        """The names that mean something else than before, or other columns, and what is known of them."""
+        if before.names == 0:
+            return {}
+        near: Near | None = None
+        if known.links == before.links:
+            since = self._store.contracts_since(tenant, self._unmoved(tenant, before))
+            changed = [*since.gone, *(c.id for c in since.contracts)]
+            if not changed:
+                return {}
+            if len(changed) <= _MOST_CHANGED:
+                near = known.identities.near(v for id_ in changed for v in self._store.versions(id_))
+        stood = self._store.standings(tenant, near)
+        stands = {d: self._standing(tenant, d, known.identities) for d in stood}
+        return {d: standing for d, standing in stands.items() if standing != stood[d]}
+
     def _renewed(self, tenant: str, before: LineageState, links: int) -> tuple[Known, set[str]]:
         """What is known now, and the jobs whose edges must be made anew because names changed since
         ``before``."""
         # What is not written yet may never be: another process may then give this number to other links.
         known = self._known(tenant, links, keep=links == before.links)
-        stood = self._store.standings(tenant, new=known.state == before)
-        stands = {d: self._standing(tenant, d, known.identities) for d in stood}
-        moved = {d: standing for d, standing in stands.items() if standing != stood[d]}
-        again = self._store.origins_naming(tenant, [d for d in moved if stood[d]])
-        self._store.put_standings(tenant, moved)
-        if known.state != before:
-            self._store.put_lineage_state(tenant, known.state)
+        new = self._store.new_names(tenant)
+        moved = {d: s for d, s in self._moved(tenant, before, known).items() if d not in new}
+        again = self._store.origins_naming(tenant, moved)
+        self._store.put_standings(
+            tenant, {**moved, **{d: self._standing(tenant, d, known.identities) for d in new}}
+        )
+        # Whoever looked at the names of a state without a lock sees by this that there are others.
+        state = LineageState(contracts=known.number, links=links, names=before.names + bool(new))
+        if state != before:
+            self._store.put_lineage_state(tenant, state)
         return known, set(again)
 
     def _standing(self, tenant: str, name: DatasetId, identities: Identities) -> bytes:
@@ -203,16 +253,16 @@ class LineageIntake:
     def _known(self, tenant: str, links: int, *, keep: bool = True) -> Known:
         """What is known now. Only the contracts are read that changed since it was read last."""
         with self._lock:
-            cached = self._cache.get(tenant, Known(LineageState()))
-        since = self._store.contracts_since(tenant, cached.state.contracts)
-        state = LineageState(contracts=since.number, links=links)
-        if cached.state == state:
+            cached = self._cache.get(tenant, _NOTHING)
+        since = self._store.contracts_since(tenant, cached.number)
+        if (cached.number, cached.links) == (since.number, links):
             return cached
         identities = cached.identities.but(since.gone, since.contracts)
-        if cached.state.links != links:
+        if cached.links != links:
             told = described_in(self._store.facets(tenant, facet=_SYMLINKS))
-            identities = identities.linked(heard_links(told))
-        known = Known(state, cached.contracts.but(since.gone, since.contracts), identities)
+            identities = identities.linked(links_of(told))
+        contracts = cached.contracts.but(since.gone, since.contracts)
+        known = Known(since.number, links, contracts, identities)
         if keep:
             with self._lock:
                 self._cache[tenant] = known

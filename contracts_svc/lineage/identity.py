@@ -23,6 +23,7 @@ from contracts_svc.lineage.names import (
     parts_of,
     reads_files,
 )
+from contracts_svc.lineage.near import Near, near_claims
 from contracts_svc.lineage.servers import dataset_at, dataset_of, is_files
 from contracts_svc.model import Contract, Table
 
@@ -75,6 +76,14 @@ class Identities:
     def linked(self, also: Mapping[DatasetId, Iterable[DatasetId]]) -> Identities:
         """The same with these other names of datasets instead."""
         return Identities(self._index, Links.of(also))
+
+    def near(self, contracts: Iterable[Contract]) -> Near:
+        """Which names may mean something else than they did when only these contracts, in these versions and
+        any between, came or went before what is now."""
+        changed = [claim for contract in contracts for claim in claims_of(contract)]
+        # Another one may have got what one of these had, or lost it.
+        rivals = [rival for claim in changed for rival in self._index.by_place[claim.place]]
+        return self._links.near(near_claims((*changed, *rivals)))
 
     @property
     def known(self) -> Mapping[DatasetId, tuple[Contract, Table]]:

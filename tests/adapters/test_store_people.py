@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from contracts_svc.adapters.store.database import Database
 from contracts_svc.adapters.store.store import DatabaseStore
 from contracts_svc.errors import UserMistake
 from contracts_svc.lineage.graph import Channel
 from contracts_svc.ports_people import Session
-from contracts_svc.ports_store import Actor, Subscription, Token
+from contracts_svc.ports_store import TOKEN_SECONDS, Actor, Subscription, Token
 from contracts_svc.verdict import Waiver
+from tests.fixtures_store import read_contract
 
 NOW = datetime(2024, 1, 1, tzinfo=UTC)
 DAY = timedelta(days=1)
@@ -89,6 +92,22 @@ def test_tokens_are_found_by_the_hash_of_their_secret(store: DatabaseStore) -> N
         store.revoke_token("t2", NOW, ADA)
     assert actions(store) == [("token", "created", "t1"), ("token", "revoked", "t1")]
     assert "ab" * 32 not in repr(store.audit())
+
+
+def test_a_token_that_another_process_revokes_is_good_for_a_moment_only(
+    store: DatabaseStore, store_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    token = Token(id="t1", owner="ada", scopes=("viewer",), created=NOW, expires=NOW + DAY)
+    store.put_token(token, "ab" * 32, ADA)
+    assert store.token("ab" * 32) == token
+    other = DatabaseStore(Database(store_url), read_contract)
+    other.revoke_token("t1", NOW, ADA)
+    other.close()
+    assert TOKEN_SECONDS <= 5
+    # As if that time had passed.
+    later = time.monotonic() + TOKEN_SECONDS
+    monkeypatch.setattr(time, "monotonic", lambda: later)
+    assert store.token("ab" * 32) == replace(token, revoked=NOW)
 
 
 def test_sessions_are_kept_ended_and_forgotten_once_they_ran_out(store: DatabaseStore) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from contracts_svc.lineage.graph import DatasetId
 from contracts_svc.lineage.identity import Identities
 from contracts_svc.lineage.layered import Layered
+from contracts_svc.lineage.near import Sought
 from contracts_svc.model import Column, Contract, Server, Table
 
 TABLES = ("orders", "Orders", "lines", "raw", "orders_t", "shop.orders")
@@ -25,6 +26,7 @@ SERVERS: tuple[tuple[str, Mapping[str, object]], ...] = (
     ("trino", {"host": "t", "catalog": "c", "schema": "shop"}),
     ("bigquery", {"project": "p", "dataset": "shop"}),
 )
+COLUMNS = (Column(name="Id", path="Id"), Column(name="ID2", path="ID2"))
 ASKED = [
     *(DatasetId("", name) for name in (*TABLES, "s.orders", "shop.s.orders", "c1", "c2.orders", "C3/raw")),
     DatasetId("", "s3://lake/raw/orders/day=1/part-0.parquet"),
@@ -68,7 +70,7 @@ def some_contract(chance: random.Random, id_: str) -> Contract:
             Table(
                 name=name,
                 physical_name=chance.choice((None, None, "orders_t")),
-                columns=(Column(name="Id", path="Id"),),
+                columns=(chance.choice(COLUMNS),),
             )
             for name in names
         ),
@@ -120,6 +122,35 @@ def test_what_came_one_by_one_is_what_is_made_anew() -> None:
     assert not wrong, "\n".join(wrong[:5])
     # Names that several contracts claim are what is difficult.
     assert shared > 100
+
+
+def meant(identities: Identities, name: DatasetId) -> object:
+    found = identities.contract_of(identities.resolve(name))
+    return identities.resolve(name), found and [c.name for c in found[1].columns]
+
+
+def test_names_that_come_to_mean_something_else_are_near_the_contracts_that_changed() -> None:
+    names = [*ASKED, *(d for also in ALSO for name, others in also.items() for d in (name, *others))]
+    missed: list[str] = []
+    moved = near = looked_at = 0
+    for seed in range(300):
+        chance = random.Random(seed)
+        also = chance.choice(ALSO)
+        there = {f"c{n}": some_contract(chance, f"c{n}") for n in range(chance.choice((0, 1, 3, 8)))}
+        before = Identities.of(()).but((), there.values()).linked(also)
+        come = [some_contract(chance, f"c{n}") for n in chance.sample(range(9), chance.choice((0, 1, 2)))]
+        gone = [id_ for id_ in there if chance.random() < 0.15]
+        after = before.but(gone, come)
+        old = [there[id_] for id_ in {*gone, *(c.id for c in come)} if id_ in there]
+        found = after.near([*old, *come])
+        for name in names:
+            is_near = found.has(Sought.of(name))
+            is_moved = meant(before, name) != meant(after, name)
+            looked_at, near, moved = looked_at + 1, near + is_near, moved + is_moved
+            if is_moved and not is_near:
+                missed.append(f"{seed}: {name}: {meant(before, name)} -> {meant(after, name)}")
+    assert not missed, "\n".join(missed[:5])
+    assert looked_at > near > moved > 500
 
 
 def test_identities_that_were_changed_stay_as_they_are_for_whoever_has_them() -> None:

@@ -6,16 +6,17 @@ import hashlib
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
+from functools import lru_cache
 from threading import Lock
 from typing import Any
 from weakref import WeakValueDictionary
 
-from sqlalchemy import Connection, Row, and_, or_, select
+from sqlalchemy import Connection, Row, Select, and_, bindparam, or_, select
 from sqlalchemy.sql.elements import ColumnElement
 
 from contracts_svc.adapters.store import tables
 from contracts_svc.adapters.store.database import Database
-from contracts_svc.adapters.store.part import Part, batches, insert, note, rows_with
+from contracts_svc.adapters.store.part import Part, batches, insert_on, note, rows_with
 from contracts_svc.errors import UserMistake
 from contracts_svc.model import Contract
 from contracts_svc.ports_store import (
@@ -38,9 +39,42 @@ _TEXTS_AT_ONCE = 500
 """How many texts are in memory at a time that nobody has read yet."""
 
 _CONTRACTS, _VERSIONS, _TAGS = tables.contracts, tables.contract_versions, tables.contract_tags
+_LATEST = and_(_VERSIONS.c.contract_id == _CONTRACTS.c.id, _VERSIONS.c.version == _CONTRACTS.c.latest)
 _CHANGES = tables.contract_changes
 _VERSION = (_VERSIONS.c.id, _VERSIONS.c.hash, _VERSIONS.c.file)
-_LATEST = and_(_VERSIONS.c.contract_id == _CONTRACTS.c.id, _VERSIONS.c.version == _CONTRACTS.c.latest)
+
+# Statements that many requests run are made once: to make one costs more than to run it.
+_JOINED = (
+    select(*_VERSION).join(_CONTRACTS, _CONTRACTS.c.id == _VERSIONS.c.contract_id).order_by(_VERSIONS.c.id)
+)
+_IN_USE = _JOINED.where(_LATEST, _CONTRACTS.c.retired.is_(None))
+_ALL_OF_ONE = _JOINED.where(_CONTRACTS.c.contract == bindparam("contract_id"))
+_TEXT = (
+    select(_VERSIONS.c.text)
+    .join(_CONTRACTS, _CONTRACTS.c.id == _VERSIONS.c.contract_id)
+    .where(_CONTRACTS.c.contract == bindparam("contract_id"))
+)
+_LATEST_TEXT, _ONE_TEXT = _TEXT.where(_LATEST), _TEXT.where(_VERSIONS.c.version == bindparam("number"))
+_SINCE = (
+    select(*_VERSION, _CONTRACTS.c.contract, _CONTRACTS.c.changed)
+    .add_columns(_CONTRACTS.c.retired.is_not(None).label("retired"))
+    .join(_CONTRACTS, _CONTRACTS.c.id == _VERSIONS.c.contract_id)
+    .where(_LATEST, _CONTRACTS.c.tenant == bindparam("of_tenant"), _CONTRACTS.c.changed > bindparam("number"))
+)
+_WITH_TEXT = select(*_VERSION, _VERSIONS.c.text)
+_LOCKED = select(_CONTRACTS).where(_CONTRACTS.c.contract == bindparam("contract_id")).with_for_update()
+_HASH = select(_VERSIONS.c.hash).where(
+    _VERSIONS.c.contract_id == bindparam("of_contract"), _VERSIONS.c.version == bindparam("number")
+)
+_NEW_VERSION = _VERSIONS.insert().returning(_VERSIONS.c.id)
+_NEW_LATEST = (
+    _CONTRACTS.update().where(_CONTRACTS.c.id == bindparam("of_contract")).values(latest=bindparam("number"))
+)
+_CHANGED = (
+    _CONTRACTS.update()
+    .where(_CONTRACTS.c.contract == bindparam("contract_id"))
+    .values(changed=bindparam("number"))
+)
 
 
 class Contracts(Part):
@@ -70,12 +104,12 @@ class Contracts(Part):
 
     def contracts(self) -> tuple[Contract, ...]:
         """The latest version of every contract that is not retired, by id."""
-        found = self._contracts(_LATEST, _CONTRACTS.c.retired.is_(None))
+        found = self._contracts(_IN_USE)
         return tuple(sorted(found, key=lambda c: c.id))
 
     def versions(self, contract_id: str) -> tuple[Contract, ...]:
         """Every version of a contract, oldest first by semantic versioning; none for an unknown id."""
-        found = self._contracts(_CONTRACTS.c.contract == contract_id)
+        found = self._contracts(_ALL_OF_ONE, contract_id=contract_id)
         return tuple(sorted(found, key=lambda c: precedence(c.version)))
 
     def contract(self, contract_id: str) -> Contract | None:
@@ -84,12 +118,9 @@ class Contracts(Part):
 
     def contracts_since(self, tenant: str, number: int) -> ContractChanges:
         """What is other than it was at the change with that number; 0: all contracts. Costs what changed."""
-        conditions = (_LATEST, _CONTRACTS.c.tenant == tenant, _CONTRACTS.c.changed > number)
-        retired = _CONTRACTS.c.retired.is_not(None)
-        query = select(*_VERSION, _CONTRACTS.c.contract, _CONTRACTS.c.changed, retired.label("retired"))
-        query = query.join(_CONTRACTS, _CONTRACTS.c.id == _VERSIONS.c.contract_id).where(*conditions)
+        values = {"of_tenant": tenant, "number": number}
         # In one statement: whatever it does not see has a greater number than all that it sees.
-        rows: list[Row[Any]] = self.database.read(lambda c: list(c.execute(query)))
+        rows: list[Row[Any]] = self.database.read(lambda c: list(c.execute(_SINCE, values)))
         found = self._of([r for r in rows if not r.retired])
         return ContractChanges(
             number=max((r.changed for r in rows), default=number),
@@ -99,10 +130,9 @@ class Contracts(Part):
 
     def contract_text(self, contract_id: str, version: str | None = None) -> bytes | None:
         """The bytes of a version (None: the latest) as they were given; None when there is none."""
-        query = select(_VERSIONS.c.text).join(_CONTRACTS, _CONTRACTS.c.id == _VERSIONS.c.contract_id)
-        query = query.where(_CONTRACTS.c.contract == contract_id)
-        query = query.where(_LATEST if version is None else _VERSIONS.c.version == version)
-        found = self.database.read(lambda c: c.scalar(query))
+        query = _LATEST_TEXT if version is None else _ONE_TEXT
+        values = {"contract_id": contract_id} | ({} if version is None else {"number": version})
+        found = self.database.read(lambda c: c.scalar(query, values))
         return None if found is None else bytes(found)
 
     def contracts_changed(self, after: datetime, until: datetime) -> tuple[str, ...]:
@@ -122,7 +152,7 @@ class Contracts(Part):
         """Contracts by id, those that come after the id ``after``, at most ``limit``."""
 
         def work(connection: Connection) -> tuple[ContractRow, ...]:
-            query = _rows().where(*_conditions(wanted), _CONTRACTS.c.contract > after)
+            query = _ROWS.where(*_conditions(wanted), _CONTRACTS.c.contract > after)
             rows = connection.execute(query.order_by(_CONTRACTS.c.contract).limit(limit)).all()
             tags = _tags(connection, [r.id for r in rows])
             return tuple(_row(r, tags.get(r.id, ())) for r in rows)
@@ -134,7 +164,7 @@ class Contracts(Part):
         wanted = tuple(dict.fromkeys(ids))
 
         def work(connection: Connection) -> Mapping[str, ContractRow]:
-            rows = list(rows_with(connection, _rows(), _CONTRACTS.c.contract, wanted))
+            rows = list(rows_with(connection, _ROWS, _CONTRACTS.c.contract, wanted))
             tags = _tags(connection, [r.id for r in rows])
             return {r.contract: _row(r, tags.get(r.id, ())) for r in rows}
 
@@ -161,21 +191,18 @@ class Contracts(Part):
 
         return self.database.write(work)
 
-    def _contracts(self, *conditions: ColumnElement[bool]) -> list[Contract]:
+    def _contracts(self, query: Select[Any], **values: str) -> list[Contract]:
         """The contracts of these versions, in the order they came; only unread ones are fetched whole."""
-        query = select(*_VERSION).join(_CONTRACTS, _CONTRACTS.c.id == _VERSIONS.c.contract_id)
-        query = query.where(*conditions).order_by(_VERSIONS.c.id)
-        return self._of(self.database.read(lambda c: list(c.execute(query))))
+        return self._of(self.database.read(lambda c: list(c.execute(query, values))))
 
     def _of(self, versions: Sequence[Row[Any]]) -> list[Contract]:
         """The contracts of these rows of versions, which never change."""
         kept = ((r.id, self._known((r.hash, r.file))) for r in versions)
         known = {id_: contract for id_, contract in kept if contract is not None}
         unread = [r.id for r in versions if r.id not in known]
-        texts = select(*_VERSION, _VERSIONS.c.text)
         for some in batches(unread, _TEXTS_AT_ONCE):
             for row in self.database.read(
-                lambda c, some=some: list(rows_with(c, texts, _VERSIONS.c.id, some))  # type: ignore[misc]
+                lambda c, some=some: list(rows_with(c, _WITH_TEXT, _VERSIONS.c.id, some))  # type: ignore[misc]
             ):
                 known[row.id] = self._parsed((row.hash, row.file), bytes(row.text))
         return [known[r.id] for r in versions]
@@ -183,15 +210,11 @@ class Contracts(Part):
     def _count(self, tenant: str, contract_id: str) -> None:
         """A contract was changed: give the change its number. At last, since whoever has the number before
         it must be done then."""
-        statement = _CONTRACTS.update().where(_CONTRACTS.c.contract == contract_id)
 
         def work(connection: Connection) -> None:
-            first = insert(connection, _CHANGES).values(tenant=tenant, latest=1)
-            counted = first.on_conflict_do_update(
-                index_elements=["tenant"], set_={"latest": _CHANGES.c.latest + 1}
-            )
-            number = connection.execute(counted.returning(_CHANGES.c.latest)).scalar_one()
-            connection.execute(statement.values(changed=number))
+            counted = _counted(connection.dialect.name)
+            number = connection.execute(counted, {"tenant": tenant, "latest": 1}).scalar_one()
+            connection.execute(_CHANGED, {"contract_id": contract_id, "number": number})
 
         self.database.at_last((_CHANGES, contract_id), work)
 
@@ -216,39 +239,46 @@ class Contracts(Part):
 def _put(connection: Connection, contract: Contract, text: bytes, now: datetime, by: Actor) -> bool:
     hash_ = hashlib.sha256(text).hexdigest()
     # The row of the contract is what two registrations of it wait at.
-    first = insert(connection, _CONTRACTS).on_conflict_do_nothing(index_elements=["contract"])
     row = {"contract": contract.id, "tenant": contract.tenant or "", "latest": contract.version, "changed": 0}
-    contract_id = connection.execute(first.returning(_CONTRACTS.c.id), row).scalar()
+    contract_id = connection.execute(_first(connection.dialect.name), row).scalar()
     latest = contract.version
     if contract_id is None:
         there = _locked(connection, contract.id)
         assert there is not None
         contract_id, latest = there.id, there.latest
-        known = connection.execute(
-            select(_VERSIONS.c.hash).where(
-                _VERSIONS.c.contract_id == there.id, _VERSIONS.c.version == contract.version
-            )
-        ).scalar()
+        known = connection.scalar(_HASH, {"of_contract": contract_id, "number": contract.version})
         if known == hash_:
             return False
         _refuse(contract, there, known)
     row = {"contract_id": contract_id, "file": contract.at.file, "text": text, "hash": hash_, "added": now}
-    statement = _VERSIONS.insert().returning(_VERSIONS.c.id)
-    version_id = connection.execute(statement, row | _shown(contract)).scalar_one()
+    version_id = connection.execute(_NEW_VERSION, row | _shown(contract)).scalar_one()
     tags = [{"version_id": version_id, "tag": t} for t in dict.fromkeys(contract.tags)]
     if tags:
         connection.execute(_TAGS.insert(), tags)
     if contract.version != latest and precedence(contract.version) >= precedence(latest):
-        change = _CONTRACTS.update().where(_CONTRACTS.c.id == contract_id)
-        connection.execute(change.values(latest=contract.version))
+        connection.execute(_NEW_LATEST, {"of_contract": contract_id, "number": contract.version})
     detail = {"version": contract.version, "hash": hash_}
     note(connection, now, by, "registered", "contract", contract.id, detail)
     return True
 
 
 def _locked(connection: Connection, contract_id: str) -> Row[Any] | None:
-    query = select(_CONTRACTS).where(_CONTRACTS.c.contract == contract_id).with_for_update()
-    return connection.execute(query).first()
+    return connection.execute(_LOCKED, {"contract_id": contract_id}).first()
+
+
+@lru_cache
+def _first(dialect: str) -> Any:
+    """Adds a contract, and gives its number unless it is there."""
+    statement = insert_on(dialect, _CONTRACTS).on_conflict_do_nothing(index_elements=["contract"])
+    return statement.returning(_CONTRACTS.c.id)
+
+
+@lru_cache
+def _counted(dialect: str) -> Any:
+    """Counts a change of a tenant's contracts, and gives its number."""
+    further = {"latest": _CHANGES.c.latest + 1}
+    statement = insert_on(dialect, _CHANGES).on_conflict_do_update(index_elements=["tenant"], set_=further)
+    return statement.returning(_CHANGES.c.latest)
 
 
 def _refuse(contract: Contract, there: Row[Any], known: str | None) -> None:
@@ -288,11 +318,14 @@ def _shown(contract: Contract) -> dict[str, str]:
 # --- reading ------------------------------------------------------------------------------------
 
 
-def _rows() -> Any:
+def _rows() -> Select[Any]:
     v = _VERSIONS.c
     query = select(v.id, _CONTRACTS.c.contract, _CONTRACTS.c.tenant, _CONTRACTS.c.retired, v.version, v.name)
     query = query.add_columns(v.status, v.domain, v.owner, v.squad, v.tribe, v.file, v.added, v.hash)
     return query.select_from(_CONTRACTS).join(_VERSIONS, _LATEST)
+
+
+_ROWS, _TAGS_OF = _rows(), select(_TAGS)
 
 
 def _conditions(wanted: ContractFilter) -> list[ColumnElement[bool]]:
@@ -318,7 +351,7 @@ def _conditions(wanted: ContractFilter) -> list[ColumnElement[bool]]:
 
 def _tags(connection: Connection, version_ids: Sequence[int]) -> dict[int, tuple[str, ...]]:
     found: dict[int, tuple[str, ...]] = {}
-    for row in rows_with(connection, select(_TAGS), _TAGS.c.version_id, version_ids):
+    for row in rows_with(connection, _TAGS_OF, _TAGS.c.version_id, version_ids):
         found[row.version_id] = (*found.get(row.version_id, ()), row.tag)
     return {k: tuple(sorted(v)) for k, v in found.items()}
 

@@ -8,6 +8,7 @@ failure, a database that stays locked) is tried again a bounded number of times.
 from __future__ import annotations
 
 import random
+import select
 import sqlite3
 import time
 from collections.abc import Callable, Iterator
@@ -249,14 +250,20 @@ def _used(connection: object, record: ConnectionPoolEntry) -> None:
 
 
 def _must_be_open(dialect: Dialect, connection: Any, record: ConnectionPoolEntry, proxy: object) -> None:
-    """The pool gives another connection for one that was closed meanwhile. Those in constant use are not
-    asked each time: should one break, its user is told, and all are opened anew."""
-    if time.monotonic() - record.info.get("used", 0.0) < _TRUSTED:
+    """The pool gives another connection for one that was closed meanwhile. One that was in use just now is
+    asked only where something has come over it since, as it does when the server ends it."""
+    if time.monotonic() - record.info.get("used", 0.0) < _TRUSTED and not _has_news(connection):
         return
     try:
         dialect.do_ping(connection)
     except dialect.loaded_dbapi.Error as error:
         raise DisconnectionError from error
+
+
+def _has_news(connection: Any) -> bool:
+    poll = select.poll()
+    poll.register(connection.fileno(), select.POLLIN)
+    return bool(poll.poll(0))
 
 
 def _prepare_sqlite(foreign_keys: bool, connection: sqlite3.Connection, record: object) -> None:

@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from datetime import date, datetime
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, bindparam, select
 
 from contracts_svc.adapters.store.part import Part, digest, insert, rows_with
 from contracts_svc.adapters.store.tables_deprecations import deprecations as _TABLE
+
+_KEYS = select(_TABLE.c.key).where(_TABLE.c.contract == bindparam("contract_id"))
+_SINCE = select(_TABLE.c.contract, _TABLE.c.table, _TABLE.c.column, _TABLE.c.since)
 
 
 class Deprecations(Part):
@@ -19,8 +22,7 @@ class Deprecations(Part):
         wanted = {digest(*element): element for element in elements}
 
         def work(connection: Connection) -> None:
-            query = select(_TABLE.c.key).where(_TABLE.c.contract == contract_id)
-            there = {bytes(key) for key in connection.scalars(query)}
+            there = {bytes(key) for key in connection.scalars(_KEYS, {"contract_id": contract_id})}
             for key in sorted(wanted.keys() - there):
                 table, column = wanted[key]
                 row = {"contract": contract_id, "key": key, "table": table, "column": column, "since": now}
@@ -34,7 +36,6 @@ class Deprecations(Part):
 
     def deprecated_since(self, contract_ids: Iterable[str]) -> Mapping[tuple[str, str, str], date]:
         """Contract, table, column -> since when it is deprecated."""
-        query = select(_TABLE.c.contract, _TABLE.c.table, _TABLE.c.column, _TABLE.c.since)
         ids = sorted(set(contract_ids))
-        rows = self.database.read(lambda c: list(rows_with(c, query, _TABLE.c.contract, ids)))
+        rows = self.database.read(lambda c: list(rows_with(c, _SINCE, _TABLE.c.contract, ids)))
         return {(r.contract, r.table, r.column): r.since.date() for r in rows}

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, select
+from sqlalchemy import Connection, Row, bindparam, select
 
 from contracts_svc.adapters.store import tables
 from contracts_svc.adapters.store.codec import dumps, encode, loads
+from contracts_svc.adapters.store.database import Database
 from contracts_svc.adapters.store.part import Part, digest, insert, note
 from contracts_svc.errors import UserMistake
 from contracts_svc.model import Json
-from contracts_svc.ports_store import Actor, AuditEntry, Subscription, Token
+from contracts_svc.ports_store import TOKEN_SECONDS, Actor, AuditEntry, Subscription, Token
 from contracts_svc.verdict import Waiver
 
 _WAIVERS, _SUBSCRIPTIONS, _TOKENS, _AUDIT = (
@@ -24,6 +26,15 @@ _WAIVERS, _SUBSCRIPTIONS, _TOKENS, _AUDIT = (
     tables.tokens,
     tables.audit,
 )
+
+
+_TOKEN = select(_TOKENS.c.document).where(_TOKENS.c.hash == bindparam("secret"))
+_IN_FORCE = (
+    select(_WAIVERS.c.document)
+    .where(_WAIVERS.c.expires > bindparam("now"), _WAIVERS.c.withdrawn.is_(None))
+    .order_by(_WAIVERS.c.expires.desc(), _WAIVERS.c.id)
+)
+_SUBSCRIBED = select(_SUBSCRIPTIONS.c.document).where(_SUBSCRIPTIONS.c.ended.is_(None))
 
 
 class Waivers(Part):
@@ -50,9 +61,8 @@ class Waivers(Part):
 
     def waivers(self, now: datetime) -> tuple[Waiver, ...]:
         """The waivers in force at that moment, the one that lasts longest first."""
-        query = select(_WAIVERS.c.document).where(_WAIVERS.c.expires > now, _WAIVERS.c.withdrawn.is_(None))
-        query = query.order_by(_WAIVERS.c.expires.desc(), _WAIVERS.c.id)
-        return tuple(loads(Waiver, t) for t in self.database.read(lambda c: c.scalars(query).all()))
+        found = self.database.read(lambda c: c.scalars(_IN_FORCE, {"now": now}).all())
+        return tuple(loads(Waiver, t) for t in found)
 
     def waiver_id(self, waiver: Waiver) -> str:
         """What a waiver is called."""
@@ -135,7 +145,7 @@ class Subscriptions(Part):
 
     def subscriptions(self, contract_id: str | None = None) -> tuple[Subscription, ...]:
         """Subscriptions that have not ended, by contract and consumer."""
-        query = select(_SUBSCRIPTIONS.c.document).where(_SUBSCRIPTIONS.c.ended.is_(None))
+        query = _SUBSCRIBED
         if contract_id is not None:
             query = query.where(_SUBSCRIPTIONS.c.contract == contract_id)
         found = self.database.read(lambda c: c.scalars(query).all())
@@ -150,8 +160,17 @@ def _locked(connection: Connection, consumer: str, contract_id: str) -> Row[Any]
     return connection.execute(query.with_for_update()).first()
 
 
+_MOST_TRUSTED = 10_000
+
+
 class Tokens(Part):
     """:class:`contracts_svc.ports_store.TokenStore`"""
+
+    def __init__(self, database: Database) -> None:
+        super().__init__(database)
+        self._trusted: dict[str, tuple[float, Token]] = {}
+        """Hash -> until when (of the monotonic clock), the token."""
+        self._revocations = 0
 
     def put_token(self, token: Token, hash: str, by: Actor) -> None:
         """Keep a new token; ``hash`` is SHA-256 of its secret, hexadecimal."""
@@ -165,10 +184,28 @@ class Tokens(Part):
         self.database.write(work)
 
     def token(self, hash: str) -> Token | None:
-        """The token whose secret has this hash, whether it is still good or not."""
-        query = select(_TOKENS.c.document).where(_TOKENS.c.hash == hash)
-        found = self.database.read(lambda c: c.scalar(query))
-        return loads(Token, found) if found is not None else None
+        """The token whose secret has this hash, whether it is still good or not; as it was at most
+        :data:`TOKEN_SECONDS` ago, where another process revoked it."""
+        known = self.token_looked_up(hash)
+        if known is not None:
+            return known
+        asked = time.monotonic()
+        revocations = self._revocations
+        found = self.database.read(lambda c: c.scalar(_TOKEN, {"secret": hash}))
+        if found is None:
+            return None
+        token = loads(Token, found)
+        if len(self._trusted) >= _MOST_TRUSTED:
+            self._trusted = {}
+        # What was read before a revocation is of no use after it.
+        if revocations == self._revocations:
+            self._trusted[hash] = (asked + TOKEN_SECONDS, token)
+        return token
+
+    def token_looked_up(self, hash: str) -> Token | None:
+        """The same where it was looked up just now, at once; None: it may be there or not."""
+        until, token = self._trusted.get(hash, (0.0, None))
+        return token if time.monotonic() < until else None
 
     def token_named(self, token_id: str) -> Token | None:
         """The token of that id, whether it is still good or not."""
@@ -199,7 +236,10 @@ class Tokens(Part):
             note(connection, now, by, "revoked", "token", token_id)
             return True
 
-        return self.database.write(work)
+        done = self.database.write(work)
+        self._revocations += 1
+        self._trusted = {}
+        return done
 
 
 class Audit(Part):

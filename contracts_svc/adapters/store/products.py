@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, select
+from sqlalchemy import Connection, Row, Select, bindparam, select
 
 from contracts_svc.adapters.store.part import Part, insert, note
 from contracts_svc.adapters.store.tables_products import data_products as _PRODUCTS
@@ -51,9 +51,15 @@ class Products(Part):
 
     def products(self, tenant: str) -> tuple[Product, ...]:
         """The data products of a tenant that are in use, by id."""
-        query = select(_PRODUCTS).where(_PRODUCTS.c.tenant == tenant, _PRODUCTS.c.retired.is_(None))
-        query = query.order_by(_PRODUCTS.c.product)
-        return tuple(map(_read, self.database.read(lambda c: c.execute(query).all())))
+        found = self.database.read(lambda c: c.execute(_IN_USE, {"of_tenant": tenant}).all())
+        return tuple(map(_read, found))
+
+
+_IN_USE = (
+    select(_PRODUCTS)
+    .where(_PRODUCTS.c.tenant == bindparam("of_tenant"), _PRODUCTS.c.retired.is_(None))
+    .order_by(_PRODUCTS.c.product)
+)
 
 
 def _one(tenant: str, product_id: str) -> Select[Any]:

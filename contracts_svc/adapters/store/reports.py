@@ -7,7 +7,8 @@ from datetime import datetime
 from itertools import chain
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, Table, delete, func, or_, select, update
+from sqlalchemy import Connection, Row, Select, Table, and_, bindparam, delete, func, or_, select, update
+from sqlalchemy.sql.elements import ColumnElement
 
 from contracts_svc.adapters.store import tables
 from contracts_svc.adapters.store import tables_lineage as t
@@ -16,10 +17,11 @@ from contracts_svc.adapters.store.dataset_edges import see_anew
 from contracts_svc.adapters.store.lineage import LineageEdges, read_named
 from contracts_svc.adapters.store.lineage_keys import dataset_key
 from contracts_svc.adapters.store.lineage_writing import mark_anew
-from contracts_svc.adapters.store.part import Insert, add, digest, ids_of, insert, rows_with
+from contracts_svc.adapters.store.part import Insert, add, batches, digest, ids_of, insert, rows_with
 from contracts_svc.adapters.store.reach import EDGE
 from contracts_svc.lineage.event_report import FacetSaid, Report
 from contracts_svc.lineage.graph import Consumer, DatasetId, Edge
+from contracts_svc.lineage.near import Near, Sought
 from contracts_svc.lineage.tenancy import scoped, scoped_edges, tenant_of
 from contracts_svc.ports_lineage import LineageState, Told
 
@@ -34,25 +36,24 @@ class LineageReports(LineageEdges):
 
         def work(connection: Connection) -> LineageState:
             # The row is what two senders wait at.
-            query = _states(tenant).with_for_update()
-            row = connection.execute(query).first()
+            row = connection.execute(_LOCKED_STATE, {"of_tenant": tenant}).first()
             if row is None:
-                first = {"tenant": tenant, "contracts": 0, "links": 0}
+                first = {"tenant": tenant, "contracts": 0, "links": 0, "names": 0}
                 statement = insert(connection, t.lineage_states)
                 connection.execute(statement.on_conflict_do_nothing(index_elements=["tenant"]), first)
-                return _state(connection, query)
-            return LineageState(contracts=row.contracts, links=row.links)
+                return _state(connection, _LOCKED_STATE, tenant)
+            return _state_of(row)
 
         return self.database.write(work)
 
     def lineage_state(self, tenant: str) -> LineageState:
         """The state as it is."""
-        return self.database.read(lambda c: _state(c, _states(tenant)))
+        return self.database.read(lambda c: _state(c, _STATE, tenant))
 
     def put_lineage_state(self, tenant: str, state: LineageState) -> None:
         """Keep the state."""
         change = update(t.lineage_states).where(t.lineage_states.c.tenant == tenant)
-        change = change.values(contracts=state.contracts, links=state.links)
+        change = change.values(contracts=state.contracts, links=state.links, names=state.names)
         self.database.write(lambda c: c.execute(change))
 
     # --- reports ---
@@ -130,19 +131,28 @@ class LineageReports(LineageEdges):
 
         return self.database.read(work)
 
-    def standings(self, tenant: str, *, new: bool = False) -> Mapping[DatasetId, bytes | None]:
-        """Every name that was reported -> a digest of what was known of it; None: it was never used."""
-        query = select(t.lineage_names).where(t.lineage_names.c.tenant == tenant)
-        if new:
-            query = query.where(t.lineage_names.c.meant == b"")
+    def standings(self, tenant: str, near: Near | None = None) -> Mapping[DatasetId, bytes | None]:
+        """Every name that was reported, or those near there -> a digest of what was known of it."""
+        name = t.lineage_names.c
+        query = select(t.lineage_names)
 
         def work(connection: Connection) -> Mapping[DatasetId, bytes | None]:
-            return {
-                DatasetId(row.namespace, row.name): bytes(row.meant) + bytes(row.columns) or None
-                for row in connection.execute(query)
-            }
+            if near is None:
+                rows = list(connection.execute(query.where(name.tenant == tenant)))
+            else:
+                ends = [_end(tenant, end) for end in sorted(near.ends)]
+                rows = list(rows_with(connection, query, name.end, ends))
+                for some in batches(sorted(near.places), _PLACES_AT_ONCE):
+                    rows += connection.execute(query.where(or_(*(_at(tenant, place) for place in some))))
+            return {DatasetId(r.namespace, r.name): bytes(r.meant) + bytes(r.columns) or None for r in rows}
 
         return self.database.read(work)
+
+    def new_names(self, tenant: str) -> tuple[DatasetId, ...]:
+        """The names that were reported, and never used."""
+        name = t.lineage_names.c
+        query = select(name.namespace, name.name).where(name.tenant == tenant, name.meant == b"")
+        return self.database.read(lambda c: tuple(DatasetId(*row) for row in c.execute(query)))
 
     def standing(self, tenant: str, meant: DatasetId, columns: str) -> bytes:
         """The digest of what is known of a name: the dataset that it means, and its columns as a text."""
@@ -255,10 +265,9 @@ class LineageReports(LineageEdges):
 
     def readers(self, tenant: str) -> tuple[Told, ...]:
         """The consumers that jobs tell of, in an order that does not depend on how they came."""
-        query = select(t.lineage_readers).where(t.lineage_readers.c.tenant == tenant)
 
         def work(connection: Connection) -> tuple[Told, ...]:
-            rows = sorted(connection.execute(query), key=lambda row: bytes(row.key))
+            rows = sorted(connection.execute(_READERS, {"of_tenant": tenant}), key=lambda row: bytes(row.key))
             return tuple(Told(consumer=loads(Consumer, row.document), seen=row.seen) for row in rows)
 
         return self.database.read(work)
@@ -278,11 +287,9 @@ class LineageReports(LineageEdges):
 
     def datasets_used(self, tenant: str) -> tuple[int, int]:
         """How many datasets an edge starts or ends at, and at how many one ends."""
-        query = select(func.count(), func.coalesce(func.sum(_DATASETS.c.fed), 0))
-        query = query.where(_DATASETS.c.tenant == tenant, _USED)
 
         def work(connection: Connection) -> tuple[int, int]:
-            row = connection.execute(query).one()
+            row = connection.execute(_COUNTED, {"of_tenant": tenant}).one()
             return row[0], row[1]
 
         return self.database.read(work)
@@ -304,21 +311,55 @@ class LineageReports(LineageEdges):
 
 _DATASETS = tables.datasets
 _USED = or_(_DATASETS.c.read == 1, _DATASETS.c.fed == 1)
+_STATE = select(t.lineage_states).where(t.lineage_states.c.tenant == bindparam("of_tenant"))
+_LOCKED_STATE = _STATE.with_for_update()
+_READERS = select(t.lineage_readers).where(t.lineage_readers.c.tenant == bindparam("of_tenant"))
+_COUNTED = select(func.count(), func.coalesce(func.sum(_DATASETS.c.fed), 0)).where(
+    _DATASETS.c.tenant == bindparam("of_tenant"), _USED
+)
 _SLASHES = 100
 """Slashes of a text at which a name is looked for."""
 
 
-def _states(tenant: str) -> Select[Any]:
-    return select(t.lineage_states).where(t.lineage_states.c.tenant == tenant)
+def _state(connection: Connection, query: Select[Any], tenant: str) -> LineageState:
+    row = connection.execute(query, {"of_tenant": tenant}).first()
+    return _state_of(row) if row else LineageState()
 
 
-def _state(connection: Connection, query: Select[Any]) -> LineageState:
-    row = connection.execute(query).first()
-    return LineageState(contracts=row.contracts, links=row.links) if row else LineageState()
+def _state_of(row: Row[Any]) -> LineageState:
+    return LineageState(contracts=row.contracts, links=row.links, names=row.names)
 
 
 def _name(tenant: str, dataset: DatasetId) -> dict[str, Any]:
-    return {"tenant": tenant, "namespace": dataset.namespace, "name": dataset.name}
+    sought = Sought.of(dataset)
+    return {
+        "tenant": tenant,
+        "namespace": dataset.namespace,
+        "name": dataset.name,
+        "end": _end(tenant, sought.end),
+        "place": _place(tenant, sought.place),
+    }
+
+
+def _end(tenant: str, end: str) -> bytes:
+    return digest(tenant, end)
+
+
+def _place(tenant: str, place: str) -> bytes:
+    """An index takes only so much; what is longer is compared by its beginning."""
+    return digest(tenant) + place.encode("utf-8", "surrogatepass")[:_PLACE_BYTES]
+
+
+def _at(tenant: str, place: str) -> ColumnElement[bool]:
+    """Whether a name is at a place, or in a folder there."""
+    at, stored = _place(tenant, place), t.lineage_names.c.place
+    if len(at) - len(digest()) == _PLACE_BYTES:
+        return stored == at
+    return or_(stored == at, and_(stored > at + b"/", stored < at + b"0"))
+
+
+_PLACE_BYTES = 1_000
+_PLACES_AT_ONCE = 100
 
 
 def _name_key(tenant: str, dataset: DatasetId) -> bytes:

@@ -22,6 +22,7 @@ lineage_states = Table(
     Column("tenant", Name, primary_key=True),
     Column("contracts", BigInteger, nullable=False),
     Column("links", Integer, nullable=False),
+    Column("names", BigInteger, nullable=False),
 )
 
 lineage_reports = Table(
@@ -51,6 +52,9 @@ lineage_names = Table(
     Column("meant", LargeBinary, nullable=False, index=True),
     # Digest of that dataset's columns, as its contract has them.
     Column("columns", LargeBinary, nullable=False),
+    # Where the name is looked for: the digest of its end, and the beginning of its place; of the tenant.
+    Column("end", LargeBinary, nullable=False, index=True),
+    Column("place", LargeBinary, nullable=False, index=True),
 )
 
 lineage_report_names = Table(

@@ -13,6 +13,7 @@ def create() -> None:
         sa.Column("tenant", TEXT, nullable=False),
         sa.Column("contracts", sa.BigInteger(), nullable=False),
         sa.Column("links", sa.Integer(), nullable=False),
+        sa.Column("names", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("tenant", name=op.f("pk_lineage_states")),
     )
     op.create_table(
@@ -37,11 +38,15 @@ def create() -> None:
         sa.Column("name", TEXT, nullable=False),
         sa.Column("meant", key, nullable=False),
         sa.Column("columns", key, nullable=False),
+        sa.Column("end", key, nullable=False),
+        sa.Column("place", key, nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_lineage_names")),
         sa.UniqueConstraint("key", name=op.f("uq_lineage_names_key")),
     )
     op.create_index(op.f("ix_lineage_names_tenant"), "lineage_names", ["tenant"], unique=False)
     op.create_index(op.f("ix_lineage_names_meant"), "lineage_names", ["meant"], unique=False)
+    op.create_index(op.f("ix_lineage_names_end"), "lineage_names", ["end"], unique=False)
+    op.create_index(op.f("ix_lineage_names_place"), "lineage_names", ["place"], unique=False)
     op.create_table(
         "lineage_report_names",
         sa.Column("report_id", ID, nullable=False),
