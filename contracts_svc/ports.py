@@ -182,7 +182,7 @@ class Session(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Repeats:
-    """The numbers that a query gave more than once."""
+    """Numbers that a query gave more than once, or that another one did not give."""
 
     source: str
     """A table that queries of the session may name; its column ``h`` has each of the numbers once."""
@@ -192,13 +192,18 @@ class Repeats:
 
 @runtime_checkable
 class FindsRepeats(Protocol):
-    """A session that can tell which of very many numbers come more than once."""
+    """A session that can tell which of very many numbers come more than once, or are not among others."""
 
     def repeats(self, query: exp.Query, expected: int) -> Repeats:
         """Of a query whose only column is of 64-bit numbers without a sign, about so many of them.
 
         Its memory does not depend on how many there are. Raises CouldNotCheck.
         """
+        ...
+
+    def lacking(self, query: exp.Query, others: exp.Query, expected: int) -> Repeats:
+        """The numbers of such a query that are not among those of another one, each once; about so many in
+        either. Raises CouldNotCheck."""
         ...
 
 

@@ -17,7 +17,8 @@ from contracts_svc.flows.check_elsewhere import check_elsewhere
 from contracts_svc.flows.check_keys import narrowed
 from contracts_svc.flows.check_measure import errors, failing_files, measure, measurements
 from contracts_svc.flows.check_memory import Memory
-from contracts_svc.flows.check_parts import Asker, Parts, know, parts_of, renamed
+from contracts_svc.flows.check_orphans import lost_of, orphans_of
+from contracts_svc.flows.check_parts import Asker, Lost, Parts, know, parts_of, renamed
 from contracts_svc.flows.check_past import Compare, levels_of_past
 from contracts_svc.flows.check_places import LocationOf, is_elsewhere, location_of
 from contracts_svc.flows.check_progress import Progress, Teller
@@ -279,6 +280,10 @@ def _measure(
         for name in scan.sources:
             if name in unreachable:
                 raise unreachable[name]
+        lost = _lost(checks[0], found, asker)
+        if lost is not None:
+            yield Measurement(check=checks[0].id, values=orphans_of(lost, checks[0], found, asker))
+            return
         rows = asker.rows(scan.query, scan.checks)
     except CouldNotCheck as error:
         if error.retryable or len(checks) == 1:
@@ -289,6 +294,14 @@ def _measure(
                 yield from _measure(alone, planned, found, asker, unreachable)
         return
     yield from fuse.read(scan, rows, planned)
+
+
+def _lost(check: Check, found: Layout, asker: Asker) -> Lost | None:
+    if check.kind != "relationship":
+        return None
+    if check.id not in asker.lost:
+        asker.lost[check.id] = lost_of(check, found, asker)
+    return asker.lost[check.id]
 
 
 def _measure_custom(

@@ -91,6 +91,10 @@ def narrowed(query: exp.Query, check: Check, parts: Parts, asker: Asker) -> exp.
 
     None where there are too many duplicates to look at together. Raises CouldNotCheck.
     """
+    lost = asker.lost.get(check.id)
+    if lost is not None:
+        few = list(lost.queries(query))
+        return few[0] if len(few) == 1 else None
     each = next((a for a in parts.aparts if a.check.id == check.id), None)
     if each is None:
         return query

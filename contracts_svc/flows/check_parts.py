@@ -13,7 +13,7 @@ from contracts_svc.errors import CouldNotCheck
 from contracts_svc.files import DataFile
 from contracts_svc.model import Json
 from contracts_svc.ports import FindsRepeats, Repeats, Session, Source
-from contracts_svc.quality import split
+from contracts_svc.quality import orphans, split
 from contracts_svc.quality.layout import Layout
 from contracts_svc.quality.proofs import prover
 from contracts_svc.quality.split import Apart, Beside, Figure
@@ -21,6 +21,20 @@ from contracts_svc.runs import Check, Plan
 
 Tell = Callable[[str, int, int], None]
 """What is being done, how much of it is done, and how much there is."""
+
+
+@dataclass(frozen=True, slots=True)
+class Lost:
+    """The hashes of the keys of a check that have no match."""
+
+    found: Repeats
+    side: orphans.Side
+    types: tuple[str, ...]
+
+    def queries(self, query: exp.Query) -> Iterator[exp.Query]:
+        """The same question, for a few of these keys at a time."""
+        for within in self.found.ranges:
+            yield orphans.among(query, self.side, self.types, self.found.source, within)
 
 
 @dataclass(slots=True)
@@ -40,6 +54,8 @@ class Asker:
     """What was read, and for which checks."""
     read: dict[str, int] = field(default_factory=dict)
     """Path and size of every file of the table that a query read."""
+    lost: dict[str, Lost | None] = field(default_factory=dict)
+    """Check -> its keys without a match, where there were too many to be joined at once."""
     _parts: dict[str, Source] = field(default_factory=dict)
     _names: dict[tuple[str, ...], str] = field(default_factory=dict)
     _repeats: dict[str, Repeats] = field(default_factory=dict)
@@ -78,6 +94,19 @@ class Asker:
             with self._asking():
                 self._repeats[text] = session.repeats(query, expected)
         return self._repeats[text]
+
+    def lacking(
+        self, query: exp.Query, others: exp.Query, expected: int, checks: Collection[str]
+    ) -> Repeats | None:
+        """Which numbers of a query another one does not give; None where the engine cannot tell. Raises
+        CouldNotCheck."""
+        session = self.session
+        if not isinstance(session, FindsRepeats):
+            return None
+        self._use(query, checks)
+        self._use(others, checks)
+        with self._asking():
+            return session.lacking(query, others, expected)
 
     def _use(self, query: exp.Query, checks: Collection[str]) -> None:
         for table in query.find_all(exp.Table):

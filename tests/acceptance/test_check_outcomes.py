@@ -18,8 +18,12 @@ from contracts_svc.cli.check import progress_line
 from contracts_svc.cli.main import main
 from contracts_svc.errors import ExitCode
 from contracts_svc.flows.check_progress import Step
+from contracts_svc.lineage.servers import dataset_of
 from tests.core.quality import write
 from tests.core.test_render_run_event import validate
+from tests.fixtures_store import read_contract
+from tests.serving import Server
+from tests.support import wait_for
 
 CONTRACT = """
 apiVersion: v3.1.0
@@ -114,6 +118,49 @@ def test_an_endpoint_that_refuses_changes_no_verdict(
 def test_an_address_that_is_none(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CONTRACTS_OPENLINEAGE_URL", "marquez:5000")
     assert main(["check", "c.odcs.yaml"]) == ExitCode.MISTAKE
+
+
+def test_a_published_table_is_checked_and_told_of(folder: Path, endpoint: Endpoint) -> None:
+    """From the message that data came, through the queue and a worker, to the endpoint and the figures."""
+    (folder / "c.odcs.yaml").write_text(CONTRACT.replace("data/*", f"{folder}/data/*"))
+    contract = read_contract((folder / "c.odcs.yaml").read_bytes(), "c.odcs.yaml")
+    dataset = dataset_of(contract, contract.tables[0])
+    given = {
+        "CONTRACTS_OPENLINEAGE_URL": endpoint.url,
+        "CONTRACTS_OPENLINEAGE_API_KEY": "a-key",
+        "CONTRACTS_PUBLISH_QUIET_SECONDS": "0",
+    }
+    endpoint.codes = [503]
+    server = Server(folder, f"sqlite:///{folder}/contracts.db", **given)
+    try:
+        with server.client("admin", "publisher") as client:
+            answer = client.post("/api/v1/contracts", content=(folder / "c.odcs.yaml").read_bytes())
+            assert answer.status_code == 201, answer.text
+            published = {
+                "eventType": "COMPLETE",
+                "eventTime": "2026-11-24T12:00:00Z",
+                "run": {"runId": "0195f0f4-0000-7000-8000-000000000000"},
+                "outputs": [{"namespace": dataset.namespace, "name": dataset.name}],
+            }
+            heard = client.post("/api/v1/events/publish", json=published)
+            assert heard.json()["checks"] == [{"contract": "numbers", "table": "numbers"}], heard.text
+            wait_for(lambda: len(endpoint.events) >= 2, "the event of the check", 60)
+            families = {f.name: f for f in text_string_to_metric_families(client.get("/metrics").text)}
+    finally:
+        logged = server.stop()
+    (path, key, event), again = endpoint.events
+    assert (path, key, again[2]) == ("/api/v1/lineage", "Bearer a-key", event)
+    validate(event)
+    assert event["inputs"][0]["inputFacets"]["dataQualityMetrics"]["rowCount"] == 2
+    told = {
+        a["assertion"]: a["success"]
+        for a in event["inputs"][0]["inputFacets"]["dataQualityAssertions"]["assertions"]
+    }
+    assert told["not_null"] is False
+    outcomes = {s.labels["outcome"]: s.value for s in families["contracts_check_results"].samples}
+    assert (outcomes["failed"], outcomes["errored"]) == (1, 0)
+    assert families["contracts_check_rows"].samples[0].value == 2
+    assert "a-key" not in json.dumps(logged)
 
 
 def test_figures_for_a_text_file(folder: Path) -> None:

@@ -1,4 +1,4 @@
-"""Which of very many numbers come more than once, in bounded memory.
+"""Which of very many numbers come more than once, or are not among very many others, in bounded memory.
 
 The numbers are sorted some at a time and written to a few files by their range; then each file, which holds
 few enough of them, is sorted as a whole. That takes a sixth of the time of a grouping that spills, and its
@@ -36,23 +36,56 @@ def repeated(batches: Iterable[Numbers], expected: int, folder: Path) -> Iterato
     ``expected`` is about how many numbers there are. ``folder`` is written to while this runs, eight bytes
     a number at most. Raises OSError where that cannot be done.
     """
+    starts = _starts(expected)
+    with _spilled(batches, starts, folder / "numbers") as paths:
+        for start, end, path in zip(starts, (*starts[1:], 2**64), paths, strict=True):
+            found = _twice(_read(path))
+            if len(found):
+                yield start, end - 1, found
+
+
+def lacking(
+    batches: Iterable[Numbers], others: Iterable[Numbers], expected: int, folder: Path
+) -> Iterator[tuple[int, int, Numbers]]:
+    """The numbers that are not among the others, range by range; see :func:`repeated`."""
+    # Two files are in memory at once.
+    starts = _starts(2 * expected)
+    with (
+        _spilled(batches, starts, folder / "numbers") as paths,
+        _spilled(others, starts, folder / "others") as beside,
+    ):
+        for start, end, one, other in zip(starts, (*starts[1:], 2**64), paths, beside, strict=True):
+            found = _without(_read(one), _read(other))
+            if len(found):
+                yield start, end - 1, found
+
+
+def _starts(expected: int) -> list[int]:
+    """Where ranges begin that hold few enough numbers each, of about so many."""
     count = max(1, min(MOST_FILES, -(-expected // IN_A_FILE)))
-    starts = [(2**64 * i) // count for i in range(count)]
-    paths = [folder / f"numbers-{i}" for i in range(count)]
+    return [(2**64 * i) // count for i in range(count)]
+
+
+@contextmanager
+def _spilled(batches: Iterable[Numbers], starts: Sequence[int], name: Path) -> Iterator[list[Path]]:
+    """The numbers in a file for each range; the files are gone when the block ends."""
+    paths = [name.with_name(f"{name.name}-{i}") for i in range(len(starts))]
     try:
         with ExitStack() as stack:
             files = [stack.enter_context(p.open("wb", buffering=0)) for p in paths]
             for batch in batches:
                 for at in range(0, len(batch), AT_ONCE):
                     _spread(batch[at : at + AT_ONCE], starts, files)
-        for start, end, path in zip(starts, (*starts[1:], 2**64), paths, strict=True):
-            found = _twice(np.fromfile(path, dtype=np.uint64))
-            path.unlink()
-            if len(found):
-                yield start, end - 1, found
+        yield paths
     finally:
         for path in paths:
             path.unlink(missing_ok=True)
+
+
+def _read(path: Path) -> Numbers:
+    found = np.fromfile(path, dtype=np.uint64)
+    path.unlink()
+    return found
 
 
 def _spread(numbers: Numbers, starts: Sequence[int], files: Sequence[IO[bytes]]) -> None:
@@ -70,6 +103,16 @@ def _spread(numbers: Numbers, starts: Sequence[int], files: Sequence[IO[bytes]])
 def _write(file: IO[bytes], data: memoryview) -> None:
     while data:
         data = data[os.write(file.fileno(), data) :]
+
+
+def _without(numbers: Numbers, others: Numbers) -> Numbers:
+    numbers.sort()
+    others.sort()
+    if not len(others):
+        return np.unique(numbers)
+    places = np.searchsorted(others, numbers)
+    np.minimum(places, len(others) - 1, out=places)
+    return np.unique(numbers[others[places] != numbers])
 
 
 def _twice(numbers: Numbers) -> Numbers:

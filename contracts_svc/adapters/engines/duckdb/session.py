@@ -120,12 +120,26 @@ class _DuckDBSession:
         from contracts_svc.adapters.engines.duckdb import repeats
 
         what = ", ".join(self._see_all(query))
+        return self._kept(what, repeats.repeated(self._numbers(what, query), expected, self._spill))
+
+    def lacking(self, query: exp.Query, others: exp.Query, expected: int) -> Repeats:
+        """Which of the numbers that a query gives are not among those of another. See the port."""
+        from contracts_svc.adapters.engines.duckdb import repeats
+
+        what = ", ".join(self._see_all(query))
+        beside = self._numbers(", ".join(self._see_all(others)), others)
+        return self._kept(what, repeats.lacking(self._numbers(what, query), beside, expected, self._spill))
+
+    def _kept(self, what: str, found: Iterator[tuple[int, int, Any]]) -> Repeats:
+        """A table of these numbers, that come range by range."""
+        from contracts_svc.adapters.engines.duckdb import repeats
+
         self._repeats += 1
         name = f"repeats / {self._repeats}"
         self._execute(what, repeats.table(name))
         ranges = repeats.Ranges()
         try:
-            for least, most, numbers in repeats.repeated(self._numbers(what, query), expected, self._spill):
+            for least, most, numbers in found:
                 with repeats.shown(self._connection, name, numbers) as adding:
                     self._execute(what, adding)
                 ranges.add(least, most, len(numbers))
