@@ -19,15 +19,17 @@ from sqlglot.errors import SqlglotError
 
 from contracts_svc.errors import Location, Problem
 from contracts_svc.lineage.graph import ColumnRef, DatasetId, Edge, EdgeKind, EdgeType
+from contracts_svc.lineage.sql_faults import TOO_DEEP, Fault, in_words
 from contracts_svc.lineage.sql_forms import common_form
 from contracts_svc.lineage.sql_made import DIRECT, Gap, Made, TooLarge, Trace
+from contracts_svc.lineage.sql_names import Names
 from contracts_svc.lineage.sql_query import QueryRelation
-from contracts_svc.lineage.sql_relations import Relation, TableRelation
 from contracts_svc.lineage.sql_resolver import Resolver
 from contracts_svc.lineage.sql_rows import Parts, RowReader
-from contracts_svc.lineage.sql_text import TOO_DEEP, Fault, Statement, dialect_of, statements
+from contracts_svc.lineage.sql_text import Statement, dialect_of, statements
 from contracts_svc.lineage.sql_types import result_type
-from contracts_svc.lineage.sql_writes import WRITTEN, Write, name_of, writes
+from contracts_svc.lineage.sql_write import Write, name_of
+from contracts_svc.lineage.sql_writes import writes
 
 __all__ = ["Meaning", "SqlLineage", "lineage_of", "meanings_of", "result_type"]
 
@@ -70,8 +72,8 @@ def lineage_of(
     if found is None:
         hint = "use a name that sqlglot has, such as duckdb, postgres, snowflake, bigquery or spark"
         return SqlLineage(problems=(Problem(None, f"unknown SQL dialect {dialect!r}", hint),))
-    reader = _Reader(found, dialect, name_of, origin, seen, target)
-    reader.know(schemas)
+    reader = _Reader(found, dialect, Names(found, name_of), origin, seen, target)
+    reader.names.know(schemas)
     for statement in statements(sql, found):
         reader.read(statement)
     return reader.result()
@@ -105,8 +107,8 @@ def meanings_of(
             sql, dialect=dialect, schemas=schemas, name_of=name_of, origin=origin, seen=None
         )
     meanings: list[Meaning] = []
-    reader = _Reader(found, dialect, name_of, origin, None, target, keep=meanings.append)
-    reader.know(schemas)
+    reader = _Reader(found, dialect, Names(found, name_of), origin, None, target, keep=meanings.append)
+    reader.names.know(schemas)
     for statement in statements(sql, found):
         reader.read(statement)
     return tuple(meanings), reader.result()
@@ -118,24 +120,17 @@ class _Reader:
 
     dialect: Dialect
     dialect_name: str
-    name_of: Callable[[str], DatasetId]
+    names: Names
     origin: str
     seen: datetime | None
     target: str | None
-    schemas: dict[DatasetId, dict[str, str]] = field(default_factory=dict)
-    """Folded column name -> the name as the schema spells it."""
     edges: dict[Edge, None] = field(default_factory=dict)
     problems: dict[Problem, None] = field(default_factory=dict)
     reads: dict[DatasetId, None] = field(default_factory=dict)
     written: dict[DatasetId, None] = field(default_factory=dict)
-    spellings: dict[str, str] = field(default_factory=dict)
     made: dict[DatasetId, tuple[str, ...]] = field(default_factory=dict)
     keep: Callable[[Meaning], None] | None = None
     """Where it is set, it is given what every statement means."""
-
-    def know(self, schemas: Mapping[str, Mapping[str, str]]) -> None:
-        for table, columns in schemas.items():
-            self.schemas[self.name_of(table)] = {c.lower(): c for c in columns}
 
     def result(self) -> SqlLineage:
         return SqlLineage(
@@ -153,44 +148,16 @@ class _Reader:
             return
         if isinstance(tree, exp.Command):
             return
-        self._fold(tree)
-        common_form(tree)
+        self.names.fold(tree)
+        common_form(tree, self.dialect)
         for write in writes(tree):
             self._follow(write)
-
-    # -- names
-
-    def _fold(self, tree: exp.Expr) -> None:
-        """Fold all names to lower case, and remember how the dialect spells them."""
-        for table in tree.find_all(exp.Table):
-            table.meta[WRITTEN] = name_of(table)
-        for identifier in tree.find_all(exp.Identifier):
-            if not isinstance(identifier.this, str):
-                continue
-            normal = self.dialect.normalize_identifier(identifier.copy()).name
-            folded = identifier.this.lower()
-            self.spellings.setdefault(folded, normal)
-            identifier.set("this", folded)
-
-    def _spelt(self, name: str) -> str:
-        return self.spellings.get(name, name)
-
-    def _dataset(self, written: str) -> DatasetId:
-        found = self.name_of(written)
-        if found != DatasetId("", written) or "/" in written or found in self.schemas:
-            return found
-        parts = (self._spelt(part.lower()) for part in written.split("."))
-        return DatasetId("", ".".join(parts))
-
-    def _table(self, node: exp.Table) -> TableRelation:
-        dataset = self._dataset(name_of(node))
-        return TableRelation(dataset, self.schemas.get(dataset), self._spelt)
 
     # -- one statement
 
     def _follow(self, write: Write) -> None:
         target = write.target if write.target is not None else self.target
-        dataset = self._dataset(target) if target else None
+        dataset = self.names.dataset(target) if target else None
         if dataset is not None and (write.target or write.query or write.unfollowed):
             self.written.setdefault(dataset)
         if write.unfollowed is not None:
@@ -200,15 +167,19 @@ class _Reader:
             return
         if write.query is None:
             if dataset is not None and write.defines:
-                self._define(dataset, write.columns)
+                self.names.define(dataset, write.columns)
+            if dataset is not None:
+                self.names.change(dataset, write)
             return
         if write.query.find(exp.MatchRecognize):
             self._unresolved(write.query, dataset, "MATCH_RECOGNIZE is not followed")
             return
         try:
             self._resolve(write, write.query, dataset)
-        except (SqlglotError, TooLarge) as error:
-            self._unresolved(write.query, dataset, str(error).splitlines()[0])
+        except TooLarge as error:
+            self._unresolved(write.query, dataset, str(error))
+        except SqlglotError as error:
+            self._unresolved(write.query, dataset, f"it cannot be followed: {in_words(str(error))}")
         except AssertionError:
             # sqlglot asserts where it finds a shape that its scopes do not know.
             self._unresolved(write.query, dataset, "a part of the statement is not followed")
@@ -218,12 +189,12 @@ class _Reader:
     def _resolve(self, write: Write, query: exp.Query, dataset: DatasetId | None) -> None:
         root = query.unnest()
         assert isinstance(root, exp.Query)
-        resolver = Resolver(root, self._table, self.dialect, QueryRelation)
+        resolver = Resolver(root, self.names.table, self.dialect, QueryRelation)
         rows = RowReader(resolver) if self.keep else None
         resolver.query_digest = rows.query_digest if rows else None
         resolver.prepare()
         relation = resolver.relation(root)
-        names = self._targets(write, relation, dataset)
+        names = self.names.targets(write, relation.names, bool(relation.open), dataset)
         edges: list[Edge] = []
         gaps: dict[Gap, None] = {}
         made = [relation.at(index) for index in range(len(names))]
@@ -260,29 +231,12 @@ class _Reader:
         if whole and (write.defines or not write.target):
             self.made[dataset] = tuple(names)
         if write.defines and whole:
-            self._define(dataset, names)
+            self.names.define(dataset, names)
 
     def _note_standalone(self) -> None:
         message = "a SELECT that stands alone makes nothing that is known"
         hint = "say what it makes, or write CREATE TABLE ... AS before it"
         self.problems.setdefault(Problem(self._at(1, 1), message, hint))
-
-    def _targets(self, write: Write, relation: Relation, dataset: DatasetId | None) -> list[str]:
-        """The target column of every output column."""
-        names = [self._spelt(name) for name in relation.names]
-        known = self.schemas.get(dataset) if dataset is not None else None
-        listed = [self._spelt(c.lower()) for c in write.columns]
-        if not listed and known and not write.by_name and not write.defines and write.target:
-            # INSERT matches by position; where the counts differ, a partition column is usually set
-            # apart, and the names are the better witness.
-            listed = list(known.values()) if len(known) == len(names) and not relation.open else []
-        if listed and not relation.open:
-            names[: len(listed)] = listed[: len(names)]
-        return [(known or {}).get(name.lower(), name) for name in names]
-
-    def _define(self, dataset: DatasetId, names: list[str] | tuple[str, ...]) -> None:
-        spelt = {name.lower(): self._spelt(name) for name in names}
-        self.schemas.setdefault(dataset, spelt)
 
     # -- edges
 
@@ -362,7 +316,7 @@ class _Reader:
         for table in query.find_all(exp.Table):
             if isinstance(table.this, exp.Func) or (not table.db and table.name in defined):
                 continue
-            source = self._dataset(name_of(table))
+            source = self.names.dataset(name_of(table))
             self.reads.setdefault(source)
             if dataset not in (None, source):
                 self.edges.setdefault(self._table_edge(source, dataset, reason))
@@ -372,11 +326,11 @@ class _Reader:
         self.problems.setdefault(Problem(self._at(fault.line, fault.column), fault.reason, fault.hint))
         target = statement.target or self.target
         if target:
-            self.written.setdefault(self._dataset(target))
+            self.written.setdefault(self.names.dataset(target))
         for name in statement.sources:
-            self.reads.setdefault(self._dataset(name))
+            self.reads.setdefault(self.names.dataset(name))
             if target:
-                edge = self._table_edge(self._dataset(name), self._dataset(target), fault.reason)
+                edge = self._table_edge(self.names.dataset(name), self.names.dataset(target), fault.reason)
                 self.edges.setdefault(edge)
 
     def _at(self, line: int, column: int) -> Location:

@@ -76,8 +76,17 @@ def add_effects(query: Query, trace: Trace) -> None:
             ordered = [o.this if isinstance(o, exp.Ordered) else o for o in order.expressions]
             _positional(query, trace, ordered, EdgeType.SORT, Place(everything, alias_first=True))
     distinct = query.select.args.get("distinct")
-    if isinstance(distinct, exp.Distinct) and (on := distinct.args.get("on")):
-        _positional(query, trace, on.expressions, EdgeType.GROUP_BY, Place(everything))
+    if isinstance(distinct, exp.Distinct):
+        if on := distinct.args.get("on"):
+            _positional(query, trace, on.expressions, EdgeType.GROUP_BY, Place(everything))
+        else:  # which rows are repeats depends on every column
+            for index in range(len(query.names)):
+                trace.take(query.at(index), EdgeType.GROUP_BY)
+    for key in ("limit", "offset"):
+        if (limit := query.select.args.get(key)) and not isinstance(limit, exp.Fetch):
+            query.trace(trace, limit.expression, EdgeType.FILTER, ANYWHERE)
+            for each in limit.expressions:  # ClickHouse: LIMIT 1 BY key
+                query.trace(trace, each, EdgeType.GROUP_BY, Place(aliases=everything))
     if connect := query.select.args.get("connect"):
         query.trace(trace, connect, EdgeType.JOIN, ANYWHERE)
 

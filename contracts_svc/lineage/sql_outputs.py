@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -54,6 +55,15 @@ def star_of(projection: exp.Expr) -> exp.Star | None:
     if isinstance(projection, exp.Column) and isinstance(projection.this, exp.Star):
         return projection.this
     return None
+
+
+def pattern_of(star: exp.Star) -> re.Pattern[str]:
+    """What the names that a star gives look like: Snowflake's ``* ILIKE '%name%'``."""
+    like = star.args.get("ilike")
+    if not isinstance(like, exp.Literal):
+        return re.compile(".*", re.DOTALL)
+    words = re.escape(like.name).replace("%", ".*").replace("_", ".")
+    return re.compile(words, re.IGNORECASE | re.DOTALL)
 
 
 def named(projection: exp.Expr, position: int) -> str:

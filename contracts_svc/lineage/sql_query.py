@@ -18,9 +18,9 @@ from contracts_svc.lineage.graph import DatasetId, EdgeType
 from contracts_svc.lineage.sql_decides import ANYWHERE, Place, add_effects
 from contracts_svc.lineage.sql_digest import digest_of
 from contracts_svc.lineage.sql_inline import Inliner
-from contracts_svc.lineage.sql_joins import Merged, all_open
+from contracts_svc.lineage.sql_joins import Merged
 from contracts_svc.lineage.sql_made import MAX_COLUMNS, Gap, Made, TooLarge, Trace, digest
-from contracts_svc.lineage.sql_outputs import NoSource, Output, named, path_of, star_of
+from contracts_svc.lineage.sql_outputs import NoSource, Output, named, path_of, pattern_of, star_of
 from contracts_svc.lineage.sql_relations import FunctionRelation, Relation, TableRelation
 from contracts_svc.lineage.sql_resolver import Resolver
 from contracts_svc.lineage.sql_sources import Item, Sources, told_apart
@@ -86,8 +86,10 @@ class QueryRelation:
         if star is not None:
             yield from self._expanded(star, projection)
             return
-        if projection.find(exp.Columns):
-            gap = partial(self._gap, projection, "which columns COLUMNS(...) stands for is not followed")
+        if projection.find(exp.Columns, exp.Apply):
+            gap = partial(
+                self._gap, projection, "which columns COLUMNS(...) and APPLY(...) make is not followed"
+            )
             yield Output(None, gap, NoSource(self.tables))
             return
         make = self._maker(projection, position)
@@ -144,8 +146,9 @@ class QueryRelation:
         items = self._starred(projection, qualifier)
         if items is None:
             reason = f"there is no source `{qualifier}` for `{qualifier}.*`"
-            yield Output(None, lambda: self._gap(projection, reason), NoSource(all_open(self.items)))
+            yield Output(None, lambda: self._gap(projection, reason), NoSource(self.tables))
             return
+        like = pattern_of(star)
         merged = {} if qualifier else self.merged.by_name
         first = () if qualifier else self.merged.first()
         for name in first:
@@ -154,7 +157,7 @@ class QueryRelation:
         given = set(first)
         for item in items:
             for index, name in enumerate(item.relation.names):
-                if name in excluded or (name in merged and name in given):
+                if name in excluded or (name in merged and name in given) or not like.fullmatch(name):
                     continue
                 given.add(name)
                 if name in replaced:

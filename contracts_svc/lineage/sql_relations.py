@@ -95,6 +95,8 @@ class FunctionRelation:
     make: Callable[[], Made]
     struct: bool = False
     """Whether its one column is a struct, whose fields are written as columns of it are."""
+    each: Sequence[Callable[[], Made]] = ()
+    """What the first columns are made of, where each has an argument of its own."""
 
     @property
     def open(self) -> frozenset[DatasetId]:
@@ -114,7 +116,8 @@ class FunctionRelation:
         return None if known else replace(self._made, digest=digest(self._made.digest, name))
 
     def at(self, index: int) -> Made:
-        return replace(self._made, digest=digest(self._made.digest, str(index)))
+        made = self.each[index]() if index < len(self.each) else self._made
+        return replace(made, digest=digest(made.digest, str(index)))
 
     def effects(self, trace: Trace) -> None:
         """How many rows come out depends on what went in."""
@@ -174,12 +177,18 @@ class SetRelation:
     kind: type[exp.Expr]
     by_name: bool = False
     distinct: bool = True
+    keeps: str = ""
+    """Of a set operation by name, whose columns: INNER those of both sides, LEFT the left's; "" all."""
+    order: Sequence[exp.Expr] = ()
     _at: dict[int, Made] = field(default_factory=dict)
 
     @cached_property
     def names(self) -> Sequence[str]:
         if self.by_name:
-            return tuple(dict.fromkeys([*self.left.names, *self.right.names]))
+            right = self.right.names
+            if self.keeps:
+                return tuple(n for n in self.left.names if n in right or self.keeps == "LEFT")
+            return tuple(dict.fromkeys([*self.left.names, *right]))
         return self.left.names
 
     @cached_property
@@ -232,11 +241,22 @@ class SetRelation:
         current: Relation = self
         while isinstance(current, SetRelation):
             current.right.effects(trace)
+            current._sorts(trace)
             if not current._both:
                 for index in range(len(current.right.names)):
                     trace.take(current.right.at(index), EdgeType.FILTER)
             current = current.left
         current.effects(trace)
+
+    def _sorts(self, trace: Trace) -> None:
+        for key in self.order:
+            if isinstance(key, exp.Literal) and key.is_int:
+                if 0 < int(key.name) <= len(self.names):
+                    trace.take(self.at(int(key.name) - 1), EdgeType.SORT)
+                continue
+            for column in key.find_all(exp.Column):
+                if made := self.column(column.name):
+                    trace.take(made, EdgeType.SORT)
 
     def _unknown(self, side: Relation, name: str) -> Made:
         """A column whose position is not known. The same name on the other side is very likely it,

@@ -91,6 +91,8 @@ class Resolver:
                 type(query),
                 bool(query.args.get("by_name")),
                 query.args.get("distinct") is not False,
+                str(query.args.get("side") or query.args.get("kind") or "").replace("FULL", ""),
+                [o.this for o in order.expressions] if (order := query.args.get("order")) else (),
             )
             return Renamed(combined, scope.outer_columns) if scope.outer_columns else combined
         if isinstance(query, exp.Select):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Protocol
 
 from sqlglot import exp
@@ -87,7 +88,10 @@ class Sources:
 
     def _function(self, node: exp.Expr, position: int) -> Relation:
         names = list(getattr(node, "alias_column_names", None) or [])
-        offset = node.args.get("offset")
+        unnest = node.this if isinstance(node.this, exp.Unnest) else node
+        lists = unnest.expressions if isinstance(unnest, exp.Unnest) and len(unnest.expressions) > 1 else []
+        each = [partial(self.made_of, [one], position) for one in lists] if len(lists) == len(names) else []
+        offset = unnest.args.get("offset")
         if isinstance(offset, exp.Identifier):
             names.append(offset.name)
         arguments = [a for a in node.iter_expressions() if not isinstance(a, exp.TableAlias)]
@@ -95,7 +99,7 @@ class Sources:
         alias = node.args.get("alias")
         # BigQuery's and Redshift's alias of an element, not of a table of them.
         struct = isinstance(node, exp.Unnest) and isinstance(alias, exp.TableAlias) and alias.this is None
-        return FunctionRelation(names, complete, lambda: self.made_of(arguments, position), struct)
+        return FunctionRelation(names, complete, lambda: self.made_of(arguments, position), struct, each)
 
     def _table_function(self, node: exp.Table, position: int) -> Relation:
         function = node.this

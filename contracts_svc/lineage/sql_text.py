@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -10,15 +11,25 @@ from sqlglot.dialects.dialect import Dialect
 from sqlglot.errors import ParseError, TokenError
 from sqlglot.tokenizer_core import Token, TokenType
 
+from contracts_svc.lineage.sql_faults import (
+    TOO_DEEP,
+    Fault,
+    dialect_name,
+    in_words,
+    parse_fault,
+    place_of,
+    template_fault,
+)
 from contracts_svc.lineage.sql_moves import moves_of
+from contracts_svc.lineage.sql_respelt import files_moved, respelt, spread
+from contracts_svc.lineage.sql_script import STARTS, body, chunks, code_in, template_in, without_templates
 from contracts_svc.lineage.sql_tokens import name_at, opens
+from contracts_svc.lineage.sql_variables import plain_tables
 
 MAX_BYTES = 1_000_000
 """Longest text taken, in UTF-8 bytes."""
 MAX_TOKENS = 100_000
 """Longest text taken, in tokens: about two seconds of parsing."""
-
-TOO_DEEP = "the statement is nested too deeply to be followed"
 
 # Names people use for dialects that sqlglot calls otherwise, or that are close to one it has.
 _DIALECTS = {
@@ -32,10 +43,6 @@ _DIALECTS = {
     "sqlserver": "tsql",
     "synapse": "tsql",
 }
-_BLOCKS = {"BEGIN", "END", "TRY", "CATCH", "ELSE"}
-"""Words that open and close blocks of statements."""
-_LONGEST_HEAD = 500
-"""Tokens in which the BEGIN of a procedure is looked for."""
 _BEFORE_A_SOURCE = {TokenType.FROM, TokenType.JOIN, TokenType.USING, TokenType.PIVOT, TokenType.UNPIVOT}
 _BEFORE_A_TARGET = {TokenType.INTO, TokenType.TABLE, TokenType.VIEW, TokenType.UPDATE}
 _MOVES_DATA = {
@@ -46,6 +53,7 @@ _MOVES_DATA = {
     TokenType.PIVOT,
     TokenType.UNPIVOT,
 }
+_IN_DOLLARS = re.compile(r"\s*(\$\w*\$)(.*)\1", re.DOTALL)
 _NO_DATA = {
     "ADD", "ANALYZE", "BEGIN", "CHECKPOINT", "CLUSTER", "COMMENT", "COMMIT", "DEALLOCATE", "DECLARE", "DENY",
     "DESC", "DESCRIBE", "DETACH", "DISABLE", "DISCARD", "DROP", "ENABLE", "EXPLAIN", "FLUSH", "GRANT",
@@ -57,16 +65,6 @@ _NO_DATA = {
 """Statements that move no data, whatever is written after these words."""
 _HOLDS_DATA = {"TABLE", "TABLES", "VIEW", "STREAM", "SNAPSHOT"}
 """What a statement that changes a schema may be about where data can come with it."""
-
-
-@dataclass(frozen=True, slots=True)
-class Fault:
-    """Why a statement could not be followed, and where in the text (from 1) that shows."""
-
-    reason: str
-    line: int
-    column: int
-    hint: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,99 +93,110 @@ def statements(sql: str, dialect: Dialect) -> Iterator[Statement]:
     try:
         tokens = dialect.tokenize(sql)
     except TokenError as error:
-        reason = f"the SQL cannot be split into tokens: {str(error).splitlines()[0]}"
+        reason = f"the SQL cannot be split into tokens: {in_words(str(error))}"
         yield Statement(None, Fault(reason, 1, 1, "is a quote or a comment left open?"))
         return
     if len(tokens) > MAX_TOKENS:
         fault = Fault(f"the SQL text has more than {MAX_TOKENS:,} tokens", 1, 1, "split it")
         yield _named(tokens, fault)
         return
-    for chunk in _chunks(tokens):
-        if statement := _body(chunk):
-            yield from _parsed(statement, sql, dialect)
+    for chunk in chunks(tokens, dialect):
+        if (code := code_in(chunk)) is not None:
+            yield from _coded(code, dialect)
+        elif statement := body(chunk):
+            yield from _split(statement, sql, dialect)
 
 
-def _chunks(tokens: Sequence[Token]) -> Iterator[list[Token]]:
-    chunk: list[Token] = []
-    for token in tokens:
-        if token.token_type is TokenType.SEMICOLON:
-            if chunk:
-                yield chunk
-            chunk = []
-        else:
-            chunk.append(token)
-    if chunk:
-        yield chunk
+def _coded(code: Token, dialect: Dialect) -> Iterator[Statement]:
+    """What the text of a function fills. What it selects it gives to those who call it."""
+    found_in = _IN_DOLLARS.match(code.text)
+    text = found_in.group(2) if found_in else code.text
+    # Its lines are counted from where it stands in the whole.
+    before = "\n" * max(0, code.line - 1 - code.text.count("\n"))
+    for found in statements(before + text, dialect):
+        if found.tree is None:
+            if found.target:
+                yield found
+        elif not isinstance(found.tree, exp.Query):
+            for select in found.tree.find_all(exp.Select):
+                select.set("into", None)
+            yield found
 
 
-def _body(tokens: list[Token]) -> list[Token]:
-    """The statement without what a procedure puts before it (``CREATE PROCEDURE p() AS BEGIN``)."""
-    words = [token.text.upper() for token in tokens[:_LONGEST_HEAD]]
-    if words[0] == "CREATE" and "PROCEDURE" in words[:5] and "BEGIN" in words:
-        tokens = tokens[words.index("BEGIN") :]
-    at = 0
-    while at < len(tokens) and tokens[at].text.upper() in _BLOCKS:
-        at += 1
-    # BEGIN and END by themselves open and close a transaction.
-    return tokens[at:]
+def _split(tokens: list[Token], sql: str, dialect: Dialect) -> Iterator[Statement]:
+    """A statement, or, in T-SQL, the several that stand there with nothing between them."""
+    left = tokens
+    while left:
+        end = _next_start(left, sql, dialect) if dialect_name(dialect) == "tsql" else 0
+        yield from _parsed(left[:end] if end else left, sql, dialect)
+        left = body(left[end:]) if end else []
+
+
+def _next_start(tokens: list[Token], sql: str, dialect: Dialect) -> int:
+    """Where the parser stops at a word that statements begin with; 0 where it does not."""
+    try:
+        dialect.parser().parse(tokens, sql)
+    except ParseError as error:
+        place = place_of(error)
+        for at, token in enumerate(tokens):
+            if at and (token.line, token.col) == place:
+                return at if token.text.upper() in STARTS else 0
+    except RecursionError:
+        return 0
+    return 0
 
 
 def _parsed(tokens: list[Token], sql: str, dialect: Dialect) -> Iterator[Statement]:
-    tokens = _respelt(tokens, dialect)
+    if (found := template_in(tokens, sql)) is not None:
+        yield _named(without_templates(tokens, dialect), template_fault(*found))
+        return
+    if moved := files_moved(tokens, sql, dialect):
+        yield from map(Statement, moved)
+        return
+    tokens = respelt(tokens, dialect)
     try:
         trees = dialect.parser().parse(tokens, sql)
     except ParseError as error:
-        first = error.errors[0] if error.errors else {}
-        said = str(first.get("description") or error).splitlines()[0].partition(" but got <")[0]
-        reason = f"the SQL cannot be parsed: {said}"
-        start = tokens[0]
-        yield _named(
-            tokens,
-            Fault(
-                reason.rstrip("."),
-                first.get("line") or start.line,
-                _first_column(first.get("col") or start.col, str(first.get("highlight") or "")),
-                f"is it written in {dialect_name(dialect)}?",
-            ),
-        )
+        yield _named(tokens, _unparsed(error, tokens, dialect))
     except RecursionError:
         yield _named(tokens, Fault(TOO_DEEP, tokens[0].line, tokens[0].col, "split it into steps"))
     else:
         for tree in trees:
-            if isinstance(tree, exp.Command | exp.Execute) and (moves := moves_of(_spread(tokens, dialect))):
-                yield from map(Statement, moves)
-            elif isinstance(tree, exp.Execute):
-                fault = Fault(
-                    f"what {tree.this.sql(dialect)} does is not known", tokens[0].line, tokens[0].col
-                )
-                yield _named(tokens, fault)
-            elif isinstance(tree, exp.Command) and tree.name.upper() in ("UNLOAD", "EXECUTE"):
-                yield from _inner(tree, tokens, dialect)
-            elif isinstance(tree, exp.Command) and (body := _scheduled(tokens)):
-                yield from _parsed(body, sql, dialect)
-            elif isinstance(tree, exp.Command) and _may_move(tree, tokens):
-                reason = f"this kind of statement ({tree.name.upper()}) is not followed"
-                yield _named(tokens, Fault(reason, tokens[0].line, tokens[0].col))
-            elif isinstance(tree, (exp.Alias, exp.Condition)) and not isinstance(tree, exp.Query):
-                # A word that is misspelt makes an expression of a statement (``SELEC x``).
-                shown = tokens[0].text[:40]
-                yield _named(tokens, Fault(f"`{shown} ...` is no statement", tokens[0].line, tokens[0].col))
-            elif tree is not None:
-                yield Statement(tree)
+            if tree is not None:
+                yield from _meant(tree, tokens, sql, dialect)
 
 
-def _respelt(tokens: list[Token], dialect: Dialect) -> list[Token]:
-    """A statement as sqlglot knows it: MySQL's REPLACE INTO is an INSERT, Spark's REPLACE TABLE a CREATE,
-    Databricks' LIVE TABLE a TABLE."""
-    words = [t.text.upper() for t in tokens[:5]]
-    if words[0] == "REPLACE":
-        tokens = _spread(tokens, dialect)
-        given = tokens[1].text.upper() if len(tokens) > 1 else ""
-        before = "CREATE OR REPLACE" if given == "TABLE" else "INSERT" if given == "INTO" else "INSERT INTO"
-        return [*dialect.tokenize(before), *tokens[1:]]
-    if words[0] == "CREATE" and "LIVE" in words:
-        return [t for n, t in enumerate(tokens) if n >= len(words) or words[n] != "LIVE"]
-    return tokens
+def _unparsed(error: ParseError, tokens: Sequence[Token], dialect: Dialect) -> Fault:
+    for at, token in enumerate(tokens[:-1]):
+        if token.text == "$" and tokens[at + 1].token_type is TokenType.L_BRACE:
+            return template_fault(token, "`${" + tokens[min(at + 2, len(tokens) - 1)].text[:40] + "}`")
+    return parse_fault(error, tokens, dialect)
+
+
+def _meant(tree: exp.Expr, tokens: list[Token], sql: str, dialect: Dialect) -> Iterator[Statement]:
+    """What a tree says, which for some statements is no more than their text."""
+    line, column = tokens[0].line, tokens[0].col
+    if isinstance(tree, exp.Command | exp.Execute) and (moves := moves_of(spread(tokens, dialect))):
+        yield from map(Statement, moves)
+    elif isinstance(tree, exp.Execute):
+        yield _named(tokens, Fault(f"what {tree.this.sql(dialect)} does is not known", line, column))
+    elif isinstance(tree, exp.Command) and tree.name.upper() in ("UNLOAD", "EXECUTE"):
+        yield from _inner(tree, tokens, dialect)
+    elif isinstance(tree, exp.Command) and (task := _scheduled(tokens)):
+        yield from _parsed(task, sql, dialect)
+    elif isinstance(tree, exp.Command) and _may_move(tree, tokens):
+        reason = f"this kind of statement ({tree.name.upper()}) is not followed"
+        yield _named(tokens, Fault(reason, line, column))
+    elif isinstance(tree, (exp.Alias, exp.Condition)) and not isinstance(tree, exp.Query):
+        # A word that is misspelt makes an expression of a statement (``SELEC x``).
+        yield _named(tokens, Fault(f"`{tokens[0].text[:40]} ...` is no statement", line, column))
+    elif (variable := plain_tables(tree, dialect)) is not None:
+        hint = "give the SQL as it is run, with the name of the table"
+        yield _named(
+            tokens, Fault(f"a table is named by a variable: {variable.sql(dialect)}", line, column, hint)
+        )
+    else:
+        yield Statement(tree)
 
 
 def _may_move(command: exp.Command, tokens: Sequence[Token]) -> bool:
@@ -207,17 +216,7 @@ def _scheduled(tokens: list[Token]) -> list[Token]:
     words = [t.text.upper() for t in tokens]
     if words[0] != "CREATE" or "TASK" not in words[:4] or "AS" not in words:
         return []
-    return _body(tokens[words.index("AS") + 1 :])
-
-
-def _spread(tokens: list[Token], dialect: Dialect) -> list[Token]:
-    """All tokens of a statement: of some kinds sqlglot keeps what follows the first word as one."""
-    if len(tokens) != 2 or tokens[1].token_type is not TokenType.STRING:
-        return tokens
-    try:
-        return [tokens[0], *dialect.tokenize(tokens[1].text)]
-    except TokenError:
-        return tokens
+    return body(tokens[words.index("AS") + 1 :])
 
 
 def _inner(command: exp.Command, tokens: list[Token], dialect: Dialect) -> Iterator[Statement]:
@@ -254,17 +253,6 @@ def _unloaded(tokens: list[Token], dialect: Dialect) -> Statement | None:
             place = exp.Literal.string(after[1].text)
             return Statement(exp.Copy(this=exp.Subquery(this=trees[0]), kind=False, files=[place]))
     return None
-
-
-def _first_column(last: int, word: str) -> int:
-    """sqlglot gives the column of a word's last character."""
-    return max(1, last - max(0, len(word) - 1))
-
-
-def dialect_name(dialect: Dialect) -> str:
-    """What to call a dialect in a message."""
-    name = type(dialect).__name__.lower()
-    return "standard SQL" if name == "dialect" else name
 
 
 def _named(tokens: Sequence[Token], fault: Fault) -> Statement:

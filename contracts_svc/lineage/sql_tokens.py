@@ -27,13 +27,26 @@ def name_at(tokens: Sequence[Token], at: int) -> str | None:
     if at < len(tokens) and _is_key_word(tokens[at]):
         return None
     parts: list[str] = []
-    while at < len(tokens) and _is_word(tokens[at]):
-        parts.append(tokens[at].text)
+    while at < len(tokens):
+        if _in_brackets(tokens, at):
+            at += 1
+            parts.append(tokens[at].text)
+            at += 1
+        elif _is_word(tokens[at]):
+            parts.append(tokens[at].text)
+        else:
+            break
         if at + 1 >= len(tokens) or tokens[at + 1].token_type is not TokenType.DOT:
             break
         at += 2
     called = opens(tokens, at + 1) and tokens[at + 1].start == tokens[at].end + 1
     return None if called else ".".join(parts) or None
+
+
+def _in_brackets(tokens: Sequence[Token], at: int) -> bool:
+    """Whether a word in square brackets begins here: a quoted name, whatever the dialect."""
+    kinds = [t.token_type for t in tokens[at : at + 3 : 2]]
+    return kinds == [TokenType.L_BRACKET, TokenType.R_BRACKET]
 
 
 def _is_key_word(token: Token) -> bool:

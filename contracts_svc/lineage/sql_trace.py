@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from typing import Protocol
 
@@ -28,6 +29,8 @@ _AGGREGATES = frozenset(
         "skewness", "string_agg", "sumkahan", "tdigest_agg", "wavg", "weighted_avg", "xmlagg",
     }
 )  # fmt: skip
+_BY_CONDITION = re.compile("If(State|OrNull|OrDefault)?$")
+"""Ends the name of an aggregate whose last argument says which rows count."""
 # Aggregates whose value is one of those that they sort: ``percentile_cont(0.5) WITHIN GROUP (ORDER BY x)``.
 _OF_SORTED = ("percentile_cont", "percentile_disc", "mode", "approx_percentile", "median")
 
@@ -78,6 +81,15 @@ def _parts(node: exp.Expr, used: EdgeType, around: Surroundings | None) -> Itera
         yield from _case(node, used)
     elif isinstance(node, exp.DecodeCase):
         yield from _decode(node, used)
+    elif isinstance(node, exp.CombinedAggFunc) and _BY_CONDITION.search(node.name):
+        # ClickHouse: ``sumIf(value, condition)``
+        *values, condition = node.expressions
+        yield from _present(_raised(used, EdgeType.AGGREGATION), *values)
+        yield (condition, _decides(used))
+    elif isinstance(node, exp.Anonymous) and node.name.lower() == "multiif":
+        *pairs, default = node.expressions
+        yield from ((p, _raised(used) if i % 2 else _decides(used)) for i, p in enumerate(pairs))
+        yield (default, _raised(used))
     elif isinstance(node, (exp.If, exp.Nvl2)):
         yield (node.this, _decides(used))
         yield from _present(_raised(used), node.args.get("true"), node.args.get("false"))
@@ -131,12 +143,24 @@ def _decode(node: exp.DecodeCase, used: EdgeType) -> Iterator[Step]:
 def _window(node: exp.Window, used: EdgeType, around: Surroundings | None) -> Iterator[Step]:
     inside = used if used not in DIRECT else EdgeType.WINDOW
     yield (node.this, _raised(used))
-    named = around.window(node.alias) if around and node.alias else None
-    for window in (node, *((named,) if named else ())):
+    for window in (node, *_named_windows(node, around)):
         yield from _present(inside, *window.args.get("partition_by") or ())
         if order := window.args.get("order"):
             yield from ((ordered, inside) for ordered in order.expressions)
         yield from _present(inside, window.args.get("spec"))
+
+
+def _named_windows(node: exp.Window, around: Surroundings | None) -> Iterator[exp.Window]:
+    """The windows of the WINDOW clause that one builds on."""
+    seen: set[str] = set()
+    name = node.alias
+    while around and name and name not in seen:
+        seen.add(name)
+        found = around.window(name)
+        if found is None:
+            return
+        yield found
+        name = found.alias
 
 
 def _present(used: EdgeType, *nodes: exp.Expr | None) -> Iterator[Step]:
@@ -189,4 +213,5 @@ def _take_query(trace: Trace, relation: Relation, used: EdgeType, only_rows: boo
     trace.gaps.update(effects.gaps)
     if not only_rows:
         for index in range(len(relation.names)):
-            trace.take(relation.at(index), _raised(used))
+            # The value of one column stays what it is.
+            trace.take(relation.at(index), used if len(relation.names) == 1 else _raised(used))

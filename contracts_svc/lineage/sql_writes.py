@@ -3,51 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from sqlglot import exp
 
 from contracts_svc.lineage.sql_forms import single_inserts
 from contracts_svc.lineage.sql_moves import renamed
-
-WRITTEN = "contracts_written"
-"""Key in a table node's meta: its name as the statement has it, before names are folded."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Write:
-    """``query`` gives rows to ``target``. Target None: a query that stands alone."""
-
-    target: str | None
-    query: exp.Query | None = None
-    unfollowed: exp.Expr | None = None
-    """What gives the rows where it is no query that can be followed."""
-    reason: str = ""
-    """Why it cannot."""
-    columns: tuple[str, ...] = ()
-    """Target columns by position, where the statement lists them."""
-    by_name: bool = False
-    """Output columns go to the target columns of the same name."""
-    defines: bool = False
-    """The target's columns are exactly what the query gives, or ``columns``."""
-    in_place: bool = False
-    """The target's own rows are changed: that it is read for that makes it no source."""
-
-
-def name_of(table: exp.Expr | None) -> str:
-    """A table's name as written (``db.schema.table``), "" where there is none."""
-    while isinstance(table, exp.Schema):
-        table = table.this
-    if isinstance(table, exp.Table):
-        return str(table.meta.get(WRITTEN) or _as_written([p.name for p in table.parts]))
-    if isinstance(table, (exp.Directory, exp.Literal)):
-        return table.name
-    return ""
-
-
-def _as_written(parts: list[str]) -> str:
-    """Spark reads files by ``parquet.`path```: the format is no part of the path."""
-    return parts[-1] if len(parts) == 2 and "/" in parts[1] else ".".join(parts)
+from contracts_svc.lineage.sql_updates import (
+    delete_writes,
+    merge_writes,
+    returned,
+    update_writes,
+    upsert_writes,
+)
+from contracts_svc.lineage.sql_write import Write, everything, file_table, listed, name_of, with_ctes
 
 
 def writes(tree: exp.Expr) -> Iterator[Write]:
@@ -55,7 +23,7 @@ def writes(tree: exp.Expr) -> Iterator[Write]:
     for cte in list(tree.find_all(exp.CTE)):
         if isinstance(cte.this, exp.DML):
             yield from writes(cte.this.copy())
-            cte.set("this", _returned(cte.this))
+            cte.set("this", returned(cte.this))
     returning = tree.args.get("returning")
     if isinstance(returning, exp.Returning) and isinstance(returning.args.get("into"), exp.Expr):
         into = returning.args["into"]
@@ -70,11 +38,11 @@ def writes(tree: exp.Expr) -> Iterator[Write]:
     elif isinstance(tree, exp.Insert):
         yield from _insert(tree)
     elif isinstance(tree, exp.Merge):
-        yield from _merge(tree)
+        yield from merge_writes(tree)
     elif isinstance(tree, exp.Update):
-        yield from _update(tree)
+        yield from update_writes(tree)
     elif isinstance(tree, exp.Delete):
-        yield from _delete(tree)
+        yield from delete_writes(tree)
     elif isinstance(tree, exp.Copy):
         yield from _copy(tree)
     elif isinstance(tree, exp.MultitableInserts):
@@ -85,9 +53,11 @@ def writes(tree: exp.Expr) -> Iterator[Write]:
     elif isinstance(tree, exp.Export) and isinstance(tree.this, exp.Query):
         yield Write(target=_address(tree.args.get("options")), query=tree.this, defines=True)
     elif isinstance(tree, exp.LoadData) and isinstance(tree.args.get("inpath"), exp.Expr):
-        yield Write(target=name_of(tree.this), query=_everything(_file(tree.args["inpath"].name)))
+        yield Write(target=name_of(tree.this), query=everything(file_table(tree.args["inpath"].name)))
     elif isinstance(tree, exp.Pivot):
         yield Write(target=None, unfollowed=tree)
+    elif isinstance(tree, exp.Declare):
+        yield from _declared(tree)
     elif isinstance(tree, (exp.Drop, exp.TruncateTable, exp.Alter)):
         yield from _changed(tree)
 
@@ -95,71 +65,59 @@ def writes(tree: exp.Expr) -> Iterator[Write]:
 def _create(tree: exp.Create) -> Iterator[Write]:
     if (tree.kind or "").upper() not in ("TABLE", "VIEW"):
         return
-    target, columns = name_of(tree.this), _listed(tree.this)
+    target, columns = name_of(tree.this), listed(tree.this)
     query = tree.expression
     clone = tree.args.get("clone")
     if isinstance(query, exp.Query):
-        yield Write(target=target, query=_with(tree, query), columns=columns, defines=True)
+        yield Write(target=target, query=with_ctes(tree, query), columns=columns, defines=True)
         if (to := tree.find(exp.ToTableProperty)) is not None:  # ClickHouse: the view only feeds this table
-            yield Write(target=name_of(to.this), query=_everything(tree.this), by_name=True)
+            yield Write(target=name_of(to.this), query=everything(tree.this), by_name=True)
     elif isinstance(query, exp.Expr):
         yield Write(target=target, unfollowed=query)
     elif isinstance(clone, exp.Clone) and isinstance(clone.this, exp.Table):
-        yield Write(target=target, query=_everything(clone.this), defines=True)
+        yield Write(target=target, query=everything(clone.this), defines=True)
     elif (like := tree.find(exp.LikeProperty)) is not None and isinstance(like.this, exp.Table):
-        yield Write(target=target, query=_everything(like.this), defines=True)
+        yield Write(target=target, query=everything(like.this), defines=True)
     else:
         yield Write(target=target, columns=columns, defines=bool(columns))
+
+
+def _declared(tree: exp.Declare) -> Iterator[Write]:
+    """T-SQL's ``DECLARE @rows TABLE (id INT)``."""
+    for item in tree.expressions:
+        if isinstance(columns := item.args.get("kind"), exp.Schema):
+            for name in item.this:
+                yield Write(target=f"@{name.name}", columns=listed(columns), defines=True)
 
 
 def _insert(tree: exp.Insert) -> Iterator[Write]:
     query = tree.expression
     if isinstance(query, exp.Table):
-        query = _everything(query)
+        query = everything(query)
     elif isinstance(query, exp.Values):
         query = _valued(query)
     elif not isinstance(query, exp.Query):
         query = None
+    columns = listed(tree.this)
+    partition = tree.this.args.get("partition") if isinstance(tree.this, exp.Table) else None
+    parts = partition.expressions if isinstance(partition, exp.Partition) else []
     yield Write(
-        target=name_of(tree.this),
-        query=None if query is None else _with(tree, query),
-        columns=_listed(tree.this),
+        target=_address_of(tree.this) or name_of(tree.this),
+        query=None if query is None else with_ctes(tree, query),
+        columns=columns,
         by_name=bool(tree.args.get("by_name")),
+        # Hive and Spark: a partition is written by a constant, or by the last columns of the query.
+        set_apart=tuple(p.this.name for p in parts if isinstance(p, exp.EQ)),
+        last=tuple(p.name for p in parts if isinstance(p, exp.Column)),
     )
+    rows = query if isinstance(query, exp.Query) else exp.Select(expressions=[exp.Null() for _ in columns])
+    yield from upsert_writes(tree, rows, columns)
 
 
-def _update(tree: exp.Update) -> Iterator[Write]:
-    if not isinstance(tree.this, exp.Table):
-        return
-    select = exp.Select()
-    sources = tree.args.get("from_")
-    target = tree.this
-    if isinstance(sources, exp.From):
-        _from(select, sources.this.copy())
-        named = [t for t in sources.find_all(exp.Table) if t.alias_or_name == target.name]
-        if named and not target.db:
-            # T-SQL: ``UPDATE t ... FROM orders AS t``
-            target = named[0]
-        else:
-            _join(select, target.copy())
-    else:
-        _from(select, target.copy())
-    if where := tree.args.get("where"):
-        select.set("where", where.copy())
-    yield from _assigned(tree, name_of(target), select, tree.expressions)
-
-
-def _delete(tree: exp.Delete) -> Iterator[Write]:
-    """No value comes from anywhere: only what decides which rows stay."""
-    if not isinstance(tree.this, exp.Table):
-        return
-    select = exp.Select(expressions=[exp.alias_(exp.Null(), "_")])
-    _from(select, tree.this.copy())
-    for source in tree.args.get("using") or ():
-        _join(select, source.copy())
-    if where := tree.args.get("where"):
-        select.set("where", where.copy())
-    yield Write(target=name_of(tree.this), query=_with(tree, select), by_name=True, in_place=True)
+def _address_of(target: exp.Expr) -> str:
+    """Where ``INSERT INTO FUNCTION s3('address')`` writes."""
+    given = next(iter(target.expressions), None) if isinstance(target, exp.Anonymous) else None
+    return str(given.name) if isinstance(given, exp.Literal) else ""
 
 
 _OUTPUT = "what OUTPUT puts into a table is not followed"
@@ -172,77 +130,6 @@ def _put_into(into: exp.Expr) -> str:
     return name_of(into) or into.name
 
 
-def _returned(tree: exp.Expr) -> exp.Expr:
-    """What a CTE that writes gives (``WITH gone AS (DELETE FROM a RETURNING id)``), as a query: of
-    deleted rows what they were. Of rows that are made it is not followed, and that is told."""
-    returning = tree.args.get("returning")
-    if not (isinstance(tree, exp.Delete) and isinstance(returning, exp.Returning)):
-        return tree
-    select = exp.Select(expressions=[e.copy() for e in returning.expressions])
-    _from(select, tree.this.copy())
-    for source in tree.args.get("using") or ():
-        _join(select, source.copy())
-    if where := tree.args.get("where"):
-        select.set("where", where.copy())
-    return select
-
-
-def _merge(tree: exp.Merge) -> Iterator[Write]:
-    """Each WHEN is a query over the source joined with the target."""
-    whens = tree.args["whens"].expressions if isinstance(tree.args.get("whens"), exp.Whens) else ()
-    for when in whens:
-        select = exp.Select()
-        _from(select, tree.args["using"].copy())
-        _join(select, tree.this.copy(), tree.args.get("on"))
-        if condition := when.args.get("condition"):
-            select.set("where", exp.Where(this=condition.copy()))
-        action = when.args.get("then")
-        target = name_of(tree.this)
-        if isinstance(action, exp.Update):
-            yield from _assigned(tree, target, select, action.expressions)
-        elif isinstance(action, exp.Insert):
-            yield _merge_insert(tree, target, select, action)
-        else:
-            select.set("expressions", [exp.alias_(exp.Null(), "_")])
-            yield Write(target=target, query=_with(tree, select), by_name=True, in_place=True)
-
-
-def _merge_insert(tree: exp.Merge, target: str, select: exp.Select, action: exp.Insert) -> Write:
-    source = tree.args["using"].alias_or_name
-    listed = action.this.expressions if isinstance(action.this, exp.Tuple) else []
-    values = action.expression.expressions if isinstance(action.expression, exp.Tuple) else []
-    if not values:
-        select.set("expressions", [exp.column(exp.Star(), source)])
-        return Write(target=target, query=_with(tree, select), by_name=True, in_place=True)
-    # Where no row of the target matches, only the source's columns can be meant.
-    select.set("expressions", [_of_source(v.copy(), source) for v in values])
-    columns = tuple(c.name for c in listed)
-    return Write(target=target, query=_with(tree, select), columns=columns, in_place=True)
-
-
-def _of_source(value: exp.Expr, source: str) -> exp.Expr:
-    for column in list(value.find_all(exp.Column)):
-        if source and not column.table and column.find_ancestor(exp.Query) is None:
-            column.set("table", exp.to_identifier(source))
-    return value
-
-
-def _assigned(
-    tree: exp.Expr, target: str, select: exp.Select, assignments: list[exp.Expr]
-) -> Iterator[Write]:
-    """``SET column = value, ...`` as a SELECT list."""
-    values = []
-    for assignment in assignments:
-        if isinstance(assignment, exp.EQ):
-            column = assignment.this
-            values.append(exp.alias_(assignment.expression.copy(), column.name, quoted=True))
-        elif isinstance(assignment, exp.Star) and isinstance(tree, exp.Merge):
-            values.append(exp.column(exp.Star(), tree.args["using"].alias_or_name))
-    if values:
-        select.set("expressions", values)
-        yield Write(target=target, query=_with(tree, select), by_name=True, in_place=True)
-
-
 def _copy(tree: exp.Copy) -> Iterator[Write]:
     """``COPY (query) TO 'file'`` and ``COPY table FROM 'file'``."""
     given = tree.args.get("files") or ()
@@ -252,19 +139,13 @@ def _copy(tree: exp.Copy) -> Iterator[Write]:
     if into_table:
         for query in (f.unnest() for f in given if isinstance(f, exp.Subquery)):
             if isinstance(query, exp.Query):
-                yield Write(target=name_of(inner), query=query, columns=_listed(inner))
+                yield Write(target=name_of(inner), query=query, columns=listed(inner))
         for file in files:
-            yield Write(target=name_of(inner), query=_everything(_file(file)), columns=_listed(inner))
+            yield Write(target=name_of(inner), query=everything(file_table(file)), columns=listed(inner))
     elif files:
-        query = inner.unnest() if isinstance(inner, exp.Subquery) else _everything(inner)
+        query = inner.unnest() if isinstance(inner, exp.Subquery) else everything(inner)
         if isinstance(query, exp.Query):
             yield Write(target=files[0], query=query, defines=True)
-
-
-def _file(name: str) -> exp.Table:
-    source = exp.Table(this=exp.to_identifier(name, quoted=True))
-    source.meta[WRITTEN] = name
-    return source
 
 
 def _address(options: exp.Expr | None) -> str | None:
@@ -280,14 +161,30 @@ def _changed(tree: exp.Expr) -> Iterator[Write]:
     if kind not in ("TABLE", "VIEW"):
         return
     tables = [tree.this, *tree.expressions, *(tree.args.get("tables") or ())]
+    columns = tuple(c for action in tree.args.get("actions") or () for c in _column_changes(action))
     for table in tables:
         if isinstance(table, exp.Table):
-            yield Write(target=name_of(table))
+            yield Write(target=name_of(table), forgets=isinstance(tree, exp.Drop), renames=columns)
             if (swap := tree.find(exp.SwapTable)) is not None:
-                yield Write(target=name_of(table), query=_everything(swap.this), by_name=True)
-                yield Write(target=name_of(swap.this), query=_everything(table), by_name=True)
+                yield Write(target=name_of(table), query=everything(swap.this), by_name=True)
+                yield Write(target=name_of(swap.this), query=everything(table), by_name=True)
             if (rename := tree.find(exp.AlterRename)) is not None:
                 yield from writes(renamed(name_of(table), name_of(rename.this)))
+
+
+def _column_changes(action: exp.Expr) -> Iterator[tuple[str, str]]:
+    """The columns that ALTER TABLE changes: (former name, new name)."""
+    if isinstance(action, exp.ColumnDef):
+        yield "", action.name
+    elif isinstance(action, exp.Schema):
+        for column in action.expressions:
+            yield from _column_changes(column)
+    elif isinstance(action, exp.RenameColumn):
+        yield action.name, action.args["to"].name
+    elif isinstance(action, exp.ModifyColumn) and isinstance(action.args.get("rename_from"), exp.Identifier):
+        yield action.args["rename_from"].name, action.this.name
+    elif isinstance(action, exp.Drop) and str(action.args.get("kind")).upper() == "COLUMN":
+        yield from ((column.name, "") for column in action.args.get("tables") or ())
 
 
 def _valued(values: exp.Values) -> exp.Query | None:
@@ -298,39 +195,3 @@ def _valued(values: exp.Values) -> exp.Query | None:
     for select in selects:
         found = select if found is None else exp.Union(this=found, expression=select, distinct=False)
     return found
-
-
-def _everything(table: exp.Expr) -> exp.Select:
-    return exp.Select(expressions=[exp.Star()], from_=exp.From(this=table.copy()))
-
-
-def _from(select: exp.Select, source: exp.Expr) -> None:
-    select.set("from_", exp.From(this=source))
-
-
-def _join(select: exp.Select, source: exp.Expr, on: exp.Expr | None = None) -> None:
-    select.append("joins", exp.Join(this=source, on=on.copy() if on is not None else None))
-
-
-def _listed(target: exp.Expr) -> tuple[str, ...]:
-    """The columns written after a table's name."""
-    if not isinstance(target, exp.Schema):
-        return ()
-    return tuple(
-        e.name for e in target.expressions if isinstance(e, (exp.Identifier, exp.ColumnDef, exp.Column))
-    )
-
-
-def _with(tree: exp.Expr, query: exp.Query) -> exp.Query:
-    """The query with the CTEs that stand before the whole statement."""
-    outer = tree.args.get("with_")
-    if not isinstance(outer, exp.With):
-        return query
-    inner = query.args.get("with_")
-    expressions = [c.copy() for c in outer.expressions]
-    recursive = bool(outer.recursive)
-    if isinstance(inner, exp.With):
-        expressions += [c.copy() for c in inner.expressions]
-        recursive = recursive or bool(inner.recursive)
-    query.set("with_", exp.With(expressions=expressions, recursive=recursive))
-    return query

@@ -20,7 +20,16 @@ SCHEMAS = {
 }
 CASES = [
     case
-    for name in ("sql_edges", "sql_dialects", "sql_warehouses")
+    for name in (
+        "sql_edges",
+        "sql_dialects",
+        "sql_warehouses",
+        "sql_changed_rows",
+        "sql_shapes",
+        "sql_clauses",
+        "sql_named",
+        "sql_scripts",
+    )
     for case in yaml.safe_load((DATA / "lineage" / f"{name}.yaml").read_text(encoding="utf-8"))
 ]
 SPELT = {name.lower(): name for name in SCHEMAS}
