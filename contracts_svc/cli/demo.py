@@ -41,7 +41,7 @@ def run(source: Path | None, directory: Path, serve: bool, format: str) -> ExitC
         else:
             print_report(report)
         if serve:
-            _serve(report)
+            _serve(report, directory)
 
     with _watching(format) as watch:
         run_demo(directory, source, watch=watch, after=show)
@@ -68,22 +68,28 @@ def _watching(format: str) -> Iterator[Watch]:
         yield watch
 
 
-def _serve(report: DemoReport) -> None:
-    access = report.access
-    print("\nThe lake keeps running until Ctrl-C. In another terminal:\n", file=sys.stderr)
-    for name, value in (
-        ("CONTRACTS_S3_ENDPOINT", access.endpoint),
-        ("CONTRACTS_S3_ACCESS_KEY", access.access_key),
-        ("CONTRACTS_S3_SECRET_KEY", access.secret_key),
-    ):
-        print(f"  export {name}={shlex.quote(value)}", file=sys.stderr)
-    print("  contracts check contracts/flights.odcs.yaml --partition month=12\n", file=sys.stderr)
-    import signal
+def _serve(report: DemoReport, directory: Path) -> None:
+    import structlog
 
-    try:
-        signal.pause()
-    except KeyboardInterrupt:
-        print("stopped", file=sys.stderr)
+    from contracts_svc.demo.pages import pages
+
+    # What the service does is to be seen in its pages.
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(40))
+    access = report.access
+    with pages(access, directory) as found:
+        print(f"\nAll of this in a browser: {found.url}", file=sys.stderr)
+        print("\nIt and the lake keep running until Ctrl-C. In another terminal:\n", file=sys.stderr)
+        for name, value in (
+            ("CONTRACTS_S3_ENDPOINT", access.endpoint),
+            ("CONTRACTS_S3_ACCESS_KEY", access.access_key),
+            ("CONTRACTS_S3_SECRET_KEY", access.secret_key),
+        ):
+            print(f"  export {name}={shlex.quote(value)}", file=sys.stderr)
+        print("  contracts check contracts/flights.odcs.yaml --partition month=12\n", file=sys.stderr)
+        try:
+            found.run()
+        except KeyboardInterrupt:
+            print("stopped", file=sys.stderr)
 
 
 # --- what is shown -------------------------------------------------------------------------------

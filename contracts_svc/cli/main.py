@@ -332,7 +332,10 @@ def demo(
     ] = Path(".contracts"),
     serve: Annotated[
         bool,
-        typer.Option("--serve", help="Keep the lake running afterwards, to try other commands on it."),
+        typer.Option(
+            "--serve",
+            help="Then show it all in a browser, and keep the lake running to try other commands on it.",
+        ),
     ] = False,
     format: FormatOption = Format.text,
 ) -> None:

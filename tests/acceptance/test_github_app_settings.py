@@ -197,7 +197,7 @@ def test_it_runs_by_itself(
         assert loops.stop(30)
     run = repo.run(number)
     assert run["conclusion"] == "action_required"
-    assert run["details_url"] == f"https://contracts.example/api/v1/github/pulls/octo/shop/{number}"
+    assert run["details_url"] == f"https://contracts.example/pulls/octo/shop/{number}"
     assert loops.failing == {}
     store.close()
 

@@ -118,7 +118,7 @@ def test_links_lead_to_this_service_and_to_whom_to_ask() -> None:
     owner, finance, *_ = messages(
         fails(DEP_DELAY), contracts=contracts, public_url="https://data.example.com/"
     )
-    base = "https://data.example.com/api/v1"
+    base = "https://data.example.com"
     assert [(x.text, x.url) for x in owner.sections[-1].links] == [
         ("Incident: dep_delay lies between -60 and 1800", f"{base}/incidents/{owner.incidents[0]}"),
         ("Contract flights", f"{base}/contracts/urn:flights"),
