@@ -114,7 +114,7 @@ class Contracts(Part):
 
     def contract(self, contract_id: str) -> Contract | None:
         """The latest version of a contract, retired or not; None for an unknown id."""
-        return next(iter(self._contracts(_LATEST, _CONTRACTS.c.contract == contract_id)), None)
+        return next(iter(self._contracts(_ALL_OF_ONE.where(_LATEST), contract_id=contract_id)), None)
 
     def contracts_since(self, tenant: str, number: int) -> ContractChanges:
         """What is other than it was at the change with that number; 0: all contracts. Costs what changed."""
