@@ -111,6 +111,10 @@ def test_no_document_is_a_defect(world: World) -> None:
         b'{"id": ' * 20_000,
         b"- " * 100_000,
         b"? " * 50_000,
+        # Each of them held the process for hours where an expression looked back.
+        *(mark * 200_000 for mark in (b"\n", b" ", b"\t\n", b" {", b"id ", b"\\")),
+        text.replace("name: fresh", f"name: '{'://a:' * 100_000}'").encode(),
+        text.replace("name: fresh", f"name: '://{':' * 500_000}'").encode(),
         b"!!python/object/apply:os.system [true]",
         json.dumps({"id": "a", "x": {"id": "b"}}).encode().replace(b'"x"', b'"id"'),
         text.replace("id: fresh", "id: fresh\nid: other").encode(),
