@@ -258,7 +258,7 @@ def _reached(edge: Edge, effect: Effect) -> ColumnRef:
 
 
 _QUALIFIED = re.compile(r'"(?P<dataset>(?:[^"]|"")+)"\."(?P<column>(?:[^"]|"")+)"')
-_SHOWN = 80
+_SHOWN, _LOOKED_AT = 80, 2_000
 
 
 def made(edge: Edge) -> str:
@@ -270,9 +270,11 @@ def made(edge: Edge) -> str:
         return f"{name} depends on which rows {edge.source} has"
     if not edge.expression:
         return f"{name} is made from {edge.source}"
-    datasets = {m["dataset"] for m in _QUALIFIED.finditer(edge.expression)}
+    # Some of it is shown; who wrote it may have written anything.
+    expression = edge.expression[:_LOOKED_AT]
+    datasets = {m["dataset"] for m in _QUALIFIED.finditer(expression)}
     keep = r"\g<column>" if len(datasets) <= 1 else r"\g<dataset>.\g<column>"
-    text = " ".join(_QUALIFIED.sub(keep, edge.expression).split())
+    text = " ".join(_QUALIFIED.sub(keep, expression).split())
     return f"{name} is {text if len(text) <= _SHOWN else text[: _SHOWN - 3] + '...'}"
 
 

@@ -10,7 +10,10 @@ from fastapi import Depends, Request
 from contracts_svc.api.problems import Refused
 
 _PAIR = re.compile(rb"(?<!\\)((?:\\\\)*)(\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2})")
-_ID = re.compile(rb"""^\s*\{?\s*["']?id["']?\s*:\s*["']?([A-Za-z0-9._:-]{1,200})""", re.MULTILINE)
+# Possessive, and within a line: else a body of blanks alone would be looked through for hours.
+_ID = re.compile(
+    rb"""^[ \t]*+(?:\{[ \t]*+)?+["']?id["']?[ \t]*+:[ \t]*+["']?([A-Za-z0-9._:-]{1,200})""", re.MULTILINE
+)
 _TAKEN = ("json", "yaml", "text/plain", "octet-stream", "x-www-form-urlencoded")
 """Parts of media types that a document may come as; the last is what curl says of anything."""
 

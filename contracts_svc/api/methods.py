@@ -13,7 +13,8 @@ Known = Sequence[tuple[Pattern[str], frozenset[str]]]
 
 
 class Methods:
-    """Middleware that answers HEAD and OPTIONS (RFC 9110, sections 9.3.2 and 9.3.7)."""
+    """Middleware that answers HEAD and OPTIONS (RFC 9110, sections 9.3.2 and 9.3.7), and says what can be
+    done where something cannot (15.5.6): the router knows one of the routes of a path only."""
 
     def __init__(self, app: ASGIApp, known: Known) -> None:
         self._app = app
@@ -34,7 +35,15 @@ class Methods:
                 answer = Response(status_code=204, headers={"Allow": ", ".join(sorted(allowed))})
                 await answer(scope, receive, send)
                 return
-        await self._app(scope, receive, send)
+
+        async def sent(message: Message) -> None:
+            if message["type"] == "http.response.start" and message["status"] == 405:
+                can = ", ".join(sorted(self._allowed(scope["path"]))).encode()
+                headers = [h for h in message["headers"] if h[0] != b"allow" or not can]
+                message = {**message, "headers": [*headers, *([(b"allow", can)] if can else [])]}
+            await send(message)
+
+        await self._app(scope, receive, sent)
 
     def _allowed(self, path: str) -> frozenset[str]:
         found = {m for pattern, methods in self._known if pattern.match(path) for m in methods}

@@ -212,5 +212,6 @@ def _way_out(error: Mapping[str, Any]) -> str:
 async def _http(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HTTPException)
     # Only the router's own: endpoints say by Refused what there is not.
-    detail = NO_SUCH_PATH if error.status_code == 404 else str(error.detail)
+    own = {404: NO_SUCH_PATH, 405: f"{request.method} cannot be done here; the header Allow says what can"}
+    detail = own.get(error.status_code, str(error.detail))
     return _of(request, error.status_code, detail, headers=error.headers)

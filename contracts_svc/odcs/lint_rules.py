@@ -21,7 +21,7 @@ from contracts_svc.odcs.references import is_local, resolve
 
 E = TypeVar("E", bound=Element)
 
-_PASSWORD = re.compile(r"://[^/@\s]*:(?!\d+/)[^@\s]+@")
+_PASSWORD = re.compile(r"://[^/@\s:]{0,256}+:(?!\d+/)[^@\s]{1,256}+@")
 """In an address, where a number after ':' is a port."""
 _SECRET_NAME = re.compile(r"(?i)(password|passwd|secret|token|(access|private|secret|api)_?key)\Z")
 _COLUMN_METRICS = ("nullValues", "missingValues", "invalidValues")

@@ -14,6 +14,7 @@ from urllib.parse import quote
 import pytest
 
 from contracts_svc.adapters.store.store import DatabaseStore
+from tests.acceptance.api_requests import TENANT, settled_in
 from tests.acceptance.test_api import AMOUNT, World, is_problem, orders
 from tests.acceptance.test_api_service import editor, put_incident, put_run
 
@@ -111,6 +112,10 @@ def test_no_document_is_a_defect(world: World) -> None:
         b'{"id": ' * 20_000,
         b"- " * 100_000,
         b"? " * 50_000,
+        # Each of them held the process for hours where an expression looked back.
+        *(mark * 200_000 for mark in (b"\n", b" ", b"\t\n", b" {", b"id ", b"\\")),
+        text.replace("name: fresh", f"name: '{'://a:' * 100_000}'").encode(),
+        text.replace("name: fresh", f"name: '://{':' * 500_000}'").encode(),
         b"!!python/object/apply:os.system [true]",
         json.dumps({"id": "a", "x": {"id": "b"}}).encode().replace(b'"x"', b'"id"'),
         text.replace("id: fresh", "id: fresh\nid: other").encode(),
@@ -149,6 +154,46 @@ def test_bodies_that_are_json_of_any_kind(world: World) -> None:
             for body in bodies:
                 answer = world.send(method.upper(), filled, token, body, content_type="application/json")
                 assert answer.status_code < 500, (method, path, body[:40], answer.text)
+
+
+def leaves(value: Any, put: Callable[[Any], Any]) -> Iterator[Callable[[Any], Any]]:
+    """Ways to put something else in the place of each text and number of a value."""
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            yield from leaves(inner, lambda new, key=key: put({**value, key: new}))
+            yield lambda new, key=key: put({**value, str(new): value[key]})
+    elif isinstance(value, list):
+        for number, inner in enumerate(value):
+            yield from leaves(inner, lambda new, at=number: put([*value[:at], new, *value[at + 1 :]]))
+    else:
+        yield put
+
+
+STRANGE: tuple[Any, ...] = ("\ud800", "\x00", "a\x00b", "", " ", "x" * 5_000, "\U0001f600", "\u202e", -1, 2**63, 1e308, None,
+                            "9" * 400, "0001-01-01T00:00:00Z", "9999-12-31T23:59:59-14:00", "2027-01-01T00:00:00")  # fmt: skip
+
+
+@pytest.mark.parametrize("store_url", ["postgresql"], indirect=True)
+def test_no_text_in_a_body_is_a_defect(store: DatabaseStore) -> None:
+    world = World(store)
+    asked = settled_in(world)
+    token = world.token("admin", tenant=TENANT)
+    wrong: list[str] = []
+    tried = 0
+    for (method, _), request in asked.items():
+        if not isinstance(request.body, dict | list):
+            continue
+        for place in leaves(request.body, lambda new: new):
+            for strange in STRANGE:
+                body = json.dumps(place(strange)).encode()
+                answer = world.send(method, request.path, token, body, content_type="application/json")
+                tried += 1
+                if answer.status_code >= 500 and answer.status_code != 503:
+                    wrong.append(f"{method} {request.path} {body[:200]!r}: {answer.text[:200]}")
+                if answer.status_code >= 400:
+                    is_problem(answer, answer.status_code)
+    assert wrong == []
+    assert tried > 500
 
 
 # --- at once --------------------------------------------------------------------------------------

@@ -864,6 +864,9 @@ def test_head_says_what_get_says_and_options_what_can_be_done(world: World) -> N
     options = world.send("OPTIONS", f"{CONTRACTS}/orders/runs")
     assert (options.status_code, options.headers["allow"]) == (204, "GET, HEAD, OPTIONS, POST")
     is_problem(world.send("OPTIONS", "/nowhere"), 404)
+    refused = world.send("PATCH", f"{CONTRACTS}/orders/runs")
+    assert "PATCH cannot be done" in is_problem(refused, 405)["detail"]
+    assert refused.headers["allow"] == options.headers["allow"], "of every route of the path"
     assert "access-control-allow-origin" not in options.headers
 
 
