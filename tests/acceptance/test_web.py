@@ -10,12 +10,14 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 
 from contracts_svc import links
 from contracts_svc.alerts import IncidentState
 from contracts_svc.api.limits import Budget
+from contracts_svc.api.login import CALLBACK
 from contracts_svc.api.sessions import SESSION
 from contracts_svc.findings import Severity
 from contracts_svc.ports_outbox import MessageState
@@ -25,7 +27,9 @@ from contracts_svc.web.mount import ROUTERS
 from contracts_svc.web.pages import STYLE_NAME
 from tests.acceptance.api_requests import TENANT, settled_in
 from tests.acceptance.test_api import NOW, World, is_problem, orders
+from tests.acceptance.test_api_login import Desk
 from tests.acceptance.test_api_service import CHECK, V1, put_incident, put_run, reads_amount
+from tests.fixtures_oidc import provider_on_loopback
 from tests.fixtures_store import memory_store
 
 HTML = "text/html,application/xhtml+xml,*/*;q=0.8"
@@ -172,6 +176,40 @@ def test_where_nobody_needs_a_token_pages_need_none_and_forms_still_come_from_th
     # A name that somebody else has lead to this machine.
     assert world.client.get("http://evil.example/", follow_redirects=False).status_code == 403
     store.close()
+
+
+def test_people_of_an_identity_provider_use_the_same_pages() -> None:
+    with provider_on_loopback(NOW, ORIGIN + CALLBACK) as provider:
+        desk = Desk(provider)
+        provider.user["groups"] = ["squad-checkout"]
+        incident = put_incident(desk.world)
+        browser = Browser(desk.world)
+        browser.client = desk.browser
+        desk.browser.headers["accept"] = HTML
+        path = f"/incidents/{incident.fingerprint}"
+        answer = desk.browser.get(path)
+        assert (answer.status_code, answer.headers["location"]) == (
+            303,
+            "/login?next=" + quote(path, safe=""),
+        )
+        answer = desk.browser.get(answer.headers["location"])
+        assert answer.headers["location"].startswith(provider.issuer)
+        failed = desk.browser.get(CALLBACK, params={"error": "access_denied", "state": "x"})
+        assert 400 <= failed.status_code < 500
+        assert "Begin again" in failed.text
+        done = desk.log_in(path)
+        assert done.headers["location"] == path
+        assert "ada@example.com" in browser.page(path)
+        assert browser.send(f"{path}/acknowledge", path).headers["location"] == f"{path}?done=acknowledged"
+        refused = desk.browser.post(f"{path}/resolve", data={"reason": "x"}, headers=OURS)
+        assert refused.status_code == 403
+        kept = desk.store.incident(incident.fingerprint)
+        assert kept is not None
+        assert kept.owner == "ada@example.com"
+        out = desk.browser.post("/logout", headers=OURS)
+        assert (out.status_code, out.headers["location"]) == (303, "/logout")
+        assert desk.browser.get(path).status_code == 303
+        desk.close()
 
 
 # --- who sees and does what -----------------------------------------------------------------------
