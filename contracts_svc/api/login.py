@@ -76,10 +76,11 @@ def log_in(
     next: Annotated[str, Query(max_length=2_000, description="Where to go then: a path of ours")] = "/",
 ) -> Response:
     """Send a browser to the identity provider."""
-    must_be_a_path(next)
     if service.login is None and is_browser(request):
         return RedirectResponse(f"{BY_TOKEN}?{urlencode({'next': next})}", 303)
-    attempt = _login(service).provider.begin()
+    login = _login(service)
+    must_be_a_path(next)
+    attempt = login.provider.begin()
     answer = RedirectResponse(attempt.url, 303)
     cookies = Cookies(site=service.site, request=request, response=answer)
     cookies.set(_ATTEMPT, _kept(attempt, next), _ATTEMPT_SECONDS)

@@ -20,7 +20,7 @@ from starlette.testclient import TestClient
 from contracts_svc.adapters.oidc import Client, OpenIdProvider
 from contracts_svc.adapters.store.store import DatabaseStore
 from contracts_svc.api.login import CALLBACK
-from contracts_svc.api.rules import RULES
+from contracts_svc.api.rules import ENDPOINTS
 from contracts_svc.api.sessions import SESSION
 from contracts_svc.flows.login import Grants, Login
 from tests.acceptance.as_sent import is_wrong
@@ -29,7 +29,7 @@ from tests.acceptance.test_api_service import AMOUNT, orders, put_incident, put_
 from tests.fixtures_oidc import CLIENT_ID, CLIENT_SECRET, code_and_state, provider_on_loopback
 from tests.fixtures_store import memory_store
 
-ROUTES = sorted(RULES.keys() - {("POST", "/slack/interactivity")})
+ROUTES = sorted(ENDPOINTS.keys() - {("POST", "/slack/interactivity")})
 """Every endpoint that is described."""
 EXAMPLES = 25
 """Requests made up per operation and mode."""

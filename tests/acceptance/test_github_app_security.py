@@ -175,6 +175,18 @@ class TestTenants:
             frozenset({"evil/lake"}),
         }
 
+    def test_the_page_of_a_pull_request_is_for_ones_own_tenant(self, two: Two) -> None:
+        number = two.shop.open(of_tenant(AFTER, "shop") | SECRET_FILE)
+        two.world.settle()
+        ours, theirs = (two.world.token("viewer", tenant=t) for t in ("shop", "evil"))
+        page = two.world.client.get(f"/pulls/octo/shop/{number}", headers={"Authorization": f"Bearer {ours}"})
+        for said in (f"octo/shop#{number}", "blocked", "Must agree", "column-removed", "breaks"):
+            assert said in page.text, said
+        hidden = two.world.client.get(
+            f"/pulls/octo/shop/{number}", headers={"Authorization": f"Bearer {theirs}", "Accept": "text/html"}
+        )
+        assert (hidden.status_code, "There is no such thing" in hidden.text) == (404, True)
+
     def test_the_api_shows_pull_requests_of_ones_own_tenant(self, two: Two) -> None:
         number = two.shop.open(of_tenant(AFTER, "shop") | SECRET_FILE)
         two.world.settle()

@@ -10,12 +10,17 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
+from urllib.parse import quote
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from contracts_svc import links
 from contracts_svc.alerts import IncidentState
 from contracts_svc.api.limits import Budget
+from contracts_svc.api.login import CALLBACK
+from contracts_svc.api.rules import PAGES
 from contracts_svc.api.sessions import SESSION
 from contracts_svc.findings import Severity
 from contracts_svc.ports_outbox import MessageState
@@ -24,8 +29,10 @@ from contracts_svc.runs import Check, Outcome, Result, Run
 from contracts_svc.web.mount import ROUTERS
 from contracts_svc.web.pages import STYLE_NAME
 from tests.acceptance.api_requests import TENANT, settled_in
-from tests.acceptance.test_api import NOW, World, is_problem, orders
+from tests.acceptance.test_api import NOW, World, is_problem, orders, routes_of
+from tests.acceptance.test_api_login import Desk
 from tests.acceptance.test_api_service import CHECK, V1, put_incident, put_run, reads_amount
+from tests.fixtures_oidc import provider_on_loopback
 from tests.fixtures_store import memory_store
 
 HTML = "text/html,application/xhtml+xml,*/*;q=0.8"
@@ -172,6 +179,40 @@ def test_where_nobody_needs_a_token_pages_need_none_and_forms_still_come_from_th
     # A name that somebody else has lead to this machine.
     assert world.client.get("http://evil.example/", follow_redirects=False).status_code == 403
     store.close()
+
+
+def test_people_of_an_identity_provider_use_the_same_pages() -> None:
+    with provider_on_loopback(NOW, ORIGIN + CALLBACK) as provider:
+        desk = Desk(provider)
+        provider.user["groups"] = ["squad-checkout"]
+        incident = put_incident(desk.world)
+        browser = Browser(desk.world)
+        browser.client = desk.browser
+        desk.browser.headers["accept"] = HTML
+        path = f"/incidents/{incident.fingerprint}"
+        answer = desk.browser.get(path)
+        assert (answer.status_code, answer.headers["location"]) == (
+            303,
+            "/login?next=" + quote(path, safe=""),
+        )
+        answer = desk.browser.get(answer.headers["location"])
+        assert answer.headers["location"].startswith(provider.issuer)
+        failed = desk.browser.get(CALLBACK, params={"error": "access_denied", "state": "x"})
+        assert 400 <= failed.status_code < 500
+        assert "Begin again" in failed.text
+        done = desk.log_in(path)
+        assert done.headers["location"] == path
+        assert "ada@example.com" in browser.page(path)
+        assert browser.send(f"{path}/acknowledge", path).headers["location"] == f"{path}?done=acknowledged"
+        refused = desk.browser.post(f"{path}/resolve", data={"reason": "x"}, headers=OURS)
+        assert refused.status_code == 403
+        kept = desk.store.incident(incident.fingerprint)
+        assert kept is not None
+        assert kept.owner == "ada@example.com"
+        out = desk.browser.post("/logout", headers=OURS)
+        assert (out.status_code, out.headers["location"]) == (303, "/logout")
+        assert desk.browser.get(path).status_code == 303
+        desk.close()
 
 
 # --- who sees and does what -----------------------------------------------------------------------
@@ -560,3 +601,78 @@ def test_too_many_requests_and_defects_are_pages_too() -> None:
     assert answer.status_code == 500
     assert "It is our mistake" in answer.text
     assert answer.headers["x-request-id"] in answer.text
+
+
+_TEXTS = st.text(st.characters(codec="utf-8"), max_size=40) | st.sampled_from(
+    [
+        "\x00",
+        "orders",
+        "amount",
+        "-1",
+        "1e99",
+        "../..",
+        "%00",
+        "a" * 5_000,
+        "\u202e<b>",
+        "=",
+        "menu=~(",
+        "24h",
+        "bnVsbA==",
+    ]
+)
+_NAMES = ["search", "squad", "table", "cursor", "dataset", "column", "contract", "old", "new", "severity", "state",
+          "readers", "up", "down", "next", "retired", "done"]  # fmt: skip
+_FIELDS = [
+    "squad",
+    "contract",
+    "dataset",
+    "severity",
+    "matchers",
+    "reason",
+    "lasts",
+    "table",
+    "token",
+    "next",
+]
+
+
+def test_nothing_that_is_made_up_is_a_defect(world: World) -> None:
+    """Paths, queries and fields of forms: what is no good is told so."""
+    asked = settled_in(world)
+    pages = sorted((m, p) for m, p in asked if (m, p) in PAGES)
+    logged_in(world, "admin", tenant=TENANT)
+    csrf = _csrf_of(world)
+    tried: set[int] = set()
+
+    @settings(max_examples=25, deadline=None, database=None)
+    @given(
+        _TEXTS,
+        st.dictionaries(st.sampled_from(_NAMES), _TEXTS, max_size=3),
+        st.dictionaries(st.sampled_from(_FIELDS), _TEXTS, max_size=5),
+        st.booleans(),
+    )
+    def ask(part: str, query: dict[str, str], fields: dict[str, str], known: bool) -> None:
+        for method, path in pages:
+            there = asked[method, path].path.partition("?")[0]
+            if not known:
+                there = re.sub(r"\{[^}]*\}", lambda _: quote(part, safe="") or "x", path)
+            answer = world.client.request(
+                method,
+                there,
+                # What a page does not know is refused before anything else.
+                params={n: v for n, v in query.items() if n in _of(world, path)} if known else query,
+                data={"csrf": csrf, **fields} if method == "POST" else None,
+                headers=OURS,
+                follow_redirects=False,
+            )
+            assert answer.status_code < 500, (method, there, query, fields, answer.text)
+            tried.add(answer.status_code // 100)
+
+    ask()
+    assert tried == {2, 3, 4}
+
+
+def _of(world: World, path: str) -> set[str]:
+    """The parameters that a page knows."""
+    found = (r.dependant.query_params for r in routes_of(world) if r.path == path)
+    return {p.alias for parameters in found for p in parameters}
