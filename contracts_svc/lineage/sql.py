@@ -21,7 +21,7 @@ from contracts_svc.errors import Location, Problem
 from contracts_svc.lineage.graph import ColumnRef, DatasetId, Edge, EdgeKind, EdgeType
 from contracts_svc.lineage.sql_faults import TOO_DEEP, Fault, in_words
 from contracts_svc.lineage.sql_forms import common_form
-from contracts_svc.lineage.sql_made import DIRECT, Gap, Made, TooLarge, Trace
+from contracts_svc.lineage.sql_made import DIRECT, Gap, Made, TooLarge, Trace, text_of
 from contracts_svc.lineage.sql_names import Names
 from contracts_svc.lineage.sql_query import QueryRelation
 from contracts_svc.lineage.sql_resolver import Resolver
@@ -161,8 +161,9 @@ class _Reader:
         if dataset is not None and (write.target or write.query or write.unfollowed):
             self.written.setdefault(dataset)
         if write.unfollowed is not None:
-            kind = type(write.unfollowed).__name__.upper()
-            reason = write.reason or f"a {kind} that stands alone is not followed"
+            pivot = isinstance(write.unfollowed, exp.Pivot)
+            what = "a PIVOT that stands alone" if pivot else "what gives its rows"
+            reason = write.reason or f"{what} is not followed"
             self._unresolved(write.unfollowed, dataset, reason)
             return
         if write.query is None:
@@ -253,7 +254,7 @@ class _Reader:
         )
 
     def _column_edges(self, made: Made, target: ColumnRef) -> Iterator[Edge]:
-        text = "" if made.expression is None else _text(made.expression, self.dialect)
+        text = "" if made.expression is None else text_of(made.expression, self.dialect)
         how = {"expression": text, "dialect": self.dialect_name} if text else {}
         for source, types in made.uses.items():
             direct = [t for t in types if t in DIRECT]
@@ -335,11 +336,3 @@ class _Reader:
 
     def _at(self, line: int, column: int) -> Location:
         return Location(self.origin.removeprefix("sql:"), line, column)
-
-
-def _text(expression: exp.Expr, dialect: Dialect) -> str:
-    try:
-        return expression.sql(dialect=dialect, comments=False)
-    except RecursionError:
-        # Too deep to be written down; the edge is right, only its expression is not known.
-        return ""

@@ -17,7 +17,7 @@ from sqlglot import exp
 from contracts_svc.errors import Location
 from contracts_svc.lineage.graph import DatasetId
 from contracts_svc.lineage.sql import Meaning, SqlLineage, meanings_of, result_type
-from contracts_svc.lineage.sql_made import Made
+from contracts_svc.lineage.sql_made import Made, text_of
 from contracts_svc.lineage.sql_rows import Parts, RowKind
 from contracts_svc.lineage.sql_text import dialect_of
 
@@ -135,11 +135,8 @@ def _typed(
     def type_of(made: Made) -> str:
         if made.expression is None:
             return ""
-        try:
-            text = made.expression.sql(dialect=dialect_of(dialect), comments=False)
-        except RecursionError:
-            return ""
-        return result_type(text, dialect, types) or ""
+        text = text_of(made.expression, dialect_of(dialect))
+        return (result_type(text, dialect, types) or "") if text else ""
 
     columns = tuple(
         replace(
@@ -195,10 +192,8 @@ def _change(dataset: DatasetId, old: _Side, new: _Side, origin: str) -> SqlChang
 
 def _as_written(meaning: Meaning) -> tuple[str, tuple[str, ...]]:
     """With the columns, since a star may stand for others than before."""
-    try:
-        return meaning.query.sql(comments=False), tuple(meaning.columns)
-    except RecursionError:
-        return str(id(meaning)), ()
+    text = text_of(meaning.query)
+    return (text, tuple(meaning.columns)) if text else (str(id(meaning)), ())
 
 
 def _not_followed(dataset: DatasetId, old: _Side, new: _Side) -> tuple[str, ...]:
@@ -269,10 +264,7 @@ def _renames(
 def _text(made: Made) -> str:
     if made.expression is None:
         return ""
-    try:
-        text = " ".join(made.expression.sql(comments=False).split())
-    except RecursionError:
-        return ""
+    text = " ".join(text_of(made.expression).split())
     return text if len(text) <= _SHOWN else text[: _SHOWN - 3] + "..."
 
 

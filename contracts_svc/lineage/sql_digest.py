@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Sequence
 from sqlglot import exp
 
 from contracts_svc.lineage.sql_inline import is_leaf, leaves_and_nodes
-from contracts_svc.lineage.sql_made import Made, digest
+from contracts_svc.lineage.sql_made import Made, digest, text_of
 
 __all__ = ["conjuncts", "digest", "digest_of", "digest_set"]
 
@@ -55,7 +55,7 @@ def _shape(node: exp.Expr) -> str:
     copied = node.copy()
     for part in [p for p in leaves_and_nodes(copied) if is_leaf(p)]:
         part.replace(exp.Placeholder())
-    return copied.sql(comments=False)
+    return text_of(copied)
 
 
 def digest_set(parts: Sequence[str]) -> str:

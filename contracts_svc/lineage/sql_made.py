@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from sqlglot import exp
+from sqlglot.dialects.dialect import Dialect
 
 from contracts_svc.lineage.graph import ColumnRef, DatasetId, EdgeType
 
@@ -148,6 +149,14 @@ def source_column(ref: ColumnRef) -> exp.Column:
     return exp.column(
         exp.to_identifier(ref.column or "", quoted=True), exp.to_identifier(ref.dataset.name, quoted=True)
     )
+
+
+def text_of(node: exp.Expr, dialect: Dialect | None = None) -> str:
+    """An expression as SQL; "" where it is too deep to be written, or has a part that only is read."""
+    try:
+        return node.sql(dialect=dialect, comments=False)
+    except (RecursionError, ValueError):
+        return ""
 
 
 def bracketed(expression: exp.Expr) -> exp.Expr:

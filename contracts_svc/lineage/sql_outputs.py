@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from sqlglot import exp
 
 from contracts_svc.lineage.graph import DatasetId
-from contracts_svc.lineage.sql_made import Gap, Made, Trace
+from contracts_svc.lineage.sql_made import Gap, Made, Trace, text_of
 from contracts_svc.lineage.sql_relations import Relation
 
 
@@ -68,7 +68,9 @@ def pattern_of(star: exp.Star) -> re.Pattern[str]:
 
 def named(projection: exp.Expr, position: int) -> str:
     """A name for an output column without one: what engines make of the text, or a number."""
-    return projection.sql().lower() if len(list(projection.walk())) < 40 else f"_col_{position}"
+    if len(list(projection.walk())) < 40:
+        return text_of(projection).lower() or f"_col_{position}"
+    return f"_col_{position}"
 
 
 def path_of(column: exp.Column | exp.Dot) -> list[str]:

@@ -13,7 +13,7 @@ from typing import Protocol
 from sqlglot import exp
 
 from contracts_svc.lineage.graph import ColumnRef, DatasetId, EdgeType
-from contracts_svc.lineage.sql_made import Gap, Made, Trace, digest, one_of
+from contracts_svc.lineage.sql_made import Gap, Made, Trace, digest, one_of, text_of
 
 
 class Relation(Protocol):
@@ -323,7 +323,7 @@ class Pivoted:
     def digest(self) -> str:
         """Of the pivot and of all that it turns."""
         turned = (self.inner.at(i).digest for i in range(len(self.inner.names)))
-        text = ",".join(e.sql(comments=False) for e in [*self.pivot.expressions, *self.pivot.fields])
+        text = ",".join(text_of(e) for e in [*self.pivot.expressions, *self.pivot.fields])
         return "" if self.inner.open else digest("pivot", text, *turned)
 
     def at(self, index: int) -> Made:

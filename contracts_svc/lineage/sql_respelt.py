@@ -20,13 +20,24 @@ _FILE_OPTIONS = {"CHARACTER", "COLUMNS", "FIELDS", "LINES"}
 def respelt(tokens: list[Token], dialect: Dialect) -> list[Token]:
     """MySQL's REPLACE INTO is an INSERT, Spark's REPLACE TABLE a CREATE, Databricks' LIVE TABLE a TABLE,
     Oracle's MERGE ... DELETE WHERE a WHEN of its own, ClickHouse's ALTER TABLE ... UPDATE an UPDATE."""
+    name = dialect_name(dialect)
+    if name == "teradata":
+        tokens = _untitled(spread(tokens, dialect))
     words = [t.text.upper() for t in tokens]
-    first, name = words[0], dialect_name(dialect)
+    first = words[0]
     if first == "REPLACE":
         tokens = spread(tokens, dialect)
         given = tokens[1].text.upper() if len(tokens) > 1 else ""
-        before = "CREATE OR REPLACE" if given == "TABLE" else "INSERT" if given == "INTO" else "INSERT INTO"
+        before = (
+            "CREATE OR REPLACE"
+            if given in ("TABLE", "VIEW")
+            else "INSERT"
+            if given == "INTO"
+            else "INSERT INTO"
+        )
         return [*dialect.tokenize(before), *tokens[1:]]
+    if first in ("ALTER", "CREATE") and "VIEW" in words[:12]:
+        tokens, words = _view(tokens, words, dialect)
     if first == "CREATE" and "LIVE" in words[:5]:
         return [t for n, t in enumerate(tokens) if n >= 5 or words[n] != "LIVE"]
     if words[1:4] == ["WITH", "SCHEMA", "EVOLUTION"] and first == "MERGE":
@@ -37,9 +48,18 @@ def respelt(tokens: list[Token], dialect: Dialect) -> list[Token]:
         return [*tokens[:2], *tokens[3:]]
     if words[:2] == ["ALTER", "TABLE"] and name == "clickhouse":
         return _altered_rows(tokens, words, dialect)
-    if name == "teradata":
-        return _untitled(tokens, words)
     return tokens
+
+
+def _view(tokens: list[Token], words: list[str], dialect: Dialect) -> tuple[list[Token], list[str]]:
+    """``ALTER VIEW v AS SELECT ...`` as a CREATE, and without ``WITH CHECK OPTION`` at the end."""
+    ends = {("CHECK", "OPTION"), ("READ", "ONLY")}
+    if tuple(words[-2:]) in ends and "WITH" in words[-4:]:
+        end = len(words) - 1 - words[::-1].index("WITH")
+        tokens, words = tokens[:end], words[:end]
+    if words[0] == "ALTER" and "AS" in words and words[words.index("AS") + 1 :][:1] != ["OF"]:
+        tokens = [*dialect.tokenize("CREATE"), *tokens[words.index("VIEW") :]]
+    return tokens, [t.text.upper() for t in tokens]
 
 
 def _merge_deletes(tokens: list[Token], words: Sequence[str], dialect: Dialect) -> list[Token]:
@@ -69,8 +89,9 @@ def _altered_rows(tokens: list[Token], words: Sequence[str], dialect: Dialect) -
     return [tokens[at], *table, *dialect.tokenize("SET"), *tokens[at + 1 : stop], *tokens[where:]]
 
 
-def _untitled(tokens: list[Token], words: Sequence[str]) -> list[Token]:
+def _untitled(tokens: list[Token]) -> list[Token]:
     """Teradata writes how a column is shown after it: ``born (TITLE 'Birth date')``."""
+    words = [t.text.upper() for t in tokens]
     kept: list[Token] = []
     at = 0
     while at < len(tokens):

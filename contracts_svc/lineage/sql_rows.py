@@ -10,6 +10,7 @@ from sqlglot import exp
 
 from contracts_svc.lineage.sql_decides import ANYWHERE, Place
 from contracts_svc.lineage.sql_digest import conjuncts, digest, digest_set
+from contracts_svc.lineage.sql_made import text_of
 from contracts_svc.lineage.sql_query import QueryRelation
 from contracts_svc.lineage.sql_relations import (
     FunctionRelation,
@@ -248,8 +249,5 @@ def _aggregates(projection: exp.Expr) -> bool:
 
 
 def _text(node: exp.Expr) -> str:
-    try:
-        text = " ".join(node.sql(comments=False).split())
-    except RecursionError:
-        return "..."
+    text = " ".join(text_of(node).split()) or "..."
     return text if len(text) <= _SHOWN else text[: _SHOWN - 3] + "..."

@@ -10,6 +10,7 @@ from sqlglot.tokenizer_core import Token, TokenType
 from contracts_svc.lineage.sql_faults import dialect_name
 
 STARTS = {
+    "COMMIT", "ELSE", "END", "IF", "ROLLBACK", "USE", "WHILE",
     "ALTER", "BEGIN", "CALL", "COPY", "CREATE", "DECLARE", "DELETE", "DROP", "EXEC", "EXECUTE", "INSERT",
     "MERGE", "PRINT", "RAISERROR", "REPLACE", "RETURN", "SELECT", "SET", "THROW", "TRUNCATE", "UPDATE",
     "WITH",
@@ -18,8 +19,10 @@ STARTS = {
 _BLOCKS = {"BEGIN", "CATCH", "ELSE", "END", "EXCEPTION", "LOOP", "REPEAT", "TRY"}
 """Words that open and close blocks of statements."""
 _ENDED = {"CASE", "CATCH", "FOR", "IF", "LOOP", "REPEAT", "TRY", "WHILE"}
-_TRANSACTION = {"TRAN", "TRANSACTION", "WORK"}
+_TRANSACTION = {"ISOLATION", "READ", "TRAN", "TRANSACTION", "WORK"}
 _CONDITIONS = {"ELSEIF", "ELSIF", "FOR", "IF", "WHEN", "WHILE"}
+SPREAD = {*_CONDITIONS, "END"}
+"""Words after which sqlglot keeps the rest of a statement as one text."""
 _AFTER_A_CONDITION = {"DO", "LOOP", "THEN"}
 _NO_DATA = {
     "BREAK", "CLOSE", "CONTINUE", "FETCH", "GOTO", "ITERATE", "LEAVE", "LET", "NULL", "OPEN", "PERFORM",
@@ -61,9 +64,13 @@ def body(tokens: list[Token]) -> list[Token]:
     while tokens:
         word = tokens[0].text.upper()
         after = tokens[1].text.upper() if len(tokens) > 1 else ""
-        if word in _BLOCKS:
-            both = (word == "END" and after in _ENDED) or (word == "BEGIN" and after in _TRANSACTION)
-            tokens = tokens[2 if both else 1 :]
+        if word == "BEGIN" and after in _TRANSACTION:
+            # What else stands in its line says how.
+            line = tokens[0].line
+            left = (i for i, t in enumerate(tokens) if i and (t.line > line or t.text.upper() in STARTS))
+            tokens = tokens[next(left, len(tokens)) :]
+        elif word in _BLOCKS:
+            tokens = tokens[2 if word == "END" and after in _ENDED else 1 :]
         elif word in _CONDITIONS and (at := _after_condition(tokens)):
             tokens = tokens[at:]
         elif word in _NO_DATA or after == ":=":
@@ -78,11 +85,14 @@ def _begins(tokens: Sequence[Token], words: Sequence[str]) -> int:
     if "BEGIN" in words:
         return words.index("BEGIN")
     depth = 0
+    starts: list[int] = []
     for at, word in enumerate(words):
         depth += (word == "(") - (word == ")")
         if at > 1 and depth == 0 and word in STARTS and tokens[at].token_type is not TokenType.STRING:
-            return at
-    return 0
+            starts.append(at)
+    # ``CREATE PROCEDURE p WITH RECOMPILE AS SELECT ...``
+    after = [at for at in starts if words[at - 1] == "AS"]
+    return (after or starts or [0])[0]
 
 
 def _after_condition(tokens: Sequence[Token]) -> int:

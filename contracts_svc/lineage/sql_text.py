@@ -22,7 +22,15 @@ from contracts_svc.lineage.sql_faults import (
 )
 from contracts_svc.lineage.sql_moves import moves_of
 from contracts_svc.lineage.sql_respelt import files_moved, respelt, spread
-from contracts_svc.lineage.sql_script import STARTS, body, chunks, code_in, template_in, without_templates
+from contracts_svc.lineage.sql_script import (
+    SPREAD,
+    STARTS,
+    body,
+    chunks,
+    code_in,
+    template_in,
+    without_templates,
+)
 from contracts_svc.lineage.sql_tokens import name_at, opens
 from contracts_svc.lineage.sql_variables import plain_tables
 
@@ -55,15 +63,15 @@ _MOVES_DATA = {
 }
 _IN_DOLLARS = re.compile(r"\s*(\$\w*\$)(.*)\1", re.DOTALL)
 _NO_DATA = {
-    "ADD", "ANALYZE", "BEGIN", "CHECKPOINT", "CLUSTER", "COMMENT", "COMMIT", "DEALLOCATE", "DECLARE", "DENY",
-    "DESC", "DESCRIBE", "DETACH", "DISABLE", "DISCARD", "DROP", "ENABLE", "EXPLAIN", "FLUSH", "GRANT",
-    "INSTALL", "KILL", "LIST", "LISTEN", "LOCK", "LS", "MSCK", "NOTIFY", "OPTIMIZE", "PRAGMA", "PRINT",
-    "PURGE", "REFRESH", "REINDEX", "RELEASE", "REMOVE", "RESET", "RESUME", "REVOKE", "ROLLBACK", "SAVEPOINT",
-    "SECURITY", "SET", "SHOW", "START", "STOP", "SUSPEND", "SYSTEM", "TRUNCATE", "UNCACHE", "UNDROP",
-    "UNLOCK", "UNSET", "USE", "VACUUM",
+    "ADD", "ANALYZE", "BEGIN", "CHECKPOINT", "CLUSTER", "COLLECT", "COMMENT", "COMMIT", "DEALLOCATE",
+    "DECLARE", "DENY", "DESC", "DESCRIBE", "DETACH", "DISABLE", "DISCARD", "DROP", "ENABLE", "EXPLAIN",
+    "FLUSH", "GRANT", "HELP", "INSTALL", "KILL", "LIST", "LISTEN", "LOCK", "LS", "MSCK", "NOTIFY",
+    "OPTIMIZE", "PRAGMA", "PRINT", "PURGE", "REFRESH", "REINDEX", "RELEASE", "REMOVE", "RESET", "RESUME",
+    "REVOKE", "RM", "ROLLBACK", "SAVEPOINT", "SECURITY", "SET", "SHOW", "START", "STOP", "SUSPEND", "SYSTEM",
+    "TRUNCATE", "UNCACHE", "UNDROP", "UNLOCK", "UNSET", "USE", "VACUUM",
 }  # fmt: skip
 """Statements that move no data, whatever is written after these words."""
-_HOLDS_DATA = {"TABLE", "TABLES", "VIEW", "STREAM", "SNAPSHOT"}
+_HOLDS_DATA = {"TABLE", "TABLES", "VIEW", "STREAM", "SNAPSHOT", "TRIGGER"}
 """What a statement that changes a schema may be about where data can come with it."""
 
 
@@ -103,7 +111,7 @@ def statements(sql: str, dialect: Dialect) -> Iterator[Statement]:
     for chunk in chunks(tokens, dialect):
         if (code := code_in(chunk)) is not None:
             yield from _coded(code, dialect)
-        elif statement := body(chunk):
+        elif statement := body(spread(chunk, dialect) if chunk[0].text.upper() in SPREAD else chunk):
             yield from _split(statement, sql, dialect)
 
 
@@ -140,7 +148,12 @@ def _next_start(tokens: list[Token], sql: str, dialect: Dialect) -> int:
         place = place_of(error)
         for at, token in enumerate(tokens):
             if at and (token.line, token.col) == place:
-                return at if token.text.upper() in STARTS else 0
+                if token.text.upper() in STARTS:
+                    return at
+                # The word may have been taken for the name of a table (``FROM a`` UPDATE).
+                before = tokens[at - 1]
+                taken = before.text.upper() in STARTS and before.line > tokens[max(0, at - 2)].line
+                return at - 1 if taken else 0
     except RecursionError:
         return 0
     return 0

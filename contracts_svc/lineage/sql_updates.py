@@ -89,7 +89,8 @@ def merge_writes(tree: exp.Merge) -> Iterator[Write]:
                 select.where(condition.copy(), copy=False)
         target = name_of(tree.this)
         if isinstance(action, exp.Update):
-            yield from _assigned(tree, target, select, action.expressions)
+            given = action.args.get("expressions")
+            yield from _assigned(tree, target, select, given if isinstance(given, list) else [exp.Star()])
         elif isinstance(action, exp.Insert):
             yield _merge_insert(tree, target, select, action)
         else:
@@ -164,6 +165,8 @@ def _assigned(
             values += [exp.alias_(value, name, quoted=True) for name, value in _pairs(assignment)]
         elif isinstance(assignment, exp.Star) and isinstance(tree, exp.Merge):
             values.append(exp.column(exp.Star(), tree.args["using"].alias_or_name))
+    if not assignments and isinstance(tree, exp.Merge):  # WHEN MATCHED THEN UPDATE: by name
+        values.append(exp.column(exp.Star(), tree.args["using"].alias_or_name))
     if values:
         select.set("expressions", values)
         yield Write(target=target, query=with_ctes(tree, select), by_name=True, in_place=True)

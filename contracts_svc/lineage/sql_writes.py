@@ -63,7 +63,10 @@ def writes(tree: exp.Expr) -> Iterator[Write]:
 
 
 def _create(tree: exp.Create) -> Iterator[Write]:
-    if (tree.kind or "").upper() not in ("TABLE", "VIEW"):
+    kind = (tree.kind or "").upper()
+    # A model or a sink is made of rows as a table is; a function is no rows.
+    rows = isinstance(tree.expression, exp.Query) and not kind.endswith(("FUNCTION", "PROCEDURE"))
+    if kind not in ("TABLE", "VIEW") and not rows:
         return
     target, columns = name_of(tree.this), listed(tree.this)
     query = tree.expression
@@ -91,7 +94,7 @@ def _declared(tree: exp.Declare) -> Iterator[Write]:
 
 
 def _insert(tree: exp.Insert) -> Iterator[Write]:
-    query = tree.expression
+    query = tree.expression or tree.args.get("source")
     if isinstance(query, exp.Table):
         query = everything(query)
     elif isinstance(query, exp.Values):
@@ -133,7 +136,7 @@ def _put_into(into: exp.Expr) -> str:
 def _copy(tree: exp.Copy) -> Iterator[Write]:
     """``COPY (query) TO 'file'`` and ``COPY table FROM 'file'``."""
     given = tree.args.get("files") or ()
-    files = [name_of(f) for f in given if name_of(f)]
+    files = [name for f in given if (name := f.name if isinstance(f, exp.Identifier) else name_of(f))]
     inner = tree.this
     into_table = bool(tree.args.get("kind"))
     if into_table:
@@ -142,6 +145,8 @@ def _copy(tree: exp.Copy) -> Iterator[Write]:
                 yield Write(target=name_of(inner), query=query, columns=listed(inner))
         for file in files:
             yield Write(target=name_of(inner), query=everything(file_table(file)), columns=listed(inner))
+        if not given:  # Snowflake: from the stage of the table itself
+            yield Write(target=name_of(inner))
     elif files:
         query = inner.unnest() if isinstance(inner, exp.Subquery) else everything(inner)
         if isinstance(query, exp.Query):

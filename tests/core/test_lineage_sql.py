@@ -29,6 +29,7 @@ CASES = [
         "sql_clauses",
         "sql_named",
         "sql_scripts",
+        "sql_more_scripts",
     )
     for case in yaml.safe_load((DATA / "lineage" / f"{name}.yaml").read_text(encoding="utf-8"))
 ]
