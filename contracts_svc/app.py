@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 
 from contracts_svc.errors import UserMistake
 from contracts_svc.ports import FileOpener, S3Access, Snapshots
-from contracts_svc.ports_store import StateStore
 from contracts_svc.settings import Bucket, Settings
 
 if TYPE_CHECKING:

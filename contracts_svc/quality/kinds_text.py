@@ -40,8 +40,12 @@ def does_not_match(reads: Reads) -> exp.Expr:
     if reads.column.family is not Family.TEXT:
         raise NotComparable(f"a column of {reads.column.family} has no pattern")
     arguments = reads.check.arguments
-    pattern = patterns.to_re2(str(arguments.get("pattern", arguments.get("value"))))
-    return exp.not_(call("regexp_matches", as_text(reads), exp.Literal.string(pattern)))
+    written = str(arguments.get("pattern", arguments.get("value")))
+    glob = patterns.to_glob(written)
+    if glob is not None:
+        return exp.not_(exp.Glob(this=as_text(reads), expression=exp.Literal.string(glob)))
+    pattern = exp.Literal.string(patterns.to_re2(written))
+    return exp.not_(call("regexp_matches", as_text(reads), pattern))
 
 
 def as_text(reads: Reads) -> exp.Expr:

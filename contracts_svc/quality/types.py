@@ -138,13 +138,16 @@ def fits_logical(column: Column, stored: exp.DataType) -> bool:
 
     An integer is a number, and a DECIMAL without digits after the point is an integer. Where
     ``logicalTypeOptions.timezone`` is given, a timestamp must have (or lack) a time zone. A string
-    whose format is ``binary`` or ``byte`` may be stored as bytes.
+    whose format is ``binary`` or ``byte`` may be stored as bytes. An object is a map where its physical
+    type says so: before 3.2, the standard had no other word for one.
     """
     logical = (column.logical_type or "").lower()
     found = family(stored)
     options = column.logical_type_options
     if logical == "integer" and found is Family.DECIMAL:
         return scale(stored) == 0
+    if logical == "object" and found is Family.MAP:
+        return family(parse(column.physical_type or "")) is Family.MAP
     if logical == "string" and options.get("format") in ("binary", "byte"):
         return found in (Family.TEXT, Family.BINARY)
     if logical == "timestamp" and isinstance(options.get("timezone"), bool):

@@ -16,7 +16,7 @@ from contracts_svc.adapters.engines.duckdb import connection
 from contracts_svc.adapters.storage import ArrowStorage
 from contracts_svc.errors import CouldNotCheck, UserMistake
 from contracts_svc.files import ALL, PARQUET, DataFile, Footer, Partitions, Reading
-from contracts_svc.flows import check_measure, check_memory
+from contracts_svc.flows import check_measure, check_memory, check_sources
 from contracts_svc.model import Json
 from contracts_svc.quality import bitsets, split
 from contracts_svc.runs import Outcome, Run
@@ -369,6 +369,7 @@ def test_very_many_files_are_looked_at_some_at_a_time(
     monkeypatch.setattr(bitsets, "MOST_FILES", 2)
     monkeypatch.setattr(split, "UNIT_ROWS", 0)
     monkeypatch.setattr(connection, "MANY_FILES", 2)
+    monkeypatch.setattr(check_sources, "MANY_FILES", 2)
     kept = Kept()
     for read, most in ((7, 2), (0, 0)):
         kept.put.clear()

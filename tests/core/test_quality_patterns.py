@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
+
 import duckdb
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from contracts_svc.quality.patterns import CannotTranslate, to_re2
+from contracts_svc.quality.patterns import CannotTranslate, to_glob, to_re2
 
 
 def found(pattern: str, value: str) -> bool:
@@ -112,3 +114,78 @@ def test_what_is_translated_runs_or_is_refused_by_the_engine_alone(pattern: str,
         found(pattern, value)
     except (CannotTranslate, duckdb.InvalidInputException):
         return
+
+
+CHARACTERS = st.sampled_from(
+    [
+        "N",
+        "a",
+        "_",
+        " ",
+        "-",
+        ":",
+        r"\d",
+        "[0-9]",
+        "[A-F0-9a]",
+        "[a-c]",
+        "[19]",
+        "[0-9]{3}",
+        r"\d{2}",
+        "x{2}",
+        "0{0}",
+    ]
+)
+PIECES = st.sampled_from(
+    [
+        "N",
+        "a",
+        "b",
+        "c",
+        "_",
+        " ",
+        "-",
+        ":",
+        "0",
+        "7",
+        "19",
+        "F",
+        "x",
+        "xx",
+        "ä",
+        "\n",
+        "\0",
+        "[",
+        "*",
+        "?",
+        "\\",
+    ]
+)
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.lists(CHARACTERS, min_size=1, max_size=5), st.lists(st.lists(PIECES, max_size=7), max_size=6))
+def test_what_can_be_compared_by_glob_means_the_same(parts: list[str], pieces: list[list[str]]) -> None:
+    pattern = f"^{''.join(parts)}$"
+    glob = to_glob(pattern)
+    values = ["".join(p) for p in pieces] + [
+        "".join(
+            re.sub(r"\{\d\}", "", p).strip("[]\\").replace("d", "7")[:1]
+            * int((re.findall(r"\{(\d)\}", p) or ["1"])[0])
+            for p in parts
+        )
+    ]
+    if glob is None:
+        assert set(parts) == {"0{0}"}
+        return
+    for value in values:
+        row = duckdb.execute("SELECT ? GLOB ?", [value, glob]).fetchone()
+        assert row is not None
+        assert bool(row[0]) == found(pattern, value), (pattern, glob, value)
+
+
+@pytest.mark.parametrize(
+    "pattern", ["", "^$", "N[0-9]$", "^N[0-9]", "^N.$", "^[^a]$", "^[a-]$", "^[b-a]$", "^a|b$", "^a+$", "^a{65}$",
+                "^a{1,2}$", r"^\w$", "^ä$", "^[]a]$", "^[a$", r"^a\$", "(?i)^a$", "^a*$", "^[a-z-9]$", "^[a-c-e]$"]
+)  # fmt: skip
+def test_what_glob_cannot_say(pattern: str) -> None:
+    assert to_glob(pattern) is None

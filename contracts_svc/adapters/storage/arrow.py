@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -118,6 +119,7 @@ class ArrowStorage:
             whole = b"".join((_MAGIC, footer, len(footer).to_bytes(4, "little"), _MAGIC))
             metadata = pq.read_metadata(pa.BufferReader(whole))
             columns = tuple(stored_columns(metadata.schema))
+            _refuse_twins(file, columns, names)
             bounds = dict(column_bounds(metadata.schema, footer, names)) if names else {}
         except (pa.ArrowException, OSError, ValueError, TypeError) as error:
             raise self._failure(file.path, error, place.bucket) from error
@@ -168,6 +170,14 @@ class ArrowStorage:
         text = self._access.scrub(str(error)) if self._access else str(error)
         cause, hint, retryable = classify(error, text, bucket, kind)
         return CouldNotCheck(what, cause, hint, retryable=retryable)
+
+
+def _refuse_twins(file: DataFile, columns: Sequence[StoredColumn], names: frozenset[str]) -> None:
+    """Raise CouldNotCheck where a column of these names is there twice: each reader takes another one."""
+    for name, count in Counter(c.name for c in columns).items():
+        if count > 1 and name.casefold() in names:
+            what = f"it has {count} columns named {name}"
+            raise CouldNotCheck(file.path, what, "write it with one of them", retryable=False)
 
 
 def _footer_of(stream: pa.NativeFile) -> bytes:
