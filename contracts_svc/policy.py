@@ -17,9 +17,6 @@ from contracts_svc.impact import Level
 from contracts_svc.lineage.age import OTHERS, Ages
 from contracts_svc.model import Column, Contract, Table
 
-POLICY_FILE = "contracts-policy.yaml"
-WAIVERS_FILE = "contracts-waivers.yaml"
-"""The files at the top of a repository that hold its policy and its waivers."""
 CONSUMERS = "consumers"
 """In ``must_agree``: the owner of each consumer that breaks."""
 SINCE = "deprecatedSince"

@@ -32,7 +32,8 @@ from contracts_svc.github.events import (
 from contracts_svc.github.manifest import manifest
 from contracts_svc.github.names import RepositoryName
 from contracts_svc.odcs import CONTRACT_SUFFIXES
-from contracts_svc.policy import POLICY_FILE, WAIVERS_FILE, Outcome
+from contracts_svc.policy import Outcome
+from contracts_svc.policy_files import POLICY_FILE, WAIVERS_FILE
 from contracts_svc.ports import CodeHost
 from contracts_svc.render.formats import FORMATS
 from contracts_svc.render.json_text import json_text

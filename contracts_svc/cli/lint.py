@@ -12,7 +12,7 @@ from contracts_svc.cli.output import count, paint, print_findings, print_json
 from contracts_svc.cli.workspace import content, contract_files, read_file
 from contracts_svc.errors import ExitCode, Problem, UserMistake, worst
 from contracts_svc.findings import Finding, Severity, ordered
-from contracts_svc.policy import POLICY_FILE, WAIVERS_FILE
+from contracts_svc.policy_files import POLICY_FILE, WAIVERS_FILE
 from contracts_svc.render.finding import finding_json
 
 

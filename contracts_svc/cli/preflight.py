@@ -26,7 +26,7 @@ from contracts_svc.flows.jobs import job_findings
 from contracts_svc.flows.lineage import gather
 from contracts_svc.flows.preflight import ContractChange, Preflight, Sides
 from contracts_svc.flows.rulebook import Rulebook, rulebook
-from contracts_svc.policy import POLICY_FILE, WAIVERS_FILE
+from contracts_svc.policy_files import POLICY_FILE, WAIVERS_FILE
 from contracts_svc.ports import CodeHost, FileHistory
 from contracts_svc.render.formats import FORMATS, About
 from contracts_svc.render.report import report_of_error

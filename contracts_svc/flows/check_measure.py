@@ -65,8 +65,8 @@ def _missing(parts: Parts, unit: str, needs: dict[tuple[str, ...], tuple[Figure,
 def _measure_files(
     parts: Parts, files: tuple[DataFile, ...], wanted: tuple[Figure, ...], asker: Asker
 ) -> None:
-    """Where a query of many figures cannot run, each of them is tried alone: one that the engine refuses
-    must not take the others with it."""
+    """Where a query of many figures cannot run, each half of them is tried: one that the engine refuses must
+    not take the others with it, and of very many it may only be their number."""
     try:
         served = dict.fromkeys(check for figure in wanted for check, _ in figure.users)
         part = asker.part(files)
@@ -75,12 +75,16 @@ def _measure_files(
         if error.retryable or len(wanted) == 1:
             parts.errors.update(dict.fromkeys((f.key for f in wanted), error))
             return
-        for number, figure in enumerate(wanted):
-            _measure_files(parts, files, (figure,), asker)
-            again = parts.errors.get(figure.key)
-            if again is not None and again.retryable:
+        half = len(wanted) // 2
+        for some in (wanted[:half], wanted[half:]):
+            _measure_files(parts, files, some, asker)
+            again = [parts.errors[f.key] for f in some if f.key in parts.errors]
+            if any(e.retryable for e in again):
                 # The engine is gone: what it fell over is the cause, for the rest too.
-                parts.errors.update(dict.fromkeys((f.key for f in wanted[number:]), error))
+                known = {f.key for f in wanted if (parts.ids[files[0].path], f.key) in parts.values}
+                for figure in wanted:
+                    if figure.key not in known:
+                        parts.errors.setdefault(figure.key, error)
                 break
         return
     if len(files) == FILES_AT_ONCE:

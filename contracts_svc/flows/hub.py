@@ -23,7 +23,8 @@ from contracts_svc.github.names import RepositoryName
 from contracts_svc.github.public import Visible
 from contracts_svc.lineage.graph import ColumnRef, DatasetId
 from contracts_svc.model import Contract
-from contracts_svc.policy import POLICY_FILE, Policies
+from contracts_svc.policy import Policies
+from contracts_svc.policy_files import POLICY_FILE
 from contracts_svc.ports import CodeHost, FileVersion
 from contracts_svc.ports_github import Hub
 from contracts_svc.ports_hub_store import HubServiceStore

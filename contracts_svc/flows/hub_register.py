@@ -17,7 +17,7 @@ from contracts_svc.github.names import RepositoryName
 from contracts_svc.github.work import Task, Work
 from contracts_svc.model import Contract
 from contracts_svc.odcs import CONTRACT_SUFFIXES
-from contracts_svc.policy import POLICY_FILE, WAIVERS_FILE
+from contracts_svc.policy_files import POLICY_FILE, WAIVERS_FILE
 from contracts_svc.ports_github import HostedCode, Site
 from contracts_svc.ports_store import Actor
 from contracts_svc.verdict import Outcome

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from contracts_svc.policy import POLICY_FILE, WAIVERS_FILE, Policies
+from contracts_svc.policy import Policies
+from contracts_svc.policy_files import POLICY_FILE, WAIVERS_FILE
 from contracts_svc.policy_read import read_policy
 from contracts_svc.ports import CodeHost
 from contracts_svc.waivers import Waiver, read_waivers

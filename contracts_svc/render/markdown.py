@@ -15,7 +15,7 @@ from urllib.parse import quote
 from contracts_svc.findings import Finding
 from contracts_svc.impact import Impact, Level
 from contracts_svc.lineage.graph import ColumnRef, Consumer, Edge
-from contracts_svc.policy import WAIVERS_FILE
+from contracts_svc.policy_files import WAIVERS_FILE
 from contracts_svc.render import clean, path_text
 from contracts_svc.render.approve import waivers_yaml
 from contracts_svc.render.suggestion import suggestion_lines

@@ -61,6 +61,7 @@ def test_no_secret_is_in_a_log_an_answer_or_the_description(tmp_path: Path) -> N
             CONTRACTS_OIDC_CLIENT_ID=CLIENT_ID,
             CONTRACTS_PUBLIC_URL="http://127.0.0.1:8080",
             CONTRACTS_GITHUB_APP_ID="7",
+            CONTRACTS_RATE_PER_SECOND="1000",
             CONTRACTS_GITHUB_API_URL="http://127.0.0.1:9",
             CONTRACTS_S3_ENDPOINT="http://127.0.0.1:9",
         )

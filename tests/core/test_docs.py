@@ -28,7 +28,7 @@ from contracts_svc.errors import ExitCode
 from contracts_svc.findings import Severity
 from contracts_svc.loops_metrics import NAMES as LOOPS
 from contracts_svc.odcs import LINT_RULES
-from contracts_svc.policy import POLICY_FILE
+from contracts_svc.policy_files import POLICY_FILE
 from contracts_svc.policy_read import KEYS, read_policy
 from contracts_svc.quality.kinds import KINDS
 from contracts_svc.render.formats import FORMATS
